@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Assembles one kernel from its rooms, runs one sandbox, takes the kernel apart again. */
+#ifndef HUSK_KERNEL_BOOT_BOOT_H
+#define HUSK_KERNEL_BOOT_BOOT_H
+
+#include "core/stats.h"
+#include "host/types.h"
+#include "trap/trap.h"
+
+struct sandbox_config {
+	const char *root;	  /* host directory that is the guest's / */
+	const char *const *tmpfs; /* destinations of --tmpfs, NULL-terminated; nullable */
+	const char *home;	  /* the caller's home: an in-memory tree over it; nullable */
+	const char *cwd;	  /* working directory in the guest; falls back to / when cwd_optional */
+	bool cwd_optional;
+	const char *path;      /* the program as typed: searched in PATH of envp when it has no slash */
+	char *const *argv, *const *envp;
+	u32 uid, gid;
+	const char *hostname;
+	u64 time_limit_ns; /* 0: none */
+	const struct trap_ops *trap_ops;
+	struct trap_config trap_config;
+	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
+	struct hostfd strace;   /* where --strace goes; -1: off */
+	bool stats_timing;
+	/* Called once everything host-side is open and before the first guest process: the outer jail (launch) confines
+	 * the kernel process here, in two steps around the zygote (phase 0: before it, phase 1: after it). */
+	int (*confine)(int phase, void *arg, char *why, size_t size);
+	void *confine_arg;
+};
+
+struct sandbox_result {
+	int status;	    /* of the first program, as waitpid() gives it */
+	int error;	    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk failed */
+	bool started;	    /* the program ran */
+	const char *reason; /* exited, signaled, time_limit, memory_limit, disk_limit, pids_limit, policy, internal */
+	u64 wall_ns, cpu_ns, peak_bytes;
+	u64 calls;
+	struct stats stats;
+	char why[256]; /* sentence for error */
+};
+
+/* Runs one sandbox to its end. 0, or a negative errno with result->why set when husk itself failed. */
+int sandbox_run(const struct sandbox_config *config, struct sandbox_result *result);
+
+#endif

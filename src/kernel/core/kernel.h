@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One kernel: all state of one sandbox hangs off struct kernel, and one service thread owns it. No locks, no mutable
+ * file-scope state, so that a process could hold several.
+ */
+#ifndef HUSK_KERNEL_CORE_KERNEL_H
+#define HUSK_KERNEL_CORE_KERNEL_H
+
+#include "base/list.h"
+#include "base/rbtree.h"
+#include "core/stats.h"
+#include "trap/trap.h"
+
+struct task;
+struct mm;
+struct thread_group;
+struct call;
+struct vfs;
+struct pid_table;
+struct futex_table;
+struct helper_pool;
+struct call_entry;
+struct tracer;
+
+/* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
+struct kernel_ops {
+	/* mm: 0 if all of [addr, addr+len) may be read (written) by the guest, growing a stack where Linux would;
+	 * else the number of bytes that may, in *ok, and -EFAULT. */
+	int (*access)(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
+	/* mm: a host fault. 0: resolved (resume); else a signal for the task was forced. */
+	void (*fault)(struct task *t, const struct trap_event *event);
+	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group exit. False when
+	 * the task does not go back now (stopped, exiting, parked). */
+	bool (*return_work)(struct task *t);
+	/* task: the host process behind @mm died by @signo. */
+	void (*space_died)(struct mm *mm, int signo);
+};
+
+struct kernel {
+	struct trap *trap;
+	const struct trap_ops *trap_ops;
+	struct poller *poller;
+	const struct call_entry *calls; /* by number, HUSK_NR_CALLS of them */
+	struct kernel_ops ops;
+
+	struct list runnable; /* tasks that were woken and wait for the service thread */
+	struct rb_root timers;
+	u64 now; /* CLOCK_MONOTONIC in ns, refreshed once a loop pass; kernel_now() reads it afresh */
+
+	struct pid_table *pids;      /* task room */
+	struct futex_table *futexes; /* task room */
+	struct vfs *vfs;             /* vfs room: mounts and file systems */
+	struct helper_pool *helpers;
+	struct tracer *tracer; /* --strace, or NULL */
+	struct stats stats;
+
+	struct thread_group *first; /* the program that husk was asked to run */
+	bool ended;                 /* the first program has ended: leave the loop */
+	int exit_status;            /* of the first program, as wait4() gives it */
+	const char *reason;         /* why the sandbox ended: "exited", "signaled", "time_limit", ... */
+
+	char hostname[65], domainname[65];
+	u64 boot_ns, boot_realtime_ns;
+	int ncpus;
+
+	struct object_count {
+		const char *name;
+		long live;
+	} objects[32]; /* counted types, for the leak report at the end */
+	int nobjects;
+};
+
+/* CLOCK_MONOTONIC now, in ns. */
+u64 kernel_now(struct kernel *k);
+
+/* Counts one object of @name more (+1) or less (-1); debug builds report what is left at the end. */
+void object_count(struct kernel *k, const char *name, long by);
+
+/* The event loop: serves until k->ended. */
+void kernel_loop(struct kernel *k);
+
+#endif

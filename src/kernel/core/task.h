@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * struct task: one guest thread, as every room may see it. The operations that make, end and signal tasks are in
+ * the task room; this header only holds the data and what the core needs of it.
+ */
+#ifndef HUSK_KERNEL_CORE_TASK_H
+#define HUSK_KERNEL_CORE_TASK_H
+
+#include "base/list.h"
+#include "core/call.h"
+#include "core/cred.h"
+#include "core/kernel.h"
+#include "core/timer.h"
+#include "core/usermem.h"
+#include "core/wait.h"
+
+struct sighand;
+struct fdtable;
+struct fs_info;
+
+enum task_state {
+	TASK_NEW,     /* its host thread is not there yet */
+	TASK_RUNNING, /* in the guest (or in the stub) */
+	TASK_KERNEL,  /* being served, or on the runnable list */
+	TASK_PARKED,  /* waits for task_wake() */
+	TASK_STOPPED, /* by a stop signal; SIGCONT or SIGKILL wakes it */
+	TASK_DEAD,    /* zombie or gone */
+};
+
+/* task.work: what is to be done before the task goes back to the guest. */
+#define TASK_WORK_SIGNAL 1u /* a signal may be deliverable: signal_pending() */
+#define TASK_WORK_EXIT	 2u /* its group is exiting or execing: this task must end */
+#define TASK_WORK_STOP	 4u /* its group is stopping */
+#define TASK_WORK_SIGMASK 8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
+
+struct sigpending {
+	u64 set;          /* bit signo - 1 */
+	struct list queue; /* struct sigqueue, oldest first */
+};
+
+struct task {
+	struct kernel *k;
+	int tid;
+	int refs;
+	struct thread_group *group;
+	struct list group_node; /* in group->threads */
+	struct list hash_node;
+	enum task_state state;
+	u32 work; /* TASK_WORK_* */
+
+	/* core: the running call */
+	struct trap_thread *thread; /* NULL while the task has no host thread */
+	struct call call;
+	struct list run_node; /* in kernel->runnable */
+	bool interrupting;    /* trap_interrupt() was called and no event has come since */
+	bool in_host_call;    /* taken out of a host call of the stub: resume by resume_call() unless a signal was delivered */
+	struct wait_entry *waits;
+	struct wait_entry wait_pool[4];
+	struct timer call_timer;
+	struct usermem mem;
+	struct {
+		call_fn *fn; /* what restart_syscall runs; NULL: EINTR */
+		u64 deadline, arg[4];
+	} restart_block;
+
+	/* who and where */
+	struct cred *cred;
+	struct mm *mm;         /* NULL after exit */
+	struct fdtable *files; /* may be shared; NULL after exit */
+	struct fs_info *fs;    /* cwd, root, umask; may be shared; NULL after exit */
+	char comm[16];
+	bool no_new_privs;
+	int pdeath_signal;
+
+	/* signals (task/signal.h) */
+	struct sighand *sighand; /* handlers; may be shared */
+	u64 blocked, saved_sigmask;
+	struct sigpending pending; /* for this thread; the group's are in struct thread_group */
+	struct {
+		u64 sp, size;
+		int flags;
+	} altstack;
+
+	/* life */
+	int exit_code;   /* as wait4() gives it */
+	int exit_signal; /* sent to the parent when the last thread ends; -1: none (a thread) */
+	u64 clear_child_tid, set_child_tid;
+	u64 robust_list;
+	struct task *vfork_parent;      /* waits for our exec or exit */
+	struct wait_queue vfork_wait;   /* on which our parent's clone waits for us, when we are a vfork child */
+	u64 start_ns;
+	u64 utime_ns, stime_ns;
+	u64 min_flt, maj_flt, nvcsw, nivcsw;
+	u64 timer_slack_ns;
+	u64 cpu_mask[16]; /* sched_setaffinity: 1,024 CPUs */
+	int nice, sched_policy, sched_priority;
+	u32 personality;
+	u64 rseq, rseq_len; /* kept for rseq(2)'s errors: registration is refused with ENOSYS */
+};
+
+/* The task whose host thread an event belongs to. */
+static inline struct task *thread_task(struct trap_thread *thread)
+{
+	return thread->owner;
+}
+
+static inline bool signal_pending(const struct task *t)
+{
+	return t->work & (TASK_WORK_SIGNAL | TASK_WORK_EXIT | TASK_WORK_STOP);
+}
+
+static inline struct guest_regs *task_regs(struct task *t)
+{
+	return &t->thread->regs;
+}
+
+/* Makes the task look at t->work soon: interrupts it in the guest, wakes it where it is parked. */
+void task_kick(struct task *t);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of tasks, for the rooms above and beside: thread groups, the pid table, exec, exit.
+ */
+#ifndef HUSK_KERNEL_TASK_TASK_OPS_H
+#define HUSK_KERNEL_TASK_TASK_OPS_H
+
+#include <sys/resource.h>
+
+#include "core/task.h"
+
+/* A process as Linux's manuals mean it: the threads that share a pid, limits, timers and group signals. */
+struct thread_group {
+	struct kernel *k;
+	int refs;
+	int tgid;
+	struct task *leader; /* a leader that exited stays as a zombie until its threads are gone */
+	struct list threads; /* struct task, by group_node; live ones and the zombie leader */
+	int nthreads;        /* live ones */
+	struct thread_group *parent; /* NULL: husk itself is init (pid 1) */
+	struct list children;        /* struct thread_group, by sibling */
+	struct list sibling;
+	int parent_tid_of_death_signal;
+	int pgid, sid;
+	bool session_leader, execed; /* setpgid's EACCES after exec */
+	struct tty *ctty;            /* controlling terminal of the session, nullable */
+	struct wait_queue child_wait; /* parents in wait4() */
+	bool subreaper, has_child_subreaper;
+
+	struct sigpending shared_pending;
+	bool exiting;      /* exit_group() or a fatal signal: group_exit_code */
+	int exit_code;
+	struct task *exec_task; /* the task whose execve waits for its siblings to end */
+	bool stopped, stop_reported, continued; /* job control, for wait4(WUNTRACED|WCONTINUED) */
+	int stop_signal;
+	bool zombie;
+	int exit_status; /* of a zombie */
+
+	struct rlimit limits[RLIM_NLIMITS];
+	struct timer real_timer; /* ITIMER_REAL */
+	u64 real_interval;
+	struct posix_timers *posix_timers; /* signal/time code */
+	u64 itimer_virt[2], itimer_prof[2];
+	u64 start_ns;
+	u64 utime_ns, stime_ns, cutime_ns, cstime_ns; /* of ended threads; of waited-for children */
+	u64 min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, cnvcsw, cnivcsw, maxrss_kb, cmaxrss_kb;
+	int oom_score_adj;
+};
+
+/* The pid table. */
+struct task *task_find(struct kernel *k, int tid);            /* borrowed; NULL */
+struct thread_group *group_find(struct kernel *k, int tgid); /* borrowed; zombies too */
+struct thread_group *group_next(struct kernel *k, int after_tgid); /* ordered walk, for /proc and kill(-1) */
+struct task *task_get(struct task *t);
+void task_put(struct task *t);
+
+/* Boot: the first process: tgid 2 (husk itself is pid 1, init), its own session; resolves and loads @path like execve.
+ * 0 when it is on its way, or -errno (-ENOENT, -EACCES, -ENOEXEC...) with nothing left behind. @files, @fs, @cred are
+ * consumed on success. */
+int task_start_first(struct kernel *k, const char *path, char *const argv[], char *const envp[], struct fdtable *files,
+		     struct fs_info *fs, struct cred *cred);
+
+/* Ends the calling task (its thread is held): never returns to the guest. Afterwards the task must not be touched. */
+void task_exit(struct task *t, int code);
+/* exit_group or a fatal signal: every thread of the group will end with @code. */
+void group_exit(struct thread_group *g, int code);
+/* kernel_ops.return_work and .space_died */
+bool task_return_work(struct task *t);
+void task_space_died(struct mm *mm, int signo);
+
+/* CPU time of a task, of a whole group, from the host: ns. */
+void task_times(struct task *t, u64 *utime, u64 *stime);
+void group_times(struct thread_group *g, u64 *utime, u64 *stime);
+
+void task_init(struct kernel *k); /* pid table; registers operations */
+/* Kills every guest and frees the table, at the end. */
+void task_shutdown(struct kernel *k);
+
+#endif

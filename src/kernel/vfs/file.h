@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open files and descriptor tables.
+ *
+ * struct file is one open file description: it is made by open, pipe, ..., shared by dup, fork and SCM_RIGHTS, and
+ * released when the last reference goes. File operations never park and never look at O_NONBLOCK: one that cannot go
+ * on answers -EAGAIN, and the generic code (vfs/rw.c) waits on what poll() names and tries again, or passes -EAGAIN on
+ * to a guest that asked not to block.
+ */
+#ifndef HUSK_KERNEL_VFS_FILE_H
+#define HUSK_KERNEL_VFS_FILE_H
+
+#include "core/usermem.h"
+#include "core/wait.h"
+#include "host/types.h"
+
+struct file;
+struct inode;
+struct path_ref;
+struct dir_context;
+struct kernel;
+struct fdtable;
+struct call;
+
+/* Collects the wait queues that a poll()ing task, or an epoll instance, must wait on. NULL pointer: only look. */
+struct poll_table {
+	int (*add)(struct poll_table *pt, struct wait_queue *q); /* 0 or -ENOMEM */
+	struct task *task;
+	int error;
+};
+
+/* In poll(): names @q. */
+static inline void poll_wait(struct poll_table *pt, struct wait_queue *q)
+{
+	if (pt && !pt->error)
+		pt->error = pt->add(pt, q);
+}
+
+/* What mmap() of a file needs of its file system. */
+struct mmap_backing {
+	struct hostfd fd; /* borrowed; to be mapped into the guest: not writable unless the mapping may be */
+	u64 offset;       /* what to add to the mapping's offset */
+	bool zero;        /* private anonymous memory instead (/dev/zero) */
+};
+
+struct file_ops {
+	/* Bytes moved, 0 at the end of file, or -errno. @pos: the offset to use and to advance; ignored by streams. */
+	long (*read)(struct file *f, struct uio *to, u64 *pos);
+	long (*write)(struct file *f, struct uio *from, u64 *pos);
+	/* EPOLL* bits that hold now. NULL: always ready (EPOLLIN|EPOLLOUT|EPOLLRDNORM|EPOLLWRNORM). */
+	u32 (*poll)(struct file *f, struct poll_table *pt);
+	/* The new offset or -errno; NULL: -ESPIPE. */
+	s64 (*seek)(struct file *f, s64 offset, int whence);
+	/* -ENOTTY when unknown; NULL: -ENOTTY. */
+	long (*ioctl)(struct file *f, struct task *t, u32 cmd, u64 arg);
+	/* Fills *backing for a mapping with @prot and @flags (MAP_*): 0 or -errno; NULL: -ENODEV. */
+	int (*mmap)(struct file *f, int prot, int flags, struct mmap_backing *backing);
+	/* Directory entries from f->pos on: calls emit() until it answers false. 0 or -errno. */
+	int (*iterate)(struct file *f, struct dir_context *ctx);
+	int (*fsync)(struct file *f, bool data_only);
+	int (*fallocate)(struct file *f, int mode, u64 offset, u64 len);
+	/* fcntl(F_SETFL) changed flags, close() of one descriptor: nullable notifications. */
+	int (*flush)(struct file *f);
+	/* The last reference went; frees f->priv. */
+	void (*release)(struct file *f);
+	/* What /proc/PID/fd shows for files without a path ("pipe:[12]"): into @buf. NULL: "anon_inode:[name]". */
+	void (*link_name)(struct file *f, char *buf, size_t size);
+	const char *name; /* for anonymous files */
+	bool stream;      /* no offset: lseek and pread answer ESPIPE */
+};
+
+struct dir_context {
+	/* False: the buffer is full. @next_pos is the offset with which the entry after this one begins. */
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 ino, u32 d_type, u64 next_pos);
+};
+
+struct file {
+	struct kernel *k;
+	int refs;
+	const struct file_ops *ops;
+	u32 flags; /* O_* status flags and access mode, without O_CLOEXEC */
+	u64 pos;
+	struct inode *inode;   /* owned; NULL for anonymous files without one */
+	struct path_ref *path; /* owned; how it was opened; NULL for anonymous files */
+	void *priv;
+	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
+	struct list epoll_items; /* epoll entries that watch this file */
+	int owner, owner_type, owner_signal; /* F_SETOWN, F_SETSIG */
+};
+
+/* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */
+int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv, struct file **out);
+struct file *file_get(struct file *f);
+void file_put(struct file *f);
+static inline bool file_readable(const struct file *f)
+{
+	return (f->flags & 3) != 1 && !(f->flags & 010000000);
+}
+static inline bool file_writable(const struct file *f)
+{
+	return ((f->flags & 3) == 1 || (f->flags & 3) == 2) && !(f->flags & 010000000);
+}
+
+/* ---- descriptor tables ---- */
+
+struct fdtable *fdtable_new(struct kernel *k);
+struct fdtable *fdtable_get(struct fdtable *ft);
+struct fdtable *fdtable_copy(struct fdtable *ft); /* fork: NULL on no memory */
+void fdtable_put(struct fdtable *ft);             /* closes all when the last user goes */
+/* execve: a private table (if shared) without the close-on-exec descriptors. 0 or -ENOMEM. */
+int fdtable_exec(struct task *t);
+
+/* The lowest free descriptor >= @from, below the task's RLIMIT_NOFILE: consumes the caller's reference of @f on
+ * success. -EMFILE, -ENOMEM. */
+int fd_install_from(struct task *t, struct file *f, bool cloexec, int from);
+int fd_install(struct task *t, struct file *f, bool cloexec);
+/* Puts @f at exactly @fd, closing what is there (dup2): the same ownership. */
+int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd);
+/* The file behind @fd, a reference for the caller to put: -EBADF. O_PATH files only by fd_get_path(). */
+int fd_get(struct task *t, int fd, struct file **out);
+int fd_get_path(struct task *t, int fd, struct file **out);
+int fd_close(struct task *t, int fd);
+bool fd_cloexec(struct fdtable *ft, int fd);
+void fd_set_cloexec(struct fdtable *ft, int fd, bool on);
+/* The next used descriptor >= @fd and its file (borrowed), or -1: for /proc/PID/fd and close_range. */
+int fdtable_next(struct fdtable *ft, int fd, struct file **out);
+
+/* ---- generic reading and writing (vfs/rw.c): the blocking loop around file_ops, for the handlers ---- */
+
+/* Reads or writes @u at *pos (NULL: the file's own offset, kept and advanced). The whole call's result, CALL_PARK
+ * included; keeps c->done over waits. */
+long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write);
+/* Waits until the file may be ready for @events: CALL_PARK, or what call_wait() says. */
+long file_wait(struct task *t, struct file *f, u32 events);
+
+#endif
