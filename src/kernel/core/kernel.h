@@ -34,6 +34,8 @@ struct kernel_ops {
 	bool (*return_work)(struct task *t);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
+	/* signal: sends @signo to one task, as the kernel does for SIGPIPE (@code SI_USER, from the task itself). */
+	void (*send_signal)(struct task *t, int signo, int code);
 };
 
 struct kernel {

@@ -27,6 +27,7 @@ struct poll_table {
 	int (*add)(struct poll_table *pt, struct wait_queue *q); /* 0 or -ENOMEM */
 	struct task *task;
 	int error;
+	u32 events; /* EPOLL* bits that are waited for, so that others' queues may be left out; 0: any */
 };
 
 /* In poll(): names @q. */
@@ -35,6 +36,20 @@ static inline void poll_wait(struct poll_table *pt, struct wait_queue *q)
 	if (pt && !pt->error)
 		pt->error = pt->add(pt, q);
 }
+
+/* As poll_wait(), for a queue that is woken for @events only. Errors and hang-ups must wake every queue. */
+static inline void poll_wait_for(struct poll_table *pt, struct wait_queue *q, u32 events)
+{
+	if (pt && (!pt->events || (pt->events & events)))
+		poll_wait(pt, q);
+}
+
+/* In file->epoll_items: whoever must know that a file goes away. file_put() takes each off the list and calls gone()
+ * when the last reference went, before ops->release(). */
+struct file_link {
+	struct list node;
+	void (*gone)(struct file_link *link);
+};
 
 /* What mmap() of a file needs of its file system. */
 struct mmap_backing {
@@ -84,7 +99,7 @@ struct file {
 	struct path_ref *path; /* owned; how it was opened; NULL for anonymous files */
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
-	struct list epoll_items; /* epoll entries that watch this file */
+	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
 	int owner, owner_type, owner_signal; /* F_SETOWN, F_SETSIG */
 };
 
