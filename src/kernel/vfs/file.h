@@ -74,6 +74,9 @@ struct file_ops {
 	int (*iterate)(struct file *f, struct dir_context *ctx);
 	int (*fsync)(struct file *f, bool data_only);
 	int (*fallocate)(struct file *f, int mode, u64 offset, u64 len);
+	/* The fcntl commands of one kind of file: F_SETPIPE_SZ, F_GETPIPE_SZ (NULL: -EBADF), F_ADD_SEALS, F_GET_SEALS
+	 * (NULL: -EINVAL). */
+	long (*fcntl)(struct file *f, struct task *t, int cmd, u64 arg);
 	/* fcntl(F_SETFL) changed flags, close() of one descriptor: nullable notifications. */
 	int (*flush)(struct file *f);
 	/* The last reference went; frees f->priv. */
