@@ -32,6 +32,10 @@ struct kernel_ops {
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group exit. False when
 	 * the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);
+	/* task: a fault's signal that cannot be blocked or ignored: si_code @code, si_addr @addr. */
+	void (*force_signal)(struct task *t, int signo, int code, u64 addr);
+	/* task: a signal by the kernel to one thread (SIGPIPE) or, with @group, to its whole group. */
+	void (*send_signal)(struct task *t, int signo, int code, bool group);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 	/* signal: sends @signo to one task, as the kernel does for SIGPIPE (@code SI_USER, from the task itself). */
@@ -51,6 +55,7 @@ struct kernel {
 
 	struct pid_table *pids;      /* task room */
 	struct futex_table *futexes; /* task room */
+	struct signal_state *signals; /* task room: queue accounting */
 	struct vfs *vfs;             /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer; /* --strace, or NULL */

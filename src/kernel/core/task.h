@@ -75,6 +75,11 @@ struct task {
 	/* signals (task/signal.h) */
 	struct sighand *sighand; /* handlers; may be shared */
 	u64 blocked, saved_sigmask;
+	u64 real_blocked; /* the mask outside sigtimedwait, while one waits; else 0 */
+	struct {
+		u32 trapno;
+		u64 error, addr;
+	} last_fault; /* what sigcontext shows: set by signal_fault() */
 	struct sigpending pending; /* for this thread; the group's are in struct thread_group */
 	struct {
 		u64 sp, size;

@@ -16,13 +16,25 @@ struct sighand {
 	struct kernel *k;
 	int refs;
 	struct k_sigaction action[64]; /* by signo - 1 */
+	struct wait_queue signalfd_wait; /* woken when a signal comes for a user of these handlers */
 };
 
 struct sigqueue {
 	struct list node;
 	siginfo_t info;
-	int overrun;
-	struct posix_timer *timer; /* nullable: not freed with the entry */
+	struct signal_user *user;  /* whom RLIMIT_SIGPENDING counts it for; NULL with a timer */
+	struct posix_timer *timer; /* nullable: the entry is part of it and not freed */
+};
+
+/* How many signals are queued for all processes of one user. */
+struct signal_user {
+	struct list node;
+	u32 uid;
+	long count;
+};
+
+struct signal_state {
+	struct list users; /* struct signal_user with a count above 0 */
 };
 
 #define SIG_BIT(signo) (1UL << ((signo)-1))
@@ -61,6 +73,58 @@ void sigpending_init(struct sigpending *p);
 void sigpending_flush(struct sigpending *p);
 /* Tells the parent about a child's stop, continuation or end. */
 void signal_notify_parent(struct thread_group *child, int why); /* CLD_* */
+
+/* Queue accounting; kernel_ops.force_signal, send_signal and the signalfd ones; the futex table. 0 or -ENOMEM. */
+int signal_init(struct kernel *k);
+void signal_fini(struct kernel *k);
+
+/* Takes the next signal of @mask out of the task's queues, then the group's: its number and *info, or 0. */
+int signal_dequeue(struct task *t, u64 mask, siginfo_t *info);
+/* What is pending for @t, in its own queue and its group's. */
+u64 signal_pending_set(const struct task *t);
+/* A task ends: what it was chosen for goes to its siblings, a stop no longer waits for it, its own queue is emptied.
+ * Called once, while it is still among group->threads. */
+void signal_task_exit(struct task *t);
+/* The group's last thread is gone: empties the shared queue, stops every timer. */
+void signal_group_exit(struct thread_group *g);
+/* Sends with si_code and, in si_pid and si_uid, @from as the sender. */
+siginfo_t signal_info_from(struct task *from, int signo, int code);
+/* Whether no member of @pgid has a parent outside the group but in the same session (setpgid(2)). */
+bool pgrp_orphaned(struct kernel *k, int pgid, const struct thread_group *ignore);
+/* The steps inside sending and delivering, shared by this room's files. */
+bool signal_ignored(const struct task *t, int signo);
+int sigqueue_add(struct task *t, struct sigpending *p, const siginfo_t *info);
+void sigpending_remove(struct sigpending *p, u64 mask);
+void group_stop_begin(struct task *t, int signo);
+void task_stop_now(struct task *t);
+void group_continue(struct thread_group *g);
+int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info);
+int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
+
+#define SIGNAL_STOPS                                                                                                   \
+	(SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU)) /* default action: stop */
+#define SIGNAL_IGNORED (SIG_BIT(SIGCONT) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGURG))
+#define SIGNAL_UNMASKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
+/* SA_RESTORER is the kernel's own flag: libc's headers do not show it. */
+#define HUSK_SA_RESTORER 0x04000000u
+
+/* Interval timers and POSIX timers (task/itimer.c, task/posix_timer.c). Values in ns. */
+struct itimer {
+	u64 value, interval;
+};
+/* setitimer(2) for ITIMER_*: *old (nullable) gets what it was; @new nullable: only look. 0, -EINVAL, -ENOMEM. */
+int itimer_set(struct thread_group *g, int which, const struct itimer *new, struct itimer *old);
+struct posix_timers *posix_timers_of(struct thread_group *g); /* made at first use; NULL: no memory */
+void posix_timers_exec(struct thread_group *g); /* execve deletes POSIX timers and keeps interval timers */
+void posix_timers_free(struct thread_group *g);
+/* Its signal was taken out of a queue: arms the next period, writes si_overrun. */
+void posix_timer_dequeued(struct posix_timer *timer, siginfo_t *info);
+
+/* Clocks (task/clock.c): any clock id of clock_gettime(2), dynamic CPU clocks too. ns, or -EINVAL. */
+int clock_read(struct task *t, int clock, s64 *ns);
+/* When @clock shows @ns, as CLOCK_MONOTONIC (at least 1): for wall clocks that timers may use; else -EINVAL or, for CPU
+ * clocks, -EOPNOTSUPP. */
+int clock_to_monotonic(struct kernel *k, int clock, s64 ns, u64 *mono);
 
 /* Futexes on shared words, and what exit does with them (task/futex.c). */
 struct futex_table *futex_table_new(struct kernel *k);

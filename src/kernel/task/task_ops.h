@@ -33,6 +33,7 @@ struct thread_group {
 	struct task *exec_task; /* the task whose execve waits for its siblings to end */
 	bool stopped, stop_reported, continued; /* job control, for wait4(WUNTRACED|WCONTINUED) */
 	int stop_signal;
+	int stop_left; /* threads that have yet to stop (TASK_WORK_STOP) */
 	bool zombie;
 	int exit_status; /* of a zombie */
 
