@@ -38,8 +38,6 @@ struct kernel_ops {
 	void (*send_signal)(struct task *t, int signo, int code, bool group);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
-	/* signal: sends @signo to one task, as the kernel does for SIGPIPE (@code SI_USER, from the task itself). */
-	void (*send_signal)(struct task *t, int signo, int code);
 };
 
 struct kernel {

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pipes and FIFOs.
+ *
+ * A pipe is a ring of pages. A write that fits behind the newest bytes joins their page, everything else begins a page
+ * of its own: so a write of at most PIPE_BUF bytes is whole or not at all, and the capacity in bytes depends on how
+ * the writers cut their data, exactly as on Linux. In packet mode (O_DIRECT) every page is a packet.
+ *
+ * Each file keeps in f->pos what the pipe's writer count had come to when it was opened: a FIFO's reader that came
+ * before any writer sees no hang-up.
+ */
+#include "fs/pipe_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+
+#include "core/task.h"
+
+static struct pipe_page *pipe_at(struct pipe *p, unsigned i)
+{
+	return &p->ring[(p->tail + i) & (p->slots - 1)];
+}
+
+static void pipe_page_drop(struct pipe *p)
+{
+	struct pipe_page *pg = pipe_at(p, 0);
+
+	/* One page is kept, for the writer that follows: most pipes hold one at a time. */
+	if (p->spare)
+		free(pg->data);
+	else
+		p->spare = pg->data;
+	pg->data = NULL;
+	p->tail++;
+	p->used--;
+}
+
+struct pipe *pipe_alloc(struct kernel *k)
+{
+	struct pipe *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	p->slots = PIPE_DEFAULT_SLOTS;
+	p->ring = calloc(p->slots, sizeof *p->ring);
+	if (!p->ring) {
+		free(p);
+		return NULL;
+	}
+	p->k = k;
+	wait_queue_init(&p->rd_wait);
+	wait_queue_init(&p->wr_wait);
+	object_count(k, "pipe", 1);
+	return p;
+}
+
+void pipe_free(struct pipe *p)
+{
+	while (p->used)
+		pipe_page_drop(p);
+	object_count(p->k, "pipe", -1);
+	free(p->spare);
+	free(p->ring);
+	free(p);
+}
+
+/* ---- data ---- */
+
+long pipe_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct pipe *p = f->priv;
+	long done = 0;
+
+	if (!to->left)
+		return 0;
+	while (p->used && to->left) {
+		struct pipe_page *pg = pipe_at(p, 0);
+		long n = uio_to_user(to, pg->data + pg->at, min((size_t)pg->len, to->left));
+
+		if (n < 0) {
+			done = done ? done : n;
+			break;
+		}
+		done += n;
+		pg->at += n;
+		pg->len -= n;
+		if (!pg->len || pg->packet) {
+			bool packet = pg->packet;
+
+			if (pg->len && to->left)
+				break; /* the guest's memory ended early: the rest of the packet stays */
+			pipe_page_drop(p);
+			if (packet)
+				break;
+		} else if (to->left) {
+			break;
+		}
+	}
+	if (done > 0)
+		wake_all(&p->wr_wait);
+	if (done)
+		return done;
+	return p->writers ? -EAGAIN : 0;
+}
+
+/* Moves @size bytes into @to, all of them or none: 0, else what uio_from_user() said. */
+static long copy_whole(struct uio *from, char *to, size_t size)
+{
+	size_t got = 0;
+
+	while (got < size) {
+		long n = uio_from_user(from, to + got, size - got);
+
+		if (n <= 0)
+			return n < 0 ? n : -EFAULT;
+		got += n;
+	}
+	return 0;
+}
+
+/* Appends to the newest page when the whole of @size fits: 1 when it did, 0 when not, else negative. */
+static long pipe_merge(struct pipe *p, struct uio *from, size_t size)
+{
+	struct pipe_page *pg;
+	long err;
+
+	if (!p->used || !size)
+		return 0;
+	pg = pipe_at(p, p->used - 1);
+	if (pg->packet || pg->at + pg->len + size > PAGE_SIZE)
+		return 0;
+	err = copy_whole(from, pg->data + pg->at + pg->len, size);
+	if (err < 0)
+		return err;
+	pg->len += size;
+	return 1;
+}
+
+static long pipe_append(struct pipe *p, struct uio *from, size_t size, bool packet)
+{
+	struct pipe_page *pg = pipe_at(p, p->used);
+	char *data = p->spare ? p->spare : malloc(PAGE_SIZE);
+	long err;
+
+	p->spare = NULL;
+	if (!data)
+		return -ENOMEM;
+	err = copy_whole(from, data, size);
+	if (err < 0) {
+		p->spare = data;
+		return err;
+	}
+	*pg = (struct pipe_page){.data = data, .len = size, .packet = packet};
+	p->used++;
+	return 0;
+}
+
+static long pipe_broken(struct pipe *p, struct task *t)
+{
+	if (t)
+		p->k->ops.send_signal(t, SIGPIPE, SI_USER, false);
+	return -EPIPE;
+}
+
+long pipe_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct pipe *p = f->priv;
+	bool packet = f->flags & O_DIRECT;
+	size_t total = from->left, tail = total & (PAGE_SIZE - 1);
+	long done = 0, err = 0;
+
+	if (!total)
+		return 0;
+	if (!p->readers)
+		return pipe_broken(p, from->task);
+	if (!packet) {
+		err = pipe_merge(p, from, tail);
+		if (err > 0)
+			done = tail;
+	}
+	while (err >= 0 && (size_t)done < total) {
+		size_t n = min(total - done, PAGE_SIZE);
+
+		if (p->used >= p->slots) {
+			err = -EAGAIN;
+			break;
+		}
+		err = pipe_append(p, from, n, packet);
+		if (!err)
+			done += n;
+	}
+	if (done > 0)
+		wake_all(&p->rd_wait);
+	return done ? done : err;
+}
+
+u32 pipe_poll(struct file *f, struct poll_table *pt)
+{
+	struct pipe *p = f->priv;
+	u32 events = 0;
+
+	if (file_readable(f)) {
+		poll_wait_for(pt, &p->rd_wait, EPOLLIN | EPOLLRDNORM);
+		if (p->used)
+			events |= EPOLLIN | EPOLLRDNORM;
+		if (!p->writers && f->pos != p->writer_opens)
+			events |= EPOLLHUP;
+	}
+	if (file_writable(f)) {
+		poll_wait_for(pt, &p->wr_wait, EPOLLOUT | EPOLLWRNORM);
+		if (p->used < p->slots)
+			events |= EPOLLOUT | EPOLLWRNORM;
+		if (!p->readers)
+			events |= EPOLLERR;
+	}
+	return events;
+}
+
+/* ---- control ---- */
+
+long pipe_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
+{
+	struct pipe *p = f->priv;
+	int bytes = 0;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	for (unsigned i = 0; i < p->used; i++)
+		bytes += pipe_at(p, i)->len;
+	return user_put(t, arg, &bytes);
+}
+
+static long pipe_resize(struct pipe *p, struct task *t, u32 size)
+{
+	struct pipe_page *ring;
+	unsigned slots = 1;
+
+	if (size > 1U << 31)
+		return -EINVAL;
+	while (slots * PAGE_SIZE < size)
+		slots *= 2;
+	if (!size)
+		return -EINVAL;
+	if (slots > p->slots && slots * PAGE_SIZE > PIPE_MAX_SIZE && !capable(t, 24 /* CAP_SYS_RESOURCE */))
+		return -EPERM;
+	if (slots < p->used)
+		return -EBUSY;
+	ring = calloc(slots, sizeof *ring);
+	if (!ring)
+		return -ENOMEM;
+	for (unsigned i = 0; i < p->used; i++)
+		ring[i] = *pipe_at(p, i);
+	free(p->ring);
+	p->ring = ring;
+	p->tail = 0;
+	p->slots = slots;
+	wake_all(&p->wr_wait);
+	return slots * PAGE_SIZE;
+}
+
+long pipe_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
+{
+	struct pipe *p = f->priv;
+
+	if (cmd == F_GETPIPE_SZ)
+		return p->slots * PAGE_SIZE;
+	if (cmd == F_SETPIPE_SZ)
+		return pipe_resize(p, t, arg);
+	return -EINVAL;
+}
+
+/* ---- ends ---- */
+
+void pipe_end_opened(struct pipe *p, struct file *f)
+{
+	if (file_readable(f)) {
+		p->readers++;
+		p->reader_opens++;
+	}
+	if (file_writable(f)) {
+		p->writers++;
+		p->writer_opens++;
+	}
+	f->pos = p->writers ? ~0UL : p->writer_opens;
+}
+
+bool pipe_end_closed(struct pipe *p, struct file *f)
+{
+	if (file_readable(f))
+		p->readers--;
+	if (file_writable(f))
+		p->writers--;
+	if (!p->readers && !p->writers)
+		return true;
+	wake_all(&p->rd_wait);
+	wake_all(&p->wr_wait);
+	return false;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pipes and FIFOs: pipe(7), fifo(7). */
+#ifndef HUSK_KERNEL_FS_PIPE_H
+#define HUSK_KERNEL_FS_PIPE_H
+
+#include "vfs/file.h"
+
+struct pipe;
+
+/* The two ends of a new pipe; @flags: O_NONBLOCK, O_DIRECT. 0, -ENOMEM or -ENFILE; both files are the caller's. */
+int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader, struct file **writer);
+/* Whether @f is an end of a pipe or FIFO. */
+bool file_is_pipe(const struct file *f);
+
+/* The FIFO opener that vfs calls for S_IFIFO inodes is registered here. */
+void pipe_init(struct kernel *k);
+
+#endif
