@@ -88,7 +88,8 @@ struct trap_op {
 	u64 offset;
 	u64 new_addr, new_len;
 	u8 *vec;           /* TRAP_OP_MINCORE: borrowed until done */
-	trap_done_fn *undo; /* nullable; called with arg and -errno when the operation failed */
+	trap_done_fn *undo; /* nullable; called exactly once: with -errno when the operation failed (put the store back),
+			     * with 0 when it is known to have been carried out (free arg) */
 	void *arg;
 };
 

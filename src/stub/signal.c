@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host's signals as they arrive in the stub: calls, faults, the interrupt; and those that hit the stub itself. */
+#include "stub/stub.h"
+
+extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
+extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
+extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
+	stub_cmpxchg_fail[];
+extern char stub_ready_ip[];
+
+static int in_stub(u64 ip)
+{
+	return ip - HUSK_STUB_BASE < HUSK_STUB_SIZE;
+}
+
+static int in_range(u64 ip, const char *start, const char *end)
+{
+	return ip >= (u64)start && ip < (u64)end;
+}
+
+/* The interrupt found the stub at work: what must not be passed over is rewound, everything else takes a turn on its
+ * way out. */
+static void interrupt_in_stub(struct slot *slot, struct sigcontext *mc)
+{
+	if (in_range(mc->rip, stub_exit_check, stub_exit_ip))
+		mc->rip = (u64)stub_exit_abort;
+	else if (in_range(mc->rip, stub_futex_check, stub_guest_futex_ip))
+		mc->rip = (u64)stub_futex_abort;
+	store(&slot->interrupted, 1);
+}
+
+/* A fault at one of the instructions that touch guest memory: 1 when it was one. */
+static int fixup(struct sigcontext *mc)
+{
+	if (mc->rip == (u64)stub_copy_at)
+		mc->rip = (u64)stub_copy_fail;
+	else if (mc->rip == (u64)stub_string_at)
+		mc->rip = (u64)stub_string_fail;
+	else if (mc->rip == (u64)stub_cmpxchg_at)
+		mc->rip = (u64)stub_cmpxchg_fail;
+	else
+		return 0;
+	return 1;
+}
+
+/* Called by stub_signal_entry: 0 to go back to the guest by the checked exit, 1 to go back into the stub. */
+__attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontext *uc, struct slot *slot)
+{
+	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
+	u32 event;
+
+	if (in_stub(mc->rip)) {
+		if (signo == HUSK_INTERRUPT_SIGNAL) {
+			interrupt_in_stub(slot, mc);
+			return 1;
+		}
+		if (signo != SIGSYS && fixup(mc))
+			return 1;
+		event = mc->rip == (u64)stub_ready_ip ? EVENT_READY : EVENT_VIOLATION;
+		stub_save_regs(slot, uc);
+		stub_turn(slot, uc, event);
+		return 0;
+	}
+
+	stub_save_regs(slot, uc);
+	switch (signo) {
+	case SIGSYS:
+		slot->regs[REG_ORIG_RAX] = (u64)(s64)info->si_syscall;
+		if (stub_short_futex(slot, uc))
+			return 0;
+		stub_copy_ahead(slot);
+		event = EVENT_CALL;
+		break;
+	case HUSK_INTERRUPT_SIGNAL:
+		event = EVENT_INTERRUPTED;
+		break;
+	default:
+		slot->signo = signo;
+		slot->code = info->si_code;
+		slot->addr = (u64)info->si_addr;
+		slot->error = mc->err;
+		slot->trapno = mc->trapno;
+		event = EVENT_FAULT;
+	}
+	stub_turn(slot, uc, event);
+	return 0;
+}
+
+/* Called by stub_exit_abort: an interrupt came just before the way back. */
+__attribute__((used)) void stub_exit_interrupted(struct slot *slot, struct ucontext *uc)
+{
+	stub_save_regs(slot, uc);
+	stub_turn(slot, uc, EVENT_INTERRUPTED);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The turn: handing a slot to the kernel, waiting for the answer, doing what it says. */
+#include <linux/futex.h>
+
+#include "stub/stub.h"
+
+void stub_exit(struct slot *slot, struct ucontext *uc) __attribute__((noreturn));
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+
+static u64 read_fs_base(void)
+{
+	u64 base;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+static u64 read_gs_base(void)
+{
+	u64 base;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	return base;
+}
+
+void stub_save_regs(struct slot *slot, struct ucontext *uc)
+{
+	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
+	u64 *r = slot->regs;
+
+	r[REG_R15] = mc->r15;
+	r[REG_R14] = mc->r14;
+	r[REG_R13] = mc->r13;
+	r[REG_R12] = mc->r12;
+	r[REG_RBP] = mc->rbp;
+	r[REG_RBX] = mc->rbx;
+	r[REG_R11] = mc->r11;
+	r[REG_R10] = mc->r10;
+	r[REG_R9] = mc->r9;
+	r[REG_R8] = mc->r8;
+	r[REG_RAX] = mc->rax;
+	r[REG_RCX] = mc->rcx;
+	r[REG_RDX] = mc->rdx;
+	r[REG_RSI] = mc->rsi;
+	r[REG_RDI] = mc->rdi;
+	r[REG_ORIG_RAX] = ~0UL;
+	r[REG_RIP] = mc->rip;
+	r[REG_CS] = mc->cs;
+	r[REG_EFLAGS] = mc->eflags;
+	r[REG_RSP] = mc->rsp;
+	r[REG_SS] = mc->ss;
+	if (kpage->fsgsbase) {
+		r[REG_FS_BASE] = read_fs_base();
+		r[REG_GS_BASE] = read_gs_base();
+	}
+	slot->uc_offset = (u32)((u64)uc - (u64)slot);
+	slot->fpstate_offset = mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
+}
+
+static void restore_regs(struct slot *slot, struct ucontext *uc)
+{
+	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
+	const u64 *r = slot->regs;
+
+	mc->r15 = r[REG_R15];
+	mc->r14 = r[REG_R14];
+	mc->r13 = r[REG_R13];
+	mc->r12 = r[REG_R12];
+	mc->rbp = r[REG_RBP];
+	mc->rbx = r[REG_RBX];
+	mc->r11 = r[REG_R11];
+	mc->r10 = r[REG_R10];
+	mc->r9 = r[REG_R9];
+	mc->r8 = r[REG_R8];
+	mc->rax = r[REG_RAX];
+	mc->rcx = r[REG_RCX];
+	mc->rdx = r[REG_RDX];
+	mc->rsi = r[REG_RSI];
+	mc->rdi = r[REG_RDI];
+	mc->rip = r[REG_RIP];
+	mc->eflags = r[REG_EFLAGS];
+	mc->rsp = r[REG_RSP];
+	if (slot->answer_flags & ANSWER_FLAG_FS) {
+		if (kpage->fsgsbase)
+			__asm__ volatile("wrfsbase %0" : : "r"(r[REG_FS_BASE]));
+		else
+			stub_host_arch_prctl(ARCH_SET_FS, r[REG_FS_BASE]);
+	}
+	if (slot->answer_flags & ANSWER_FLAG_GS) {
+		if (kpage->fsgsbase)
+			__asm__ volatile("wrgsbase %0" : : "r"(r[REG_GS_BASE]));
+		else
+			stub_host_arch_prctl(ARCH_SET_GS, r[REG_GS_BASE]);
+	}
+}
+
+/* Tells the service thread that this slot has news. The locked operations order the slot's words before the look at
+ * `asleep`; the kernel does the reverse. */
+static void announce(struct slot *slot)
+{
+	u64 index = slot_index(slot), one = 1;
+
+	__atomic_or_fetch(&region->ready[index / 64], one << (index % 64), __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&region->summary, one << (index / 64), __ATOMIC_SEQ_CST);
+	if (kpage->asleep)
+		stub_host_write(HUSK_DOORBELL_FD, &one, 8);
+}
+
+/* Waits for the answer: spins while that pays (never for a kernel on one's own CPU), then sleeps. */
+static void wait_for_answer(struct slot *slot)
+{
+	u32 cpu, state;
+	u64 start = cycles(&cpu);
+
+	slot->cpu = cpu;
+	while ((state = load(&slot->state)) == TURN_KERNEL) {
+		u64 now = cycles(&cpu);
+
+		if (cpu == kpage->cpu || now - start > kpage->spin_cycles)
+			break;
+		__builtin_ia32_pause();
+	}
+	while ((state = load(&slot->state)) != TURN_GUEST) {
+		store(&slot->sleeping, 1);
+		if (load(&slot->state) == state)
+			stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);
+		store(&slot->sleeping, 0);
+	}
+}
+
+void stub_hand_over(struct slot *slot)
+{
+	slot->in_host_call = 0;
+	slot->interrupted = 0;
+	store(&slot->state, TURN_KERNEL);
+	announce(slot);
+	wait_for_answer(slot);
+}
+
+static s64 fork_process(struct slot *slot)
+{
+	s64 err = stub_receive(slot, 3), pid;
+
+	if (err)
+		return err;
+	pid = stub_fork(slot->fds[0], slot->fds[1], slot->fds[2], slot);
+	for (int i = 0; i < 3; i++)
+		stub_host_close(slot->fds[i]);
+	return pid;
+}
+
+int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
+{
+	for (;;) {
+		slot->event = event;
+		stub_hand_over(slot);
+		event = EVENT_DONE;
+		slot->op_index = 0;
+		switch (slot->answer) {
+		case ANSWER_FORK:
+			slot->result = fork_process(slot);
+			continue;
+		case ANSWER_THREAD:
+			slot->result = stub_thread(slot->clone_flags,
+						   (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
+			continue;
+		}
+		slot->result = slot->nops ? stub_run_ops(slot) : 0;
+		if (slot->result)
+			continue;
+		if (slot->answer == ANSWER_HOST_CALL)
+			return 1;
+		if (slot->answer == ANSWER_RESUME)
+			break;
+	}
+	restore_regs(slot, uc);
+	return 0;
+}
+
+static void set_signal_stack(struct slot *slot)
+{
+	struct {
+		u64 sp;
+		int flags;
+		u64 size;
+	} ss = {(u64)slot + HUSK_SIGSTACK_OFFSET, 0, HUSK_SIGSTACK_SIZE};
+
+	stub_host_sigaltstack(&ss, 0);
+}
+
+/* A thread or process begins as held: its first answer says what to run, on the frame that the kernel has prepared. */
+static void __attribute__((noreturn)) child(struct slot *slot)
+{
+	struct ucontext *uc = (void *)((u64)slot + slot->uc_offset);
+
+	slot->interrupted = 0;
+	stub_turn(slot, uc, EVENT_READY);
+	stub_exit(slot, uc);
+}
+
+__attribute__((used, noreturn)) void stub_child_thread(struct slot *slot)
+{
+	set_signal_stack(slot);
+	child(slot);
+}
+
+__attribute__((used, noreturn)) void stub_child_process(struct slot *slot, int socket, int doorbell, int region_fd)
+{
+	if (stub_host_getppid() != kpage->kernel_pid)
+		stub_host_exit_group(1);
+	stub_host_close(socket);
+	stub_host_close(doorbell);
+	stub_host_close(region_fd);
+	child(slot);
+}
