@@ -21,6 +21,8 @@ struct futex_table;
 struct helper_pool;
 struct call_entry;
 struct tracer;
+struct wait_queue;
+struct signal_state;
 
 /* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
 struct kernel_ops {
@@ -36,6 +38,13 @@ struct kernel_ops {
 	void (*force_signal)(struct task *t, int signo, int code, u64 addr);
 	/* task: a signal by the kernel to one thread (SIGPIPE) or, with @group, to its whole group. */
 	void (*send_signal)(struct task *t, int signo, int code, bool group);
+	/* task, for signalfd: takes the next pending signal of @mask into *siginfo (a siginfo_t): its number, 0 for none;
+	 * the set of what is pending; the queue that is woken when a signal comes for @t. */
+	int (*signal_take)(struct task *t, u64 mask, void *siginfo);
+	u64 (*signal_pending)(const struct task *t);
+	struct wait_queue *(*signal_wait)(struct task *t);
+	/* task: the soft limit (RLIMIT_*) of the task's group. */
+	u64 (*limit)(struct task *t, int resource);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };
@@ -54,6 +63,8 @@ struct kernel {
 	struct pid_table *pids;      /* task room */
 	struct futex_table *futexes; /* task room */
 	struct signal_state *signals; /* task room: queue accounting */
+	u64 memory_pages;	      /* mm room: what the host has, for overcommit */
+	u64 shared_ino;		      /* mm room: the last number given to a shared anonymous mapping */
 	struct vfs *vfs;             /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer; /* --strace, or NULL */

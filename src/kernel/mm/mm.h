@@ -11,32 +11,44 @@
 
 #include "base/rbtree.h"
 #include "core/task.h"
+#include "mm/vma.h"
 #include "vfs/file.h"
 
-struct vma;
+#define MM_MIN_ADDR  65536UL /* vm.mmap_min_addr */
+#define MM_MAX_COUNT 65530   /* vm.max_map_count */
 
 struct mm {
 	struct kernel *k;
 	int refs;  /* tasks that run on it, and others that look at it */
 	int users; /* tasks alone: at 0 the space is put */
 	struct trap_space *space; /* NULL before exec has one, and after death */
-	struct rb_root vmas;
-	u64 total_pages, locked_pages, data_pages, stack_pages, peak_pages;
+	struct vma_store vmas;
+	/* From the store, after every change: in pages. */
+	u64 total_pages, locked_pages, data_pages, stack_pages, exec_pages, peak_pages;
 	u64 mmap_base; /* where the top-down search begins */
 	u64 start_brk, brk, start_code, end_code, start_data, end_data, start_stack;
 	u64 arg_start, arg_end, env_start, env_end;
 	u64 vdso;
-	int map_count;
-	int def_flags;   /* mlockall(MCL_FUTURE) */
+	u64 def_flags;	 /* mlockall(MCL_FUTURE): VM_LOCKED, VM_LOCKONFAULT */
 	int dumpable;
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */
 	size_t auxv_size;
 	u64 (*random)(struct kernel *k);
+	struct list undos; /* struct mm_undo: changes whose host operation is not yet known to have worked */
+	int nundos;
+	struct mm_fork_range *fork_ranges; /* owned; for mm_fork_finish() */
+	int nfork_ranges;
+	struct {
+		u64 addr, rip;
+		int count;
+	} refault; /* the last fault that the store did not explain */
 };
 
 /* An empty one for exec, without a space. NULL: no memory. One reference and one user, the caller's. */
 struct mm *mm_new(struct kernel *k);
+/* Chooses mmap_base for a stack of up to @stack_limit bytes. mm_new() does it for 8 MiB and with randomness. */
+void mm_layout(struct mm *mm, u64 stack_limit, bool randomize);
 /* fork: a copy of the store (VM_DONTCOPY left out, VM_WIPEONFORK kept); its space comes from trap space_fork(). Where a
  * DONTCOPY or WIPEONFORK range needs work in the child's host process, it is queued once mm->space is set:
  * mm_fork_finish(). NULL: no memory. */
@@ -56,6 +68,16 @@ int mm_map_stack(struct mm *mm, u64 top, u64 size, bool executable);
 void mm_map_vdso(struct mm *mm);
 /* Sets up brk behind the program's end (page-aligned, randomised like Linux's). */
 void mm_set_brk(struct mm *mm, u64 end);
+
+/* The calls on the task's own mm, with Linux's checks: a result or -errno. */
+long mm_protect(struct task *t, u64 addr, u64 len, u64 prot);
+long mm_remap(struct task *t, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr);
+long mm_brk(struct task *t, u64 brk);
+long mm_advise(struct task *t, u64 addr, u64 len, int advice);
+long mm_sync(struct task *t, u64 addr, u64 len, int flags);
+long mm_lock(struct task *t, u64 addr, u64 len, u64 lock_flags); /* VM_LOCKED[|VM_LOCKONFAULT]; 0: unlock */
+long mm_lock_all(struct task *t, int flags);			 /* MCL_*; 0: munlockall() */
+long mm_remap_file_pages(struct task *t, u64 addr, u64 size, u64 prot, u64 pgoff, u64 flags);
 
 /* kernel_ops.access and .fault */
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
