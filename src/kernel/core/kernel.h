@@ -45,6 +45,8 @@ struct kernel_ops {
 	struct wait_queue *(*signal_wait)(struct task *t);
 	/* task: the soft limit (RLIMIT_*) of the task's group. */
 	u64 (*limit)(struct task *t, int resource);
+	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */
+	struct tty *(*ctty)(struct task *t);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };
@@ -68,6 +70,7 @@ struct kernel {
 	struct vfs *vfs;             /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer; /* --strace, or NULL */
+	struct list ttys;      /* fs room: host terminals, struct tty */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

@@ -209,12 +209,12 @@ static int item_modify(struct epoll_item *item, const struct epoll_event *event)
 
 int epoll_control(struct file *epf, int op, struct file *target, int fd, const struct epoll_event *event)
 {
-	struct epoll *ep = epf->priv;
+	struct epoll *ep = epf->priv; /* if it is one */
 	struct epoll_item *item;
 
 	if (!target->ops->poll)
 		return -EPERM;
-	if (target == epf)
+	if (target == epf || !file_is_epoll(epf))
 		return -EINVAL;
 	if (event && (event->events & EPOLLEXCLUSIVE)) {
 		if (op == EPOLL_CTL_MOD)

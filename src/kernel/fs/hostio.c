@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inherited host descriptors: the guest's 0, 1 and 2.
+ *
+ * The service thread must not block on them, and must not change their status flags either: those belong to the open
+ * file description, which husk shares with its caller. So pipes and terminals are opened a second time, without
+ * blocking, through /proc/self/fd, for reading and writing; sockets take MSG_DONTWAIT; where a second open is refused,
+ * poll() is asked first and writes are cut at PIPE_BUF. Regular files keep the shared offset, as natively: read() and
+ * write() on the descriptor itself.
+ *
+ * Readiness is always asked of the host. An edge-triggered watch, set up at the first wait, only tells when to ask.
+ */
+#include "fs/hostio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/task.h"
+#include "fs/tty.h"
+#include "host/poller.h"
+
+#define HOSTIO_CHUNK 16384
+
+struct hostio {
+	struct kernel *k;
+	struct hostfd fd; /* owned: as inherited */
+	struct hostfd io; /* owned when another one: the same file, not blocking */
+	u32 type;	  /* S_IFMT bits */
+	struct watch watch;
+	bool watched;
+	struct wait_queue wait;
+	struct tty *tty; /* owned, nullable */
+};
+
+/* ---- data ---- */
+
+/* How much of the guest's buffers may be written, so that nothing is read from the host that would be lost. */
+static size_t uio_room(const struct uio *u, size_t cap)
+{
+	size_t room = 0, skip = u->at;
+
+	if (!u->task)
+		return min(u->left, cap);
+	cap = min(cap, u->left);
+	for (int i = 0; i < u->count && room < cap; i++, skip = 0) {
+		size_t want = min(u->iov[i].len - skip, cap - room);
+		size_t got = want ? user_writable(u->task, u->iov[i].base + skip, want) : 0;
+
+		room += got;
+		if (got < want)
+			break;
+	}
+	return room;
+}
+
+static bool blocking_io(const struct hostio *h)
+{
+	return h->io.fd == h->fd.fd && h->type != S_IFSOCK && h->type != S_IFREG;
+}
+
+static bool host_ready(const struct hostio *h, short events)
+{
+	struct pollfd p = {.fd = h->io.fd, .events = events};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static long host_read_some(struct hostio *h, char *buf, size_t size)
+{
+	long n;
+
+	if (h->type == S_IFSOCK)
+		n = recv(h->io.fd, buf, size, MSG_DONTWAIT);
+	else if (blocking_io(h) && !host_ready(h, POLLIN))
+		return -EAGAIN;
+	else
+		n = read(h->io.fd, buf, size);
+	return n < 0 ? -errno : n;
+}
+
+static long hostio_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct hostio *h = f->priv;
+	char buf[HOSTIO_CHUNK];
+	size_t room = uio_room(to, sizeof buf);
+	long n;
+
+	if (!room && to->left)
+		return -EFAULT;
+	n = host_read_some(h, buf, room);
+	return n <= 0 ? n : uio_to_user(to, buf, n);
+}
+
+static long host_write_some(struct hostio *h, const char *buf, size_t size)
+{
+	long n;
+
+	if (h->type == S_IFSOCK)
+		n = send(h->io.fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (blocking_io(h) && !host_ready(h, POLLOUT))
+		return -EAGAIN;
+	else
+		n = write(h->io.fd, buf, blocking_io(h) ? min(size, (size_t)PIPE_BUF) : size);
+	return n < 0 ? -errno : n;
+}
+
+static long hostio_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct hostio *h = f->priv;
+	char buf[HOSTIO_CHUNK];
+	struct uio before = *from;
+	long got = uio_from_user(from, buf, min(from->left, sizeof buf)), n;
+
+	if (got < 0)
+		return got;
+	n = host_write_some(h, buf, got);
+	if (n < got) {
+		*from = before;
+		if (n > 0)
+			uio_from_user(from, buf, n);
+	}
+	if (n == -EPIPE && from->task)
+		h->k->ops.send_signal(from->task, SIGPIPE, SI_USER, false);
+	return n;
+}
+
+/* ---- readiness ---- */
+
+static void hostio_woken(struct watch *w, u32 events)
+{
+	wake_all(&container_of(w, struct hostio, watch)->wait);
+}
+
+static u32 hostio_poll(struct file *f, struct poll_table *pt)
+{
+	struct hostio *h = f->priv;
+	struct pollfd p = {.fd = h->io.fd, .events = POLLPRI | POLLRDHUP};
+
+	poll_wait(pt, &h->wait);
+	if (pt && !h->watched) {
+		h->watched = true; /* a file that cannot be watched is always ready */
+		watch_add(h->k->poller, &h->watch, h->io,
+			  EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, hostio_woken);
+	}
+	if (file_readable(f))
+		p.events |= POLLIN | POLLRDNORM;
+	if (file_writable(f))
+		p.events |= POLLOUT | POLLWRNORM;
+	return poll(&p, 1, 0) > 0 ? (u16)p.revents : 0;
+}
+
+/* ---- regular files and plain devices: never wait ---- */
+
+static long plain_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct hostio *h = f->priv;
+	char buf[HOSTIO_CHUNK];
+	long total = 0;
+
+	while (to->left) {
+		size_t room = uio_room(to, sizeof buf);
+		bool own = pos == &f->pos;
+		long n;
+
+		if (!room)
+			return total ? total : -EFAULT;
+		n = own ? read(h->fd.fd, buf, room) : pread(h->fd.fd, buf, room, *pos);
+		if (n < 0)
+			return total ? total : -errno;
+		if (!n)
+			break;
+		n = uio_to_user(to, buf, n);
+		if (n < 0)
+			return total ? total : n;
+		total += n;
+		if (!own)
+			*pos += n;
+		if ((size_t)n < room || h->type != S_IFREG)
+			break;
+	}
+	return total;
+}
+
+static long plain_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct hostio *h = f->priv;
+	char buf[HOSTIO_CHUNK];
+	long total = 0;
+
+	while (from->left) {
+		struct uio before = *from;
+		bool own = pos == &f->pos;
+		long got = uio_from_user(from, buf, min(from->left, sizeof buf)), n;
+
+		if (got < 0)
+			return total ? total : got;
+		n = own ? write(h->fd.fd, buf, got) : pwrite(h->fd.fd, buf, got, *pos);
+		if (n < got) {
+			int err = -errno;
+
+			*from = before;
+			if (n <= 0)
+				return total ? total : n < 0 ? err : 0;
+			uio_from_user(from, buf, n);
+		}
+		total += n;
+		if (!own)
+			*pos += n;
+		if (n < got)
+			break;
+	}
+	return total;
+}
+
+static s64 plain_seek(struct file *f, s64 offset, int whence)
+{
+	struct hostio *h = f->priv;
+	off_t at = lseek(h->fd.fd, offset, whence);
+
+	return at < 0 ? -errno : at;
+}
+
+static int plain_fsync(struct file *f, bool data_only)
+{
+	struct hostio *h = f->priv;
+
+	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) < 0 ? -errno : 0;
+}
+
+static int plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
+{
+	struct hostio *h = f->priv;
+
+	return fallocate(h->fd.fd, mode, offset, len) < 0 ? -errno : 0;
+}
+
+/* A second descriptor for mapping: not writable unless the mapping may write to the file. */
+static int plain_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
+{
+	struct hostio *h = f->priv;
+	char path[40];
+
+	if (h->type != S_IFREG)
+		return -ENODEV;
+	if (!hostfd_valid(h->io)) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd.fd);
+		h->io.fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (h->io.fd < 0)
+			return -errno;
+	}
+	/* MAP_SHARED: mprotect() may make it writable later. */
+	backing->fd = (flags & 3) != 2 && file_writable(f) ? h->fd : h->io;
+	backing->offset = 0;
+	return 0;
+}
+
+/* ---- control ---- */
+
+static long hostio_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
+{
+	struct hostio *h = f->priv;
+	int n;
+
+	if (h->tty)
+		return tty_host_ioctl(h->fd, t, cmd, arg);
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	if (ioctl(h->fd.fd, FIONREAD, &n) < 0)
+		return -errno;
+	return user_put(t, arg, &n);
+}
+
+static void hostio_link_name(struct file *f, char *buf, size_t size)
+{
+	struct hostio *h = f->priv;
+	char path[40];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd.fd);
+	n = readlink(path, buf, size - 1);
+	buf[max(n, (ssize_t)0)] = 0;
+}
+
+static void hostio_free(struct hostio *h)
+{
+	if (h->watched)
+		watch_del(&h->watch);
+	if (h->tty)
+		tty_put(h->tty);
+	if (hostfd_valid(h->io) && h->io.fd != h->fd.fd)
+		close(h->io.fd);
+	free(h);
+}
+
+static void hostio_release(struct file *f)
+{
+	struct hostio *h = f->priv;
+
+	object_count(h->k, "hostio", -1);
+	close(h->fd.fd);
+	hostio_free(h);
+}
+
+static const struct file_ops hostio_ops = {
+	.read = hostio_read,
+	.write = hostio_write,
+	.poll = hostio_poll,
+	.ioctl = hostio_ioctl,
+	.link_name = hostio_link_name,
+	.release = hostio_release,
+	.stream = true,
+};
+
+static const struct file_ops plain_ops = {
+	.read = plain_read,
+	.write = plain_write,
+	.seek = plain_seek,
+	.ioctl = hostio_ioctl,
+	.mmap = plain_mmap,
+	.fsync = plain_fsync,
+	.fallocate = plain_fallocate,
+	.link_name = hostio_link_name,
+	.release = hostio_release,
+};
+
+struct tty *file_tty(struct file *f)
+{
+	return f->ops == &hostio_ops ? ((struct hostio *)f->priv)->tty : NULL;
+}
+
+/* ---- opening ---- */
+
+/* A description of our own that does not block, or the one we have. */
+static struct hostfd open_twin(struct hostfd fd, int flags)
+{
+	char path[40];
+	struct hostfd twin;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	twin.fd = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return hostfd_valid(twin) ? twin : fd;
+}
+
+/* Whether the host can tell when a device is ready; the others never make anybody wait. */
+static bool can_watch(struct kernel *k, struct hostfd fd)
+{
+	struct watch w;
+
+	if (watch_add(k->poller, &w, fd, EPOLLIN | EPOLLONESHOT, hostio_woken) < 0)
+		return false;
+	watch_del(&w);
+	return true;
+}
+
+static int hostio_setup(struct hostio *h, const struct stat *st, int flags, bool *plain)
+{
+	*plain = h->type == S_IFREG || h->type == S_IFBLK || h->type == S_IFDIR ||
+		 (h->type == S_IFCHR && !isatty(h->fd.fd) && !can_watch(h->k, h->fd));
+	if (*plain) {
+		h->io = HOSTFD_NONE;
+		return 0;
+	}
+	if (h->type == S_IFCHR && isatty(h->fd.fd)) {
+		h->tty = tty_find_or_new(h->k, h->fd, st->st_rdev);
+		if (!h->tty)
+			return -ENOMEM;
+	}
+	if (h->type == S_IFIFO || h->type == S_IFCHR)
+		h->io = open_twin(h->fd, flags);
+	return 0;
+}
+
+int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
+{
+	struct hostio *h;
+	struct stat st;
+	int err, flags = fcntl(fd.fd, F_GETFL);
+	bool plain;
+
+	if (flags < 0 || fstat(fd.fd, &st) < 0)
+		return -errno;
+	h = calloc(1, sizeof *h);
+	if (!h)
+		return -ENOMEM;
+	h->k = k;
+	h->fd = h->io = fd;
+	h->type = st.st_mode & S_IFMT;
+	wait_queue_init(&h->wait);
+	err = hostio_setup(h, &st, flags, &plain);
+	if (err < 0) {
+		hostio_free(h);
+		return err;
+	}
+	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK;
+	err = file_new(k, plain ? &plain_ops : &hostio_ops, flags, NULL, h, out);
+	if (err < 0) {
+		hostio_free(h);
+		return err;
+	}
+	object_count(k, "hostio", 1);
+	return 0;
+}
