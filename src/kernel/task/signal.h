@@ -94,6 +94,8 @@ bool pgrp_orphaned(struct kernel *k, int pgid, const struct thread_group *ignore
 /* The steps inside sending and delivering, shared by this room's files. */
 bool signal_ignored(const struct task *t, int signo);
 int sigqueue_add(struct task *t, struct sigpending *p, const siginfo_t *info);
+/* Queues an entry that the sender owns (a timer's): false when the signal is dropped. */
+bool signal_queue_entry(struct task *t, struct sigpending *p, struct sigqueue *q, bool group);
 void sigpending_remove(struct sigpending *p, u64 mask);
 void group_stop_begin(struct task *t, int signo);
 void task_stop_now(struct task *t);

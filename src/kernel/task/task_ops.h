@@ -39,7 +39,7 @@ struct thread_group {
 
 	struct rlimit limits[RLIM_NLIMITS];
 	struct timer real_timer; /* ITIMER_REAL */
-	u64 real_interval;
+	u64 real_interval, real_expires; /* expires: CLOCK_MONOTONIC; 0: off */
 	struct posix_timers *posix_timers; /* signal/time code */
 	u64 itimer_virt[2], itimer_prof[2];
 	u64 start_ns;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Job control: a group stops and goes on as one, and its parent hears of it.
+ *
+ * The thread that takes a stop signal marks all its siblings (TASK_WORK_STOP, counted in group->stop_left); each stops
+ * on its way back to the guest. When the last has stopped, the group counts as stopped and the parent is told. SIGCONT
+ * undoes all of it at the time it is sent.
+ */
+#include <time.h>
+
+#include "task/signal.h"
+
+static void group_stopped(struct thread_group *g)
+{
+	g->stopped = true;
+	g->stop_reported = g->continued = false;
+	signal_notify_parent(g, CLD_STOPPED);
+}
+
+/* The calling task takes its part in the stop: it does not go back to the guest. */
+void task_stop_now(struct task *t)
+{
+	struct thread_group *g = t->group;
+
+	if (t->work & TASK_WORK_STOP) {
+		t->work &= ~TASK_WORK_STOP;
+		g->stop_left--;
+	}
+	t->state = TASK_STOPPED;
+	if (g->stop_left <= 0 && !g->stopped)
+		group_stopped(g);
+}
+
+/* @t took @signo, whose action is to stop the group. @t itself has its part to do by task_stop_now(). */
+void group_stop_begin(struct task *t, int signo)
+{
+	struct thread_group *g = t->group;
+	struct task *other;
+
+	g->stop_signal = signo;
+	g->stop_left = 0;
+	list_for_each(other, &g->threads, group_node)
+	{
+		if (other->state == TASK_DEAD || (other->state == TASK_STOPPED && other != t))
+			continue;
+		other->work |= TASK_WORK_STOP;
+		g->stop_left++;
+		if (other != t)
+			task_kick(other);
+	}
+}
+
+/* SIGCONT was sent to @g. */
+void group_continue(struct thread_group *g)
+{
+	bool was_stopped = g->stopped, was_stopping = g->stop_left > 0;
+	struct task *t;
+
+	g->stopped = false;
+	g->stop_left = 0;
+	list_for_each(t, &g->threads, group_node)
+	{
+		t->work &= ~TASK_WORK_STOP;
+		if (t->state == TASK_STOPPED)
+			task_kick(t);
+	}
+	if (was_stopped) {
+		g->continued = true;
+		signal_notify_parent(g, CLD_CONTINUED);
+	} else if (was_stopping) {
+		/* Linux: a stop that SIGCONT overtakes is reported as if it had been complete. */
+		g->continued = true;
+		signal_notify_parent(g, CLD_STOPPED);
+	}
+}
+
+/* In the unit of si_utime and times(2), which is 1/100 s. */
+static clock_t clock_ticks(u64 ns)
+{
+	return (clock_t)(ns / 10000000);
+}
+
+void signal_notify_parent(struct thread_group *child, int why)
+{
+	struct thread_group *parent = child->parent;
+	bool job_control = why == CLD_STOPPED || why == CLD_CONTINUED;
+	int signo = job_control ? SIGCHLD : child->leader->exit_signal;
+	const struct k_sigaction *chld;
+	struct task *t = child->leader, *p;
+	siginfo_t info;
+	u64 utime, stime;
+
+	if (!parent)
+		return;
+	p = list_empty(&parent->threads) ? NULL : list_first(&parent->threads, struct task, group_node);
+	if (p && p->sighand && signo > 0 && signo <= 64) {
+		info = signal_info(signo, why);
+		info.si_pid = child->tgid;
+		info.si_uid = t->cred->uid;
+		if (why == CLD_STOPPED)
+			info.si_status = child->stop_signal;
+		else if (why == CLD_CONTINUED)
+			info.si_status = SIGCONT;
+		else
+			info.si_status = why == CLD_EXITED ? child->exit_status >> 8 & 0xff : child->exit_status & 0x7f;
+		group_times(child, &utime, &stime);
+		info.si_utime = clock_ticks(utime);
+		info.si_stime = clock_ticks(stime);
+		chld = &p->sighand->action[SIGCHLD - 1];
+		if (signo != SIGCHLD || (chld->handler != (u64)SIG_IGN && !(job_control && (chld->flags & SA_NOCLDSTOP))))
+			signal_send_group(parent, &info);
+	}
+	wake_all(&parent->child_wait);
+}
+
+bool pgrp_orphaned(struct kernel *k, int pgid, const struct thread_group *ignore)
+{
+	struct thread_group *g;
+
+	for (g = group_next(k, 0); g; g = group_next(k, g->tgid)) {
+		if (g->pgid != pgid || g == ignore || g->zombie || !g->parent)
+			continue;
+		if (g->parent->pgid != pgid && g->parent->sid == g->sid)
+			return false;
+	}
+	return true;
+}
