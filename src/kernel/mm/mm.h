@@ -2,9 +2,10 @@
 /*
  * Address spaces: the authoritative store of what is mapped where.
  *
- * The store (mm/vma.h) is changed first; the host's mappings follow by operations that the trap carries out when the
- * thread goes back (trap.h). If the host refuses one, its undo puts the store back before the guest sees a result.
- * Anonymous private memory is the guest process's own: first touch and copy-on-write cost no turn.
+ * The store (mm/vma.h) is changed first; the host's mappings follow by operations that the trap carries out
+ * when the thread goes back (trap.h). If the host refuses one, its undo puts the store back before the guest
+ * sees a result. Anonymous private memory is the guest process's own: first touch and copy-on-write cost no
+ * turn.
  */
 #ifndef HUSK_KERNEL_MM_MM_H
 #define HUSK_KERNEL_MM_MM_H
@@ -19,8 +20,8 @@
 
 struct mm {
 	struct kernel *k;
-	int refs;  /* tasks that run on it, and others that look at it */
-	int users; /* tasks alone: at 0 the space is put */
+	int refs;                 /* tasks that run on it, and others that look at it */
+	int users;                /* tasks alone: at 0 the space is put */
 	struct trap_space *space; /* NULL before exec has one, and after death */
 	struct vma_store vmas;
 	/* From the store, after every change: in pages. */
@@ -29,7 +30,7 @@ struct mm {
 	u64 start_brk, brk, start_code, end_code, start_data, end_data, start_stack;
 	u64 arg_start, arg_end, env_start, env_end;
 	u64 vdso;
-	u64 def_flags;	 /* mlockall(MCL_FUTURE): VM_LOCKED, VM_LOCKONFAULT */
+	u64 def_flags; /* mlockall(MCL_FUTURE): VM_LOCKED, VM_LOCKONFAULT */
 	int dumpable;
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */
@@ -37,6 +38,7 @@ struct mm {
 	u64 (*random)(struct kernel *k);
 	struct list undos; /* struct mm_undo: changes whose host operation is not yet known to have worked */
 	int nundos;
+	struct list scratches;             /* struct mm_scratch */
 	struct mm_fork_range *fork_ranges; /* owned; for mm_fork_finish() */
 	int nfork_ranges;
 	struct {
@@ -47,20 +49,24 @@ struct mm {
 
 /* An empty one for exec, without a space. NULL: no memory. One reference and one user, the caller's. */
 struct mm *mm_new(struct kernel *k);
-/* Chooses mmap_base for a stack of up to @stack_limit bytes. mm_new() does it for 8 MiB and with randomness. */
+/* Chooses mmap_base for a stack of up to @stack_limit bytes. mm_new() does it for 8 MiB and with randomness.
+ */
 void mm_layout(struct mm *mm, u64 stack_limit, bool randomize);
-/* fork: a copy of the store (VM_DONTCOPY left out, VM_WIPEONFORK kept); its space comes from trap space_fork(). Where a
- * DONTCOPY or WIPEONFORK range needs work in the child's host process, it is queued once mm->space is set:
- * mm_fork_finish(). NULL: no memory. */
+/* fork: a copy of the store (VM_DONTCOPY left out, VM_WIPEONFORK kept); its space comes from trap
+ * space_fork(). Where a DONTCOPY or WIPEONFORK range needs work in the child's host process, it is queued
+ * once mm->space is set: mm_fork_finish(). NULL: no memory. */
 struct mm *mm_fork(struct mm *mm);
 void mm_fork_finish(struct mm *child);
 struct mm *mm_get(struct mm *mm); /* a reference, not a user */
 void mm_put(struct mm *mm);
 void mm_use(struct mm *mm);   /* one task more runs on it */
-void mm_unuse(struct mm *mm); /* one task less: the last puts the space; then drops the reference that went with it */
+void mm_unuse(struct mm *mm); /* one task less: the last puts the space; then drops the reference that went
+				 with it */
 
-/* mmap(2) for the kernel's own use (ELF loading) and for sys_mmap: the address or -errno. @file is nullable, borrowed. */
-long mm_map(struct task *t, struct mm *mm, u64 addr, u64 len, int prot, int flags, struct file *file, u64 offset);
+/* mmap(2) for the kernel's own use (ELF loading) and for sys_mmap: the address or -errno. @file is nullable,
+ * borrowed. */
+long mm_map(struct task *t, struct mm *mm, u64 addr, u64 len, int prot, int flags, struct file *file,
+	    u64 offset);
 long mm_unmap(struct mm *mm, u64 addr, u64 len);
 /* The initial stack: a growing mapping that ends at @top, of @size bytes at first. 0 or -errno. */
 int mm_map_stack(struct mm *mm, u64 top, u64 size, bool executable);
@@ -76,17 +82,21 @@ long mm_brk(struct task *t, u64 brk);
 long mm_advise(struct task *t, u64 addr, u64 len, int advice);
 long mm_sync(struct task *t, u64 addr, u64 len, int flags);
 long mm_lock(struct task *t, u64 addr, u64 len, u64 lock_flags); /* VM_LOCKED[|VM_LOCKONFAULT]; 0: unlock */
-long mm_lock_all(struct task *t, int flags);			 /* MCL_*; 0: munlockall() */
+long mm_lock_all(struct task *t, int flags);                     /* MCL_*; 0: munlockall() */
 long mm_remap_file_pages(struct task *t, u64 addr, u64 size, u64 prot, u64 pgoff, u64 flags);
+
+/* mincore(): a step of the staged call. See mm/mincore.c. */
+long mm_mincore(struct task *t, struct call *c);
 
 /* kernel_ops.access and .fault */
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 void mm_fault(struct task *t, const struct trap_event *event);
 
-/* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller. */
+/* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller.
+ */
 int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size);
-/* What a futex on shared memory is keyed by: the object behind @addr (an inode or a shared anonymous object, with the
- * offset in it), or the mm itself for private memory. 0 or -EFAULT. */
+/* What a futex on shared memory is keyed by: the object behind @addr (an inode or a shared anonymous object,
+ * with the offset in it), or the mm itself for private memory. 0 or -EFAULT. */
 struct mm_key {
 	const void *object;
 	u64 offset;

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Faults that the host could not resolve, and the kernel's own look at guest addresses.
+ *
+ * A fault in the host process is one of: the stack must grow (resolved here); an access that the store allows
+ * too, because another thread's operation was still under way (tried again, a few times); or the guest's own
+ * mistake, which becomes its signal.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "mm/internal.h"
+
+/* Bits of the x86 page fault's error code. */
+#define PF_WRITE 0x2
+#define PF_INSTR 0x10
+#define TRAP_PF  14 /* trap number of a page fault */
+
+/* How often a fault that should not be is tried again before it is the guest's. */
+#define MAX_REFAULTS 64
+
+static int check_growth(struct task *t, struct mm *mm, struct vma *v, u64 start)
+{
+	struct vma *prev = vma_prev(v);
+	u64 pages = (v->start - start) >> PAGE_SHIFT;
+
+	if (start < MM_MIN_ADDR)
+		return -EPERM;
+	if (prev && (prev->flags & VM_ACCESS_FLAGS) && !(prev->flags & VM_GROWSDOWN) &&
+	    start - prev->end < VMA_GUARD_GAP)
+		return -ENOMEM;
+	if (prev && prev->end > start)
+		return -ENOMEM;
+	if (!mm_may_expand(t, mm, v->flags, pages) || v->end - start > mm_limit(t, RLIMIT_STACK) ||
+	    !mm_lock_fits(t, mm, v->flags, pages << PAGE_SHIFT) || !mm_enough_memory(mm, pages))
+		return -ENOMEM;
+	return 0;
+}
+
+int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
+{
+	u64 start = page_down(addr), end = v->start;
+	int error = check_growth(t, mm, v, start);
+	struct trap_op op = {
+		.kind = TRAP_OP_MAP,
+		.addr = start,
+		.len = end - start,
+		.prot = mm_host_prot(v->flags),
+		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		.fd = HOSTFD_NONE,
+	};
+	struct mm_undo *u;
+
+	if (error)
+		return error;
+	u = mm_undo_begin(mm, start, end, 0, 0);
+	if (!u)
+		return -ENOMEM;
+	vma_extend_down(&mm->vmas, v, start);
+	error = mm_queue(mm, &op, u);
+	mm_account(mm);
+	return error;
+}
+
+/* The VMA that holds @addr, grown to it if need be; NULL: none. */
+static struct vma *find_or_grow(struct task *t, struct mm *mm, u64 addr)
+{
+	struct vma *v = vma_find(&mm->vmas, addr);
+
+	if (!v || v->start <= addr)
+		return v;
+	if (!(v->flags & VM_GROWSDOWN) || mm_grow(t, mm, v, addr))
+		return NULL;
+	return vma_lookup(&mm->vmas, addr);
+}
+
+/* x86 has no memory that can be written or executed, but not read. */
+static bool may_access(const struct vma *v, bool write, bool exec)
+{
+	if (exec)
+		return v->flags & VM_EXEC;
+	return v->flags & (write ? VM_WRITE : VM_ACCESS_FLAGS);
+}
+
+int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok)
+{
+	struct mm *mm = t->mm;
+	u64 at = addr, end = addr + len;
+
+	if (!len)
+		return 0;
+	if (mm && end > addr) {
+		while (at < end) {
+			struct vma *v = find_or_grow(t, mm, at);
+
+			if (!v || !may_access(v, write, false))
+				break;
+			at = v->end;
+		}
+	}
+	if (at >= end && end > addr)
+		return 0;
+	if (ok)
+		*ok = at - addr;
+	return -EFAULT;
+}
+
+static void force(struct task *t, const struct trap_event *event, int signo, int code, u64 addr)
+{
+	t->k->stats.fault_signals++;
+	t->last_fault.trapno = event->trapno;
+	t->last_fault.error = event->error;
+	t->last_fault.addr = event->addr;
+	t->k->ops.force_signal(t, signo, code, addr);
+}
+
+/* Whether a fault that the store doesn't explain is worth another try. */
+static bool try_again(struct task *t, const struct trap_event *event)
+{
+	struct mm *mm = t->mm;
+	u64 rip = task_regs(t)->rip;
+
+	if (mm->refault.addr != event->addr || mm->refault.rip != rip) {
+		mm->refault.addr = event->addr;
+		mm->refault.rip = rip;
+		mm->refault.count = 0;
+	}
+	return ++mm->refault.count <= MAX_REFAULTS;
+}
+
+static void page_fault(struct task *t, const struct trap_event *event)
+{
+	struct vma *v = find_or_grow(t, t->mm, event->addr);
+
+	if (!v) {
+		force(t, event, SIGSEGV, SEGV_MAPERR, event->addr);
+		return;
+	}
+	if (may_access(v, event->error & PF_WRITE, event->error & PF_INSTR) && try_again(t, event))
+		return;
+	force(t, event, SIGSEGV, SEGV_ACCERR, event->addr);
+}
+
+void mm_fault(struct task *t, const struct trap_event *event)
+{
+	t->k->stats.faults++;
+	/* A signal that the guest's host process got from elsewhere, or an address that is none (general
+	 * protection), has a code of the host's own. */
+	if (event->signo == SIGSEGV && event->code > 0 && event->code != SI_KERNEL && t->mm &&
+	    event->trapno == TRAP_PF)
+		page_fault(t, event);
+	else
+		force(t, event, event->signo, event->code, event->addr);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mremap: in place, or to another place that husk chooses (mm/mremap.c).
+ *
+ * The host moves the pages; it is given exact addresses only. A growth of private anonymous memory in place
+ * is a new mapping behind the old one, since the host may hold as two VMAs what the store has as one.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "mm/internal.h"
+
+struct remap {
+	struct task *t;
+	struct mm *mm;
+	u64 addr, old_len, new_len, flags, new_addr;
+};
+
+/* The limits of a mapping that grows or moves (vma_to_resize). */
+static int check_resize(const struct remap *r, const struct vma *v)
+{
+	u64 grow = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+	u64 pgoff;
+
+	if (!r->old_len && !(v->flags & VM_MAYSHARE))
+		return -EINVAL;
+	if ((r->flags & MREMAP_DONTUNMAP) && (v->flags & VM_DONTEXPAND))
+		return -EINVAL;
+	if (r->old_len > v->end - r->addr)
+		return -EFAULT;
+	if (r->new_len == r->old_len)
+		return 0;
+	pgoff = ((r->addr - v->start) >> PAGE_SHIFT) + v->pgoff;
+	if (pgoff + (r->new_len >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	if (v->flags & VM_DONTEXPAND)
+		return -EFAULT;
+	if (!mm_lock_fits(r->t, r->mm, v->flags, grow))
+		return -EAGAIN;
+	if (!mm_may_expand(r->t, r->mm, v->flags, grow >> PAGE_SHIFT))
+		return -ENOMEM;
+	if ((v->flags & VM_ACCOUNT) && !mm_enough_memory(r->mm, grow >> PAGE_SHIFT))
+		return -ENOMEM;
+	return 0;
+}
+
+static u64 pgoff_at(const struct vma *v, u64 addr)
+{
+	return v->pgoff + ((addr - v->start) >> PAGE_SHIFT);
+}
+
+/* Puts the mapping at new_addr, over whatever is there; the old place goes unless it is to stay. */
+static int change_store(struct remap *r, const struct vma *old)
+{
+	struct vma_store *s = &r->mm->vmas;
+	struct vma v = *old;
+	u64 pgoff = pgoff_at(old, r->addr);
+	int error;
+
+	/* @old goes away below. */
+	vma_object_get(v.object);
+	error = vma_remove(s, r->new_addr, r->new_addr + r->new_len);
+	if (!error && r->old_len && !(r->flags & MREMAP_DONTUNMAP))
+		error = vma_remove(s, r->addr, r->addr + r->old_len);
+	if (!error && (r->flags & MREMAP_DONTUNMAP))
+		error = vma_change(s, r->addr, r->addr + r->old_len, VM_LOCKED_MASK, 0);
+	if (!error)
+		error = vma_insert(s, r->new_addr, r->new_addr + r->new_len, v.flags, pgoff, v.object,
+				   v.label);
+	vma_object_put(v.object);
+	return error;
+}
+
+/* Moves to new_addr, which is settled. */
+static long move(struct remap *r, const struct vma *v)
+{
+	struct trap_op op = {
+		.kind = TRAP_OP_REMAP,
+		.addr = r->addr,
+		.len = r->old_len,
+		.new_len = r->new_len,
+		.new_addr = r->new_addr,
+		.flags = MREMAP_MAYMOVE | MREMAP_FIXED | (int)(r->flags & MREMAP_DONTUNMAP),
+	};
+	struct mm_undo *u;
+	int error;
+
+	if (r->mm->vmas.count >= MM_MAX_COUNT - 3)
+		return -ENOMEM;
+	u = mm_undo_begin(r->mm, r->addr, r->addr + r->old_len, r->new_addr, r->new_addr + r->new_len);
+	if (!u)
+		return -ENOMEM;
+	error = change_store(r, v);
+	if (error) {
+		mm_undo_abort(u);
+		return error;
+	}
+	error = mm_queue(r->mm, &op, u);
+	mm_account(r->mm);
+	return error ? error : (long)r->new_addr;
+}
+
+/* Where a move without MREMAP_FIXED goes: the address or -errno. */
+static long choose(const struct remap *r, const struct vma *v, u64 hint)
+{
+	return mm_find_area(r->t, r->mm, hint, r->new_len, v->flags & VM_MAYSHARE ? MAP_SHARED : 0, false);
+}
+
+/* MREMAP_FIXED and MREMAP_DONTUNMAP. */
+static long remap_to(struct remap *r)
+{
+	struct vma *v;
+	long error, to;
+
+	if (r->new_addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (r->new_len > TRAP_GUEST_TOP || r->new_addr > TRAP_GUEST_TOP - r->new_len)
+		return -EINVAL;
+	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
+		return -EINVAL;
+	if (r->mm->vmas.count + 2 >= MM_MAX_COUNT - 3)
+		return -ENOMEM;
+	if ((r->flags & MREMAP_FIXED) && r->new_addr < MM_MIN_ADDR)
+		return -EPERM;
+	if (r->old_len > r->new_len) {
+		error = mm_unmap(r->mm, r->addr + r->new_len, r->old_len - r->new_len);
+		if (error)
+			return error;
+		r->old_len = r->new_len;
+	}
+	v = vma_lookup(&r->mm->vmas, r->addr);
+	if (!v)
+		return -EFAULT;
+	error = check_resize(r, v);
+	if (error)
+		return error;
+	if ((r->flags & MREMAP_DONTUNMAP) && !mm_may_expand(r->t, r->mm, v->flags, r->old_len >> PAGE_SHIFT))
+		return -ENOMEM;
+	if (!(r->flags & MREMAP_FIXED)) {
+		to = choose(r, v, r->new_addr);
+		if (to < 0)
+			return to;
+		r->new_addr = (u64)to;
+	}
+	return move(r, v);
+}
+
+static bool room_behind(const struct remap *r, const struct vma *v)
+{
+	u64 delta = r->new_len - r->old_len, end = v->end + delta;
+
+	return end > v->end && end <= TRAP_GUEST_TOP && !vma_intersect(&r->mm->vmas, v->end, end);
+}
+
+static long expand_in_place(struct remap *r, struct vma *v)
+{
+	struct trap_op op = {
+		.kind = TRAP_OP_REMAP,
+		.addr = r->addr,
+		.len = r->old_len,
+		.new_len = r->new_len,
+	};
+	u64 start = v->end, end = start + (r->new_len - r->old_len);
+	struct mm_undo *u = mm_undo_begin(r->mm, start, end, 0, 0);
+	int error;
+
+	if (!u)
+		return -ENOMEM;
+	if (vma_anonymous(v)) {
+		op.kind = TRAP_OP_MAP;
+		op.addr = start;
+		op.len = end - start;
+		op.prot = mm_host_prot(v->flags);
+		op.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+			   (v->flags & VM_NORESERVE ? MAP_NORESERVE : 0);
+		op.fd = HOSTFD_NONE;
+	}
+	error = vma_insert(&r->mm->vmas, start, end, v->flags, pgoff_at(v, start), v->object, v->label);
+	if (error) {
+		mm_undo_abort(u);
+		return error;
+	}
+	error = mm_queue(r->mm, &op, u);
+	mm_account(r->mm);
+	return error ? error : (long)r->addr;
+}
+
+static long expand(struct remap *r, struct vma *v)
+{
+	long to, error = check_resize(r, v);
+
+	if (error)
+		return error;
+	if (r->old_len == v->end - r->addr && room_behind(r, v))
+		return expand_in_place(r, v);
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	to = choose(r, v, 0);
+	if (to < 0)
+		return to;
+	r->new_addr = (u64)to;
+	return move(r, v);
+}
+
+long mm_remap(struct task *t, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
+{
+	struct remap r = {
+		.t = t,
+		.mm = t->mm,
+		.addr = addr,
+		.old_len = page_up(old_len),
+		.new_len = page_up(new_len),
+		.flags = flags,
+		.new_addr = new_addr,
+	};
+	struct vma *v;
+	long error;
+
+	if (flags & ~(u64)(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP))
+		return -EINVAL;
+	if ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if ((flags & MREMAP_DONTUNMAP) && (!(flags & MREMAP_MAYMOVE) || old_len != new_len))
+		return -EINVAL;
+	if (addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (!r.new_len)
+		return -EINVAL;
+	v = vma_lookup(&r.mm->vmas, addr);
+	if (!v || addr >= TRAP_GUEST_TOP || r.old_len > TRAP_GUEST_TOP)
+		return -EFAULT;
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		return remap_to(&r);
+	if (r.old_len < r.new_len)
+		return expand(&r, v);
+	if (r.old_len > r.new_len) {
+		error = mm_unmap(r.mm, addr + r.new_len, r.old_len - r.new_len);
+		if (error)
+			return error;
+	}
+	return (long)addr;
+}
+
+/* remap_file_pages(2): as Linux since 4.0, a new mapping over the old one. */
+long mm_remap_file_pages(struct task *t, u64 addr, u64 size, u64 prot, u64 pgoff, u64 flags)
+{
+	u64 start = page_down(addr), len = page_down(size);
+	struct vma *v;
+	struct file *file;
+	long result;
+	int p;
+
+	if (prot || start + len <= start || pgoff + (len >> PAGE_SHIFT) < pgoff)
+		return -EINVAL;
+	v = vma_lookup(&t->mm->vmas, start);
+	if (!v || !(v->flags & VM_SHARED) || start + len > v->end)
+		return -EINVAL;
+	/* Linux: shared anonymous memory too. Here: not, since it has no descriptor by which to map it again.
+	 */
+	file = vma_file(v);
+	if (!file)
+		return -EINVAL;
+	p = (v->flags & VM_READ ? PROT_READ : 0) | (v->flags & VM_WRITE ? PROT_WRITE : 0) |
+	    (v->flags & VM_EXEC ? PROT_EXEC : 0);
+	file_get(file);
+	result = mm_map(t, t->mm, start, len, p,
+			MAP_SHARED | MAP_FIXED | MAP_POPULATE | (int)(flags & MAP_NONBLOCK), file,
+			pgoff << PAGE_SHIFT);
+	file_put(file);
+	return result < 0 ? result : 0;
+}

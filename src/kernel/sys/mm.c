@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls on address spaces: arguments as Linux takes them, then the mm room. */
+#include "mm/mm.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define MLOCK_ONFAULT_FLAG 1
+
+long sys_mmap(struct task *t, struct call *c);
+long sys_munmap(struct task *t, struct call *c);
+long sys_mprotect(struct task *t, struct call *c);
+long sys_mremap(struct task *t, struct call *c);
+long sys_brk(struct task *t, struct call *c);
+long sys_madvise(struct task *t, struct call *c);
+long sys_msync(struct task *t, struct call *c);
+long sys_mincore(struct task *t, struct call *c);
+long sys_mlock(struct task *t, struct call *c);
+long sys_mlock2(struct task *t, struct call *c);
+long sys_munlock(struct task *t, struct call *c);
+long sys_mlockall(struct task *t, struct call *c);
+long sys_munlockall(struct task *t, struct call *c);
+long sys_pkey_alloc(struct task *t, struct call *c);
+long sys_pkey_free(struct task *t, struct call *c);
+long sys_pkey_mprotect(struct task *t, struct call *c);
+long sys_remap_file_pages(struct task *t, struct call *c);
+
+long sys_mmap(struct task *t, struct call *c)
+{
+	u64 flags = c->arg[3], offset = c->arg[5];
+	struct file *file = NULL;
+	long result;
+
+	if (offset & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS)) {
+		result = fd_get(t, (int)c->arg[4], &file);
+		if (result)
+			return result;
+		if (flags & MAP_HUGETLB) {
+			file_put(file);
+			return -EINVAL;
+		}
+	} else if (flags & MAP_HUGETLB) {
+		/* As on a host that has set no huge pages aside; transparent ones come by themselves. */
+		return c->arg[1] ? -ENOMEM : -EINVAL;
+	}
+	result = mm_map(t, t->mm, c->arg[0], c->arg[1], (int)c->arg[2], (int)flags, file, offset);
+	if (file)
+		file_put(file);
+	return result;
+}
+
+long sys_munmap(struct task *t, struct call *c)
+{
+	return mm_unmap(t->mm, c->arg[0], c->arg[1]);
+}
+
+long sys_mprotect(struct task *t, struct call *c)
+{
+	return mm_protect(t, c->arg[0], c->arg[1], c->arg[2]);
+}
+
+long sys_mremap(struct task *t, struct call *c)
+{
+	return mm_remap(t, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
+}
+
+long sys_brk(struct task *t, struct call *c)
+{
+	return mm_brk(t, c->arg[0]);
+}
+
+long sys_madvise(struct task *t, struct call *c)
+{
+	return mm_advise(t, c->arg[0], c->arg[1], (int)c->arg[2]);
+}
+
+long sys_msync(struct task *t, struct call *c)
+{
+	return mm_sync(t, c->arg[0], c->arg[1], (int)c->arg[2]);
+}
+
+long sys_mincore(struct task *t, struct call *c)
+{
+	u64 addr = c->arg[0], len = c->arg[1], pages = (len + PAGE_SIZE - 1) >> PAGE_SHIFT, ok;
+
+	if (addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (len > TRAP_GUEST_TOP || addr > TRAP_GUEST_TOP - len)
+		return -ENOMEM;
+	if (pages && mm_access(t, c->arg[2], pages, true, &ok))
+		return -EFAULT;
+	return mm_mincore(t, c);
+}
+
+long sys_mlock(struct task *t, struct call *c)
+{
+	return mm_lock(t, c->arg[0], c->arg[1], VM_LOCKED);
+}
+
+long sys_mlock2(struct task *t, struct call *c)
+{
+	int flags = (int)c->arg[2];
+
+	if (flags & ~MLOCK_ONFAULT_FLAG)
+		return -EINVAL;
+	return mm_lock(t, c->arg[0], c->arg[1], VM_LOCKED | (flags ? VM_LOCKONFAULT : 0));
+}
+
+long sys_munlock(struct task *t, struct call *c)
+{
+	return mm_lock(t, c->arg[0], c->arg[1], 0);
+}
+
+long sys_mlockall(struct task *t, struct call *c)
+{
+	return c->arg[0] ? mm_lock_all(t, (int)c->arg[0]) : -EINVAL;
+}
+
+long sys_munlockall(struct task *t, struct call *c)
+{
+	return mm_lock_all(t, 0);
+}
+
+/* Protection keys: as on a processor without them (pkeys(7)). */
+long sys_pkey_alloc(struct task *t, struct call *c)
+{
+	if (c->arg[0] || (c->arg[1] & ~3UL))
+		return -EINVAL;
+	return -ENOSPC;
+}
+
+long sys_pkey_free(struct task *t, struct call *c)
+{
+	return -EINVAL;
+}
+
+long sys_pkey_mprotect(struct task *t, struct call *c)
+{
+	if ((int)c->arg[3] != -1)
+		return -EINVAL;
+	return mm_protect(t, c->arg[0], c->arg[1], c->arg[2]);
+}
+
+long sys_remap_file_pages(struct task *t, struct call *c)
+{
+	return mm_remap_file_pages(t, c->arg[0], c->arg[1], c->arg[2], c->arg[3], c->arg[4]);
+}
