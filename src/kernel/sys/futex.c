@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * futex(2) and futex_waitv(2).
+ *
+ * Private words usually never come here: the stub passes them to the host, all operations or none. What comes is done
+ * right for private words too. The priority-inheriting operations answer ENOSYS, by which libc learns at mutex
+ * creation that there are none.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "task/futex.h"
+#include "task/signal.h"
+
+#define NSEC		    1000000000L
+#define FUTEX_32_BITS	    2u /* FUTEX_32 of futex_waitv */
+#define FUTEX_WAITV_WORDS   128
+#define FUTEX_CLOCK_MASK    (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
+
+struct futex_args {
+	u64 addr, timeout, addr2;
+	u32 val, val3;
+	int command;
+	bool private, realtime;
+};
+
+static struct futex_args futex_decode(const struct call *c)
+{
+	int op = (int)c->arg[1];
+
+	return (struct futex_args){
+		.addr = c->arg[0],
+		.timeout = c->arg[3],
+		.addr2 = c->arg[4],
+		.val = (u32)c->arg[2],
+		.val3 = (u32)c->arg[5],
+		.command = op & ~FUTEX_CLOCK_MASK,
+		.private = op & FUTEX_PRIVATE_FLAG,
+		.realtime = op & FUTEX_CLOCK_REALTIME,
+	};
+}
+
+/* The deadline of a timeout at @addr into call.deadline: 0, -EINVAL, -EFAULT, CALL_FETCH. */
+static int read_deadline(struct task *t, struct call *c, u64 addr, int clock, bool relative)
+{
+	struct timespec ts;
+	s64 ns;
+	int r = user_get(t, &ts, addr);
+
+	if (r < 0)
+		return r;
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= NSEC)
+		return -EINVAL;
+	ns = ts.tv_sec >= (s64)(~0UL >> 1) / NSEC ? (s64)(~0UL >> 1) : ts.tv_sec * NSEC + ts.tv_nsec;
+	if (!relative)
+		return clock_to_monotonic(t->k, clock, ns, &c->deadline);
+	if (__builtin_add_overflow(kernel_now(t->k), (u64)ns, &c->deadline))
+		c->deadline = ~0UL >> 1;
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+static long wait_restart(struct task *t, struct call *c);
+
+/* What a wait's result becomes: with a timeout it is restarted as one with the same deadline. */
+static long wait_result(struct task *t, struct call *c, long r)
+{
+	const struct futex_wait *w = c->priv;
+
+	if (r >= 0)
+		return 0;
+	if (r != -ERESTARTSYS || !c->deadline)
+		return r;
+	t->restart_block.fn = wait_restart;
+	t->restart_block.deadline = c->deadline;
+	t->restart_block.arg[0] = w->words[0].addr;
+	t->restart_block.arg[1] = w->words[0].value;
+	t->restart_block.arg[2] = w->words[0].key.private;
+	t->restart_block.arg[3] = w->words[0].bitset;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+static long wait_step(struct task *t, struct call *c)
+{
+	return wait_result(t, c, futex_wait_step(t, c));
+}
+
+static long wait_word(struct task *t, struct call *c, u64 addr, u32 value, bool private, u32 bitset)
+{
+	struct futex_wait *w = c->priv;
+	struct futex_key key;
+	long r;
+	int error;
+
+	if (!w) {
+		error = futex_key(t, addr, private, &key);
+		if (error < 0)
+			return error;
+		w = futex_wait_new(t, c, 1);
+		if (!w)
+			return -ENOMEM;
+		w->words[0].key = key;
+		w->words[0].addr = addr;
+		w->words[0].value = value;
+		w->words[0].bitset = bitset;
+	}
+	r = futex_wait(t, c);
+	if (r == CALL_PARK)
+		c->step = wait_step;
+	return wait_result(t, c, r);
+}
+
+static long wait_restart(struct task *t, struct call *c)
+{
+	const u64 *arg = t->restart_block.arg;
+
+	c->deadline = t->restart_block.deadline;
+	return wait_word(t, c, arg[0], (u32)arg[1], arg[2], (u32)arg[3]);
+}
+
+static long op_wait(struct task *t, struct call *c, struct futex_args *a)
+{
+	return wait_word(t, c, a->addr, a->val, a->private, a->val3);
+}
+
+/* ---- waking ---- */
+
+static long op_wake(struct task *t, struct call *c, struct futex_args *a)
+{
+	struct futex_key key;
+	int r;
+
+	(void)c;
+	if (!a->val3)
+		return -EINVAL;
+	r = futex_key(t, a->addr, a->private, &key);
+	return r < 0 ? r : futex_wake_key(t->k, &key, (int)a->val, a->val3);
+}
+
+static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
+{
+	struct futex_key from, to;
+	u32 value;
+	int r, requeue = (int)a->timeout;
+
+	(void)c;
+	if ((int)a->val < 0 || requeue < 0)
+		return -EINVAL;
+	r = futex_key(t, a->addr, a->private, &from);
+	if (!r)
+		r = futex_key(t, a->addr2, a->private, &to);
+	if (r < 0)
+		return r;
+	if (a->command == FUTEX_CMP_REQUEUE) {
+		r = user_get(t, &value, a->addr);
+		if (r < 0)
+			return r;
+		if (value != a->val3)
+			return -EAGAIN;
+	}
+	return futex_requeue_key(t->k, &from, &to, (int)a->val, requeue);
+}
+
+/* FUTEX_WAKE_OP changes the second word by the stub's compare-and-exchange, again until nobody came between. */
+struct wake_op {
+	struct trap_word word;
+	struct futex_args args;
+	struct futex_key key, key2;
+};
+
+static bool wake_op_new(u32 op, u32 old, u32 *new)
+{
+	u32 arg = (u32)((s32)(op << 8) >> 20);
+
+	if (op & ((u32)FUTEX_OP_OPARG_SHIFT << 28))
+		arg = 1u << (arg & 31);
+	switch (op >> 28 & 7) {
+	case FUTEX_OP_SET:
+		*new = arg;
+		return true;
+	case FUTEX_OP_ADD:
+		*new = old + arg;
+		return true;
+	case FUTEX_OP_OR:
+		*new = old | arg;
+		return true;
+	case FUTEX_OP_ANDN:
+		*new = old & ~arg;
+		return true;
+	case FUTEX_OP_XOR:
+		*new = old ^ arg;
+		return true;
+	}
+	return false;
+}
+
+/* Whether the old value asks for a wake: 1, 0, -ENOSYS. */
+static int wake_op_compare(u32 op, u32 old_word)
+{
+	s32 old = (s32)old_word, arg = (s32)(op << 20) >> 20;
+
+	switch (op >> 24 & 15) {
+	case FUTEX_OP_CMP_EQ:
+		return old == arg;
+	case FUTEX_OP_CMP_NE:
+		return old != arg;
+	case FUTEX_OP_CMP_LT:
+		return old < arg;
+	case FUTEX_OP_CMP_LE:
+		return old <= arg;
+	case FUTEX_OP_CMP_GT:
+		return old > arg;
+	case FUTEX_OP_CMP_GE:
+		return old >= arg;
+	}
+	return -ENOSYS;
+}
+
+static void wake_op_free(struct task *t, void *priv)
+{
+	(void)t;
+	free(priv);
+}
+
+static int wake_op_order(struct task *t, struct wake_op *w, u32 old);
+
+static void wake_op_done(void *arg, long result)
+{
+	struct task *t = arg;
+	struct wake_op *w = t->call.priv;
+	int woken, compare;
+
+	if (!result && w->word.result < 0)
+		result = w->word.result;
+	if (!result && (u32)w->word.result != w->word.old)
+		result = wake_op_order(t, w, (u32)w->word.result) ?: 1;
+	if (result > 0)
+		return;
+	if (result < 0) {
+		call_finish(t, result);
+		return;
+	}
+	compare = wake_op_compare(w->args.val3, w->word.old);
+	if (compare < 0) {
+		call_finish(t, compare);
+		return;
+	}
+	woken = futex_wake_key(t->k, &w->key, (int)w->args.val, ~0u);
+	if (compare)
+		woken += futex_wake_key(t->k, &w->key2, (int)w->args.timeout, ~0u);
+	call_finish(t, woken);
+}
+
+static int wake_op_order(struct task *t, struct wake_op *w, u32 old)
+{
+	const struct trap_ops *ops = t->k->trap_ops;
+	u32 new;
+	int r;
+
+	if (!wake_op_new(w->args.val3, old, &new))
+		return -ENOSYS;
+	w->word = (struct trap_word){.kind = TRAP_CMPXCHG, .addr = w->args.addr2, .old = old, .new = new};
+	r = ops->word(t->thread, &w->word);
+	if (r < 0)
+		return r;
+	ops->run(t->thread, wake_op_done, t);
+	return 0;
+}
+
+static long op_wake_op(struct task *t, struct call *c, struct futex_args *a)
+{
+	struct futex_key key, key2;
+	struct wake_op *w;
+	u32 old;
+	int r = futex_key(t, a->addr, a->private, &key);
+
+	if (!r)
+		r = futex_key(t, a->addr2, a->private, &key2);
+	if (!r)
+		r = user_get(t, &old, a->addr2);
+	if (r < 0)
+		return r;
+	if (user_writable(t, a->addr2, 4) != 4)
+		return -EFAULT;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	w->args = *a;
+	w->key = key;
+	w->key2 = key2;
+	c->priv = w;
+	c->priv_free = wake_op_free;
+	r = wake_op_order(t, w, old);
+	return r < 0 ? r : CALL_GONE;
+}
+
+/* ---- the calls ---- */
+
+typedef long futex_op_fn(struct task *t, struct call *c, struct futex_args *a);
+
+static const struct futex_op {
+	futex_op_fn *fn;
+	bool waits;    /* has a timeout */
+	bool relative; /* which is relative, and takes no FUTEX_CLOCK_REALTIME */
+	bool bitset;   /* val3 is the guest's; else it matches any */
+	bool clock;    /* FUTEX_CLOCK_REALTIME is allowed */
+} futex_ops[] = {
+	[FUTEX_WAIT] = {op_wait, true, true, false, false},
+	[FUTEX_WAKE] = {op_wake, false, false, false, false},
+	[FUTEX_REQUEUE] = {op_requeue, false, false, true, false},
+	[FUTEX_CMP_REQUEUE] = {op_requeue, false, false, true, false},
+	[FUTEX_WAKE_OP] = {op_wake_op, false, false, true, false},
+	[FUTEX_WAIT_BITSET] = {op_wait, true, false, true, true},
+	[FUTEX_WAKE_BITSET] = {op_wake, false, false, true, false},
+};
+
+long sys_futex(struct task *t, struct call *c)
+{
+	struct futex_args a = futex_decode(c);
+	const struct futex_op *op;
+	int r;
+
+	if (a.command < 0 || (size_t)a.command >= ARRAY_SIZE(futex_ops) || !futex_ops[a.command].fn)
+		return -ENOSYS;
+	op = &futex_ops[a.command];
+	if (op->waits && a.timeout) {
+		r = read_deadline(t, c, a.timeout, a.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, op->relative);
+		if (r < 0)
+			return r;
+	}
+	if (a.realtime && !op->clock)
+		return -ENOSYS;
+	if (!op->bitset)
+		a.val3 = ~0u;
+	else if (op->fn == op_wait && !a.val3)
+		return -EINVAL;
+	return op->fn(t, c, &a);
+}
+
+struct waitv_word {
+	u64 value, addr;
+	u32 flags, reserved;
+};
+
+static int waitv_read(struct task *t, struct call *c, int n)
+{
+	struct waitv_word words[FUTEX_WAITV_WORDS];
+	struct futex_wait *w;
+	struct futex_key keys[FUTEX_WAITV_WORDS];
+	int r = user_read(t, words, c->arg[0], (size_t)n * sizeof words[0]);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < n; i++) {
+		if ((words[i].flags & ~(FUTEX_32_BITS | FUTEX_PRIVATE_FLAG)) || words[i].reserved ||
+		    !(words[i].flags & FUTEX_32_BITS))
+			return -EINVAL;
+		/* Linux: any mixture. Here: wakes of private words go straight to the host, where nobody would see this
+		 * wait. */
+		if (words[i].flags & FUTEX_PRIVATE_FLAG)
+			return -ENOSYS;
+	}
+	for (int i = 0; i < n; i++) {
+		r = futex_key(t, words[i].addr, false, &keys[i]);
+		if (r < 0)
+			return r;
+	}
+	w = futex_wait_new(t, c, n);
+	if (!w)
+		return -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		w->words[i].key = keys[i];
+		w->words[i].addr = words[i].addr;
+		w->words[i].value = (u32)words[i].value;
+	}
+	return 0;
+}
+
+long sys_futex_waitv(struct task *t, struct call *c)
+{
+	u32 n = (u32)c->arg[1];
+	int clock = (int)c->arg[4], r;
+
+	if ((u32)c->arg[2] || !n || n > FUTEX_WAITV_WORDS || !c->arg[0])
+		return -EINVAL;
+	if (c->arg[3]) {
+		if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
+			return -EINVAL;
+		r = read_deadline(t, c, c->arg[3], clock, false);
+		if (r < 0)
+			return r;
+	}
+	if (!c->priv) {
+		r = waitv_read(t, c, (int)n);
+		if (r < 0)
+			return r;
+	}
+	return futex_wait(t, c);
+}
