@@ -9,6 +9,7 @@
 #include "mm/vma.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/bug.h"
@@ -248,14 +249,15 @@ static void gap_freed(struct vma_store *s, u64 start)
 int vma_remove(struct vma_store *s, u64 start, u64 end)
 {
 	struct vma *v = vma_lookup(s, start), *next;
-	int error;
+	int error, max_count;
 
 	/* Linux: only a hole that leaves one VMA more minds the limit. */
 	if (v && v->start < start && v->end > end && s->count >= s->max_count)
 		return -ENOMEM;
-	s->max_count += 2;
+	max_count = s->max_count;
+	s->max_count = INT_MAX;
 	error = isolate(s, start, end);
-	s->max_count -= 2;
+	s->max_count = max_count;
 	if (error)
 		return error;
 	for (v = vma_intersect(s, start, end); v && v->start < end; v = next) {
@@ -402,7 +404,7 @@ int vma_snapshot_restore(struct vma_store *s, const struct vma_snapshot *snap)
 
 	if (snap->start == snap->end)
 		return 0;
-	s->max_count = max + 2; /* what was there before may be there again */
+	s->max_count = INT_MAX; /* what was there before may be there again */
 	error = vma_remove(s, snap->start, snap->end);
 	for (i = 0; i < snap->count && !error; i++) {
 		const struct vma *c = &snap->copies[i];

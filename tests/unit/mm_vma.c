@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The VMA store against a model: an array with one entry per page. Thousands of random insertions, removals,
+ * changes, extensions, snapshots and searches; after each the store must be what the array says, with its
+ * counts and limits.
+ *
+ * Links src/kernel/mm/vma.c and base only. `mm_vma [seed]`.
+ */
+#include "mm/vma.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGES   64
+#define STEPS   60000
+#define BASE    (1UL << 30) /* address of page 0 */
+#define OBJECTS 3
+
+struct page {
+	bool mapped;
+	u64 flags, pgoff; /* pgoff of this page */
+	struct vma_object *object;
+};
+
+static struct page model[PAGES], saved[PAGES];
+static struct vma_store store;
+static struct vma_object objects[OBJECTS];
+static int freed, failures, step;
+static u64 seed = 1;
+
+#define EXPECT(cond)                                                                   \
+	do {                                                                           \
+		if (!(cond) && failures++ < 20)                                        \
+			printf("not ok step %d line %d: %s\n", step, __LINE__, #cond); \
+	} while (0)
+
+static u64 rnd(u64 n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % n;
+}
+
+static u64 address(int page)
+{
+	return BASE + (u64)page * PAGE_SIZE;
+}
+
+static void object_free(struct vma_object *o)
+{
+	(void)o;
+	freed++;
+}
+
+static u64 random_flags(void)
+{
+	static const u64 choices[] = {
+		VM_READ,
+		VM_READ | VM_WRITE,
+		VM_READ | VM_EXEC,
+		0,
+		VM_READ | VM_WRITE | VM_LOCKED,
+		VM_READ | VM_WRITE | VM_GROWSDOWN,
+	};
+
+	return choices[rnd(ARRAY_SIZE(choices))];
+}
+
+static bool same(const struct page *a, const struct page *b)
+{
+	return a->mapped && b->mapped && a->flags == b->flags && a->object == b->object &&
+	       a->pgoff + 1 == b->pgoff;
+}
+
+/* How many VMAs the model's pages make. */
+static int model_count(void)
+{
+	int i, n = 0;
+
+	for (i = 0; i < PAGES; i++)
+		n += model[i].mapped && (i == 0 || !same(&model[i - 1], &model[i]));
+	return n;
+}
+
+static void validate_counts(void)
+{
+	u64 total = 0, data = 0, stack = 0, exec = 0, locked = 0;
+	int i;
+
+	for (i = 0; i < PAGES; i++) {
+		u64 f = model[i].flags;
+
+		if (!model[i].mapped)
+			continue;
+		total++;
+		data += (f & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
+		stack += !!(f & VM_GROWSDOWN);
+		exec += (f & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC;
+		locked += !!(f & VM_LOCKED);
+	}
+	EXPECT(store.total == total);
+	EXPECT(store.data == data);
+	EXPECT(store.stack == stack);
+	EXPECT(store.exec == exec);
+	EXPECT(store.locked == locked);
+}
+
+static void validate(void)
+{
+	struct vma *v, *prev = NULL;
+	int i, n = 0, refs[OBJECTS] = {0};
+
+	for (v = vma_first(&store); v; prev = v, v = vma_next(v)) {
+		n++;
+		EXPECT(v->start < v->end);
+		EXPECT(!prev || prev->end <= v->start);
+		EXPECT(vma_prev(v) == prev);
+		for (i = 0; i < OBJECTS; i++)
+			refs[i] += v->object == &objects[i];
+		for (i = (int)((v->start - BASE) / PAGE_SIZE); address(i) < v->end; i++) {
+			EXPECT(model[i].mapped);
+			EXPECT(model[i].flags == v->flags);
+			EXPECT(model[i].object == v->object);
+			EXPECT(model[i].pgoff == v->pgoff + (address(i) - v->start) / PAGE_SIZE);
+		}
+	}
+	for (i = 0; i < PAGES; i++)
+		EXPECT(!!vma_lookup(&store, address(i)) == model[i].mapped);
+	EXPECT(n == store.count);
+	EXPECT(n == model_count());
+	for (i = 0; i < OBJECTS; i++)
+		EXPECT(objects[i].refs == refs[i] + 1);
+	EXPECT(freed == 0);
+	validate_counts();
+}
+
+/* A random range [*a, *b) of pages. */
+static void random_range(int *a, int *b)
+{
+	*a = (int)rnd(PAGES);
+	*b = *a + 1 + (int)rnd(PAGES - *a > 12 ? 12 : PAGES - *a);
+}
+
+static bool range_free(int a, int b)
+{
+	for (; a < b; a++)
+		if (model[a].mapped)
+			return false;
+	return true;
+}
+
+static void do_insert(void)
+{
+	struct vma_object *object = rnd(2) ? &objects[rnd(OBJECTS)] : NULL;
+	u64 flags = random_flags(), pgoff;
+	int a, b, i;
+
+	random_range(&a, &b);
+	if (!range_free(a, b))
+		return;
+	/* Offsets that go on from page to page, and some that don't. */
+	pgoff = object ? (u64)a + rnd(2) * 100 : address(a) >> PAGE_SHIFT;
+	EXPECT(vma_insert(&store, address(a), address(b), flags, pgoff, object, NULL) == 0);
+	for (i = a; i < b; i++)
+		model[i] = (struct page){true, flags, pgoff + (u64)(i - a), object};
+}
+
+/* Whether cutting [a, b) free needs a split that the limit forbids. */
+static bool hole_refused(int a, int b)
+{
+	return a > 0 && b < PAGES && same(&model[a - 1], &model[a]) && same(&model[b - 1], &model[b]) &&
+	       vma_lookup(&store, address(a)) == vma_lookup(&store, address(b)) &&
+	       store.count >= store.max_count;
+}
+
+static void do_remove(void)
+{
+	int a, b, i, error;
+	bool refused;
+
+	random_range(&a, &b);
+	refused = hole_refused(a, b);
+	error = vma_remove(&store, address(a), address(b));
+	EXPECT(error == (refused ? -ENOMEM : 0));
+	for (i = a; i < b && !error; i++)
+		model[i] = (struct page){0};
+}
+
+static void do_change(void)
+{
+	u64 set = random_flags(), clear = VM_ACCESS_FLAGS | VM_LOCKED | VM_GROWSDOWN;
+	int a, b, i, error;
+
+	random_range(&a, &b);
+	error = vma_change(&store, address(a), address(b), clear, set);
+	EXPECT(error == 0 || (error == -ENOMEM && store.count + 2 > store.max_count));
+	for (i = a; i < b && !error; i++)
+		if (model[i].mapped)
+			model[i].flags = (model[i].flags & ~clear) | set;
+}
+
+static void do_extend(void)
+{
+	struct vma *v = vma_find(&store, address((int)rnd(PAGES)));
+	int a, b, i;
+
+	if (!v)
+		return;
+	b = (int)((v->start - BASE) / PAGE_SIZE);
+	a = b - 1 - (int)rnd(3);
+	if (a < 0 || !range_free(a, b))
+		return;
+	vma_extend_down(&store, v, address(a));
+	for (i = b - 1; i >= a; i--) {
+		model[i] = model[i + 1];
+		model[i].pgoff--;
+	}
+}
+
+/* A snapshot, some changes inside, and back. */
+static void do_snapshot(void)
+{
+	struct vma_snapshot snap;
+	int a, b, i;
+
+	random_range(&a, &b);
+	memcpy(saved, model, sizeof model);
+	EXPECT(vma_snapshot_take(&store, address(a), address(b), &snap) == 0);
+	if (!vma_remove(&store, address(a), address(b))) {
+		for (i = a; i < b; i++)
+			model[i] = (struct page){0};
+		if (rnd(2)) {
+			u64 flags = random_flags();
+
+			EXPECT(vma_insert(&store, address(a), address(b), flags, 7, NULL, NULL) == 0);
+		}
+		EXPECT(vma_snapshot_restore(&store, &snap) == 0);
+		memcpy(model, saved, sizeof model);
+	}
+	vma_snapshot_drop(&snap);
+}
+
+/* How much of the free room that ends below page @i + 1 a VMA above it leaves (its guard is longer than the
+ * model). */
+static bool place_fits(int a, int len)
+{
+	int i;
+
+	if (a < 0 || a + len > PAGES || !range_free(a, a + len))
+		return false;
+	for (i = a + len; i < PAGES && !model[i].mapped; i++)
+		;
+	return i == PAGES || !(model[i].flags & VM_GROWSDOWN);
+}
+
+static void do_search(void)
+{
+	int len = 1 + (int)rnd(10), a;
+	u64 got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), PAGE_SIZE);
+
+	for (a = PAGES - len; a >= 0 && !place_fits(a, len); a--)
+		;
+	EXPECT(got == (a >= 0 ? address(a) : 0));
+	got = vma_gap_up(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), PAGE_SIZE);
+	for (a = 0; a + len <= PAGES && !place_fits(a, len); a++)
+		;
+	EXPECT(got == (a + len <= PAGES ? address(a) : 0));
+	got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), 4 * PAGE_SIZE);
+	for (a = (PAGES - len) & ~3; a >= 0 && !place_fits(a, len); a -= 4)
+		;
+	EXPECT(got == (a >= 0 ? address(a) : 0));
+}
+
+static void do_mapped(void)
+{
+	int a, b, i;
+	u64 n = 0;
+
+	random_range(&a, &b);
+	for (i = a; i < b; i++)
+		n += model[i].mapped && (model[i].flags & VM_LOCKED);
+	EXPECT(vma_mapped(&store, address(a), address(b), VM_LOCKED) == n * PAGE_SIZE);
+}
+
+int main(int argc, char **argv)
+{
+	static void (*const actions[])(void) = {
+		do_insert, do_insert, do_insert,   do_remove, do_change,
+		do_change, do_extend, do_snapshot, do_search, do_mapped,
+	};
+	int i;
+
+	if (argc > 1)
+		seed = strtoull(argv[1], NULL, 0) | 1;
+	for (i = 0; i < OBJECTS; i++)
+		objects[i] = (struct vma_object){.refs = 1, .identity = &objects[i], .free = object_free};
+	vma_store_init(&store, 20);
+	for (step = 0; step < STEPS && failures < 20; step++) {
+		actions[rnd(ARRAY_SIZE(actions))]();
+		validate();
+	}
+	vma_store_clear(&store);
+	memset(model, 0, sizeof model);
+	validate();
+	printf("%s mm_vma: %d steps\n", failures ? "not ok" : "ok", step);
+	return failures != 0;
+}
