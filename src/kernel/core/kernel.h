@@ -47,6 +47,8 @@ struct kernel_ops {
 	u64 (*limit)(struct task *t, int resource);
 	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */
 	struct tty *(*ctty)(struct task *t);
+	/* task: the pid of the task's process. */
+	int (*tgid)(const struct task *t);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };
@@ -70,7 +72,10 @@ struct kernel {
 	struct vfs *vfs;             /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer; /* --strace, or NULL */
-	struct list ttys;      /* fs room: host terminals, struct tty */
+	struct list unix_bound;  /* net room: named sockets, struct unix_sock */
+	struct list unix_doomed; /* net room: messages that are about to be freed */
+	bool unix_purging;
+	struct list ttys;       /* fs room: host terminals, struct tty */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unix(7) sockets: their life, names and connections. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "net/unix_impl.h"
+#include "net/unix_path.h"
+#include "vfs/inode.h"
+
+static const struct file_ops unix_file_ops;
+static const struct socket_ops unix_ops;
+
+struct socket *file_socket(struct file *f)
+{
+	return f->ops == &unix_file_ops ? f->priv : NULL;
+}
+
+/* ---- references ---- */
+
+struct unix_name *unix_name_get(struct unix_name *n)
+{
+	n->refs++;
+	return n;
+}
+
+void unix_name_put(struct unix_name *n)
+{
+	if (!--n->refs)
+		free(n);
+}
+
+struct unix_sock *unix_get(struct unix_sock *u)
+{
+	u->refs++;
+	return u;
+}
+
+void unix_put(struct unix_sock *u)
+{
+	if (--u->refs)
+		return;
+	object_count(u->sock.k, "unix_sock", -1);
+	free(u);
+}
+
+static struct unix_sock *unix_new(struct kernel *k, int type)
+{
+	struct unix_sock *u = calloc(1, sizeof *u);
+
+	if (!u)
+		return NULL;
+	if (!k->unix_bound.next) {
+		list_init(&k->unix_bound);
+		list_init(&k->unix_doomed);
+	}
+	socket_setup(&u->sock, k, &unix_ops, AF_UNIX, type);
+	u->refs = 1;
+	list_init(&u->follow_node);
+	list_init(&u->followers);
+	list_init(&u->queue);
+	list_init(&u->pending);
+	list_init(&u->pending_node);
+	list_init(&u->bound_node);
+	wait_queue_init(&u->backlog_wait);
+	object_count(k, "unix_sock", 1);
+	return u;
+}
+
+void unix_set_peer(struct unix_sock *u, struct unix_sock *peer)
+{
+	struct unix_sock *old = u->peer;
+
+	list_del(&u->follow_node);
+	u->peer = peer ? unix_get(peer) : NULL;
+	if (peer)
+		list_add_tail(&peer->followers, &u->follow_node);
+	u->connected = peer;
+	if (old)
+		unix_put(old);
+}
+
+void unix_wake(struct unix_sock *u)
+{
+	wake_all(&u->sock.rd_wait);
+	wake_all(&u->sock.wr_wait);
+	wake_all(&u->backlog_wait);
+}
+
+/* Ends @u: its peer reads what is queued and then the end; connections that nobody accepted are reset. */
+static void unix_close(struct unix_sock *u, bool unaccepted)
+{
+	struct unix_sock *peer = u->peer, *c, *next;
+	bool unread = !list_empty(&u->queue) || unaccepted;
+
+	u->dead = true;
+	list_del(&u->bound_node);
+	list_for_each_safe(c, next, &u->pending, pending_node) {
+		list_del(&c->pending_node);
+		u->npending--;
+		unix_close(c, true);
+		unix_put(c);
+	}
+	if (u->sock.type != SOCK_DGRAM && peer) {
+		peer->sock.shut = 3;
+		if (unread && !peer->dead)
+			peer->sock.error = ECONNRESET;
+		unix_wake(peer);
+	}
+	unix_purge(u);
+	unix_wake(u);
+	/* Those that send to us stay on the list until they notice, but the list goes with us. */
+	list_for_each_safe(c, next, &u->followers, follow_node)
+		list_del(&c->follow_node);
+	if (peer) {
+		unix_set_peer(u, NULL);
+		wake_all(&peer->backlog_wait);
+	}
+	if (u->name)
+		unix_name_put(u->name);
+	u->name = NULL;
+	if (u->inode)
+		inode_put(u->inode);
+	u->inode = NULL;
+}
+
+static void unix_release(struct file *f)
+{
+	struct unix_sock *u = unix_of(f->priv);
+
+	u->sock.file = NULL;
+	unix_close(u, false);
+	unix_put(u);
+}
+
+static void unix_link_name(struct file *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "socket:[%lu]", f->inode ? (unsigned long)f->inode->ino : 0UL);
+}
+
+static const struct file_ops unix_file_ops = {
+	.read = unix_read,
+	.write = unix_write,
+	.poll = unix_poll,
+	.ioctl = unix_ioctl,
+	.release = unix_release,
+	.link_name = unix_link_name,
+	.stream = true,
+};
+
+/* A file for @u, whose reference it takes over on success. */
+static int unix_file(struct unix_sock *u, u32 flags, struct file **out)
+{
+	struct inode *inode = anon_inode_new(u->sock.k, S_IFSOCK | 0777);
+	int err;
+
+	if (!inode)
+		return -ENOMEM;
+	err = file_new(u->sock.k, &unix_file_ops, O_RDWR | (flags & O_NONBLOCK), inode, &u->sock, out);
+	if (err < 0) {
+		inode_put(inode);
+		return err;
+	}
+	u->sock.file = *out;
+	return 0;
+}
+
+/* ---- names ---- */
+
+static int addr_check(const struct socket_addr *addr)
+{
+	if (addr->len <= offsetof(struct sockaddr_un, sun_path) || addr->len > sizeof(struct sockaddr_un))
+		return -EINVAL;
+	return addr->sa.ss_family == AF_UNIX ? 0 : -EINVAL;
+}
+
+static struct unix_name *name_new(const void *sa, u32 len)
+{
+	struct unix_name *n = calloc(1, sizeof *n);
+
+	if (!n)
+		return NULL;
+	n->refs = 1;
+	n->len = len;
+	memcpy(&n->sa, sa, len);
+	return n;
+}
+
+static struct unix_sock *find_abstract(struct kernel *k, const void *sa, u32 len)
+{
+	struct unix_sock *u;
+
+	list_for_each(u, &k->unix_bound, bound_node)
+		if (!u->inode && u->name->len == len && !memcmp(&u->name->sa, sa, len))
+			return u;
+	return NULL;
+}
+
+/* The path of @addr with a NUL behind it. */
+static void addr_path(const struct socket_addr *addr, char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1])
+{
+	size_t size = addr->len - offsetof(struct sockaddr_un, sun_path);
+
+	memcpy(path, ((const struct sockaddr_un *)&addr->sa)->sun_path, size);
+	path[size] = 0;
+}
+
+int unix_find(struct unix_sock *from, struct task *t, const struct socket_addr *addr, struct unix_sock **out)
+{
+	struct kernel *k = from->sock.k;
+	struct unix_sock *u, *found = NULL;
+	struct inode *inode;
+	char path[110];
+	int err = addr_check(addr);
+
+	if (err < 0)
+		return err;
+	if (!((const struct sockaddr_un *)&addr->sa)->sun_path[0]) {
+		found = find_abstract(k, &addr->sa, addr->len);
+	} else {
+		addr_path(addr, path);
+		err = unix_path_find(t, path, &inode);
+		if (err < 0)
+			return err;
+		list_for_each(u, &k->unix_bound, bound_node)
+			if (u->inode == inode)
+				found = u;
+		inode_put(inode);
+	}
+	if (!found)
+		return -ECONNREFUSED;
+	if (found->sock.type != from->sock.type)
+		return -EPROTOTYPE;
+	*out = found;
+	return 0;
+}
+
+static int bind_auto(struct unix_sock *u)
+{
+	struct kernel *k = u->sock.k;
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	u32 len = offsetof(struct sockaddr_un, sun_path) + 6;
+
+	if (u->name)
+		return 0;
+	for (u32 i = 0; i < 1U << 20; i++) {
+		char text[8];
+
+		snprintf(text, sizeof text, "%05x", i);
+		memcpy(sa.sun_path + 1, text, 5);
+		if (find_abstract(k, &sa, len))
+			continue;
+		u->name = name_new(&sa, len);
+		if (!u->name)
+			return -ENOMEM;
+		list_add_tail(&k->unix_bound, &u->bound_node);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int unix_bind(struct socket *s, struct task *t, const struct socket_addr *addr)
+{
+	struct unix_sock *u = unix_of(s);
+	struct unix_name *name;
+	char path[110];
+	u32 len = addr->len;
+	int err;
+
+	if (len == offsetof(struct sockaddr_un, sun_path) && addr->sa.ss_family == AF_UNIX)
+		return bind_auto(u);
+	err = addr_check(addr);
+	if (err < 0)
+		return err;
+	if (u->name)
+		return -EINVAL;
+	if (((const struct sockaddr_un *)&addr->sa)->sun_path[0]) {
+		addr_path(addr, path);
+		/* Linux keeps the path up to its NUL, counted. */
+		len = offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1;
+		name = name_new(&addr->sa, min(len, (u32)sizeof(struct sockaddr_un)));
+		if (!name)
+			return -ENOMEM;
+		err = unix_path_make(t, path, &u->inode);
+		if (err < 0) {
+			unix_name_put(name);
+			return err == -EEXIST ? -EADDRINUSE : err;
+		}
+	} else {
+		if (find_abstract(s->k, &addr->sa, len))
+			return -EADDRINUSE;
+		name = name_new(&addr->sa, len);
+		if (!name)
+			return -ENOMEM;
+	}
+	u->name = name;
+	list_add_tail(&s->k->unix_bound, &u->bound_node);
+	return 0;
+}
+
+static int unix_get_name(struct socket *s, bool peer, struct socket_addr *addr)
+{
+	struct unix_sock *u = unix_of(s);
+
+	if (peer) {
+		u = u->peer;
+		if (!u)
+			return -ENOTCONN;
+	}
+	memset(addr, 0, sizeof *addr);
+	addr->sa.ss_family = AF_UNIX;
+	addr->len = sizeof(sa_family_t);
+	if (u->name) {
+		addr->len = u->name->len;
+		memcpy(&addr->sa, &u->name->sa, addr->len);
+	}
+	return 0;
+}
+
+/* ---- connections ---- */
+
+static int unix_listen(struct socket *s, struct task *t, int backlog)
+{
+	struct unix_sock *u = unix_of(s);
+
+	if (s->type == SOCK_DGRAM)
+		return -EOPNOTSUPP;
+	if (!u->name || u->connected)
+		return -EINVAL;
+	if (backlog > u->backlog)
+		wake_all(&u->backlog_wait);
+	u->backlog = backlog;
+	s->listening = true;
+	s->peercred = socket_cred(t);
+	return 0;
+}
+
+static int connect_dgram(struct unix_sock *u, struct task *t, const struct socket_addr *addr)
+{
+	struct unix_sock *to;
+	int err;
+
+	if (addr->len >= sizeof(sa_family_t) && addr->sa.ss_family == AF_UNSPEC) {
+		unix_set_peer(u, NULL);
+		return 0;
+	}
+	err = unix_find(u, t, addr, &to);
+	if (err < 0)
+		return err;
+	if (to->peer && to->peer != u)
+		return -EPERM;
+	unix_set_peer(u, to);
+	return 0;
+}
+
+static int unix_connect(struct socket *s, struct task *t, const struct socket_addr *addr)
+{
+	struct unix_sock *u = unix_of(s), *to, *other;
+	int err;
+
+	if (s->type == SOCK_DGRAM)
+		return connect_dgram(u, t, addr);
+	err = addr_check(addr);
+	if (err < 0)
+		return err;
+	if (s->listening)
+		return -EINVAL;
+	if (u->connected)
+		return -EISCONN;
+	err = unix_find(u, t, addr, &to);
+	if (err < 0)
+		return err;
+	if (!to->sock.listening || (to->sock.shut & 1))
+		return -ECONNREFUSED;
+	if (to->npending > to->backlog)
+		return -EAGAIN;
+	other = unix_new(s->k, s->type);
+	if (!other)
+		return -ENOMEM;
+	other->name = unix_name_get(to->name);
+	other->sock.passcred = to->sock.passcred;
+	other->sock.peercred = socket_cred(t);
+	s->peercred = to->sock.peercred;
+	unix_set_peer(u, other);
+	unix_set_peer(other, u);
+	list_add_tail(&to->pending, &other->pending_node); /* takes our reference over */
+	to->npending++;
+	wake_all(&to->sock.rd_wait);
+	return 0;
+}
+
+static int unix_accept(struct socket *s, u32 flags, struct file **out)
+{
+	struct unix_sock *u = unix_of(s), *c;
+	int err;
+
+	if (s->type == SOCK_DGRAM)
+		return -EOPNOTSUPP;
+	if (!s->listening || (s->shut & 1))
+		return -EINVAL;
+	if (list_empty(&u->pending))
+		return -EAGAIN;
+	c = list_first(&u->pending, struct unix_sock, pending_node);
+	err = unix_file(c, flags, out);
+	if (err < 0)
+		return err;
+	list_del(&c->pending_node);
+	u->npending--;
+	wake_all(&u->backlog_wait);
+	return 0;
+}
+
+static int unix_shutdown(struct socket *s, int how)
+{
+	struct unix_sock *u = unix_of(s), *peer = u->peer;
+	u8 bits = how + 1; /* SHUT_RD, SHUT_WR, SHUT_RDWR */
+
+	s->shut |= bits;
+	if (peer && s->type != SOCK_DGRAM) {
+		peer->sock.shut |= (bits & 1 ? 2 : 0) | (bits & 2 ? 1 : 0);
+		unix_wake(peer);
+	}
+	unix_wake(u);
+	return 0;
+}
+
+static const struct socket_ops unix_ops = {
+	.bind = unix_bind,
+	.listen = unix_listen,
+	.connect = unix_connect,
+	.accept = unix_accept,
+	.name = unix_get_name,
+	.shutdown = unix_shutdown,
+	.sendmsg = unix_sendmsg,
+	.recvmsg = unix_recvmsg,
+	.send_queue = unix_send_queue,
+};
+
+/* ---- making ---- */
+
+static int type_check(int *type, int protocol)
+{
+	if (protocol && protocol != AF_UNIX)
+		return -EPROTONOSUPPORT;
+	if (*type == SOCK_RAW) /* Linux takes it for a datagram socket */
+		*type = SOCK_DGRAM;
+	if (*type != SOCK_STREAM && *type != SOCK_DGRAM && *type != SOCK_SEQPACKET)
+		return -ESOCKTNOSUPPORT;
+	return 0;
+}
+
+int unix_socket_open(struct task *t, int type, int protocol, u32 flags, struct file **out)
+{
+	struct unix_sock *u;
+	int err = type_check(&type, protocol);
+
+	if (err < 0)
+		return err;
+	u = unix_new(t->k, type);
+	if (!u)
+		return -ENOMEM;
+	err = unix_file(u, flags, out);
+	if (err < 0)
+		unix_put(u);
+	return err;
+}
+
+int unix_socketpair(struct task *t, int type, int protocol, u32 flags, struct file *out[2])
+{
+	struct file *a, *b;
+	struct unix_sock *ua, *ub;
+	int err = unix_socket_open(t, type, protocol, flags, &a);
+
+	if (err < 0)
+		return err;
+	err = unix_socket_open(t, type, protocol, flags, &b);
+	if (err < 0) {
+		file_put(a);
+		return err;
+	}
+	ua = unix_of(a->priv);
+	ub = unix_of(b->priv);
+	ua->sock.peercred = ub->sock.peercred = socket_cred(t);
+	unix_set_peer(ua, ub);
+	unix_set_peer(ub, ua);
+	out[0] = a;
+	out[1] = b;
+	return 0;
+}
