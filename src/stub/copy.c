@@ -87,9 +87,9 @@ static void iovecs(struct ahead *a, u64 addr, u64 count, int with_data)
 
 void stub_copy_ahead(struct slot *slot)
 {
-	static const u8 arg_reg[6] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
+	static const u8 arg_reg[6] = {SREG_RDI, SREG_RSI, SREG_RDX, SREG_R10, SREG_R8, SREG_R9};
 	struct ahead a = {slot, 0, 0};
-	u64 nr = slot->regs[REG_ORIG_RAX];
+	u64 nr = slot->regs[SREG_ORIG_RAX];
 
 	for (int i = 0; nr < NR_CALLS && i < 6; i++) {
 		const struct arg_spec *spec = &call_args[nr].arg[i];

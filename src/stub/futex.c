@@ -18,19 +18,19 @@
 
 static int is_short(const struct slot *slot, u32 command)
 {
-	if (slot->regs[REG_ORIG_RAX] != __NR_futex || !(slot->short_ways & SHORT_FUTEX))
+	if (slot->regs[SREG_ORIG_RAX] != __NR_futex || !(slot->short_ways & SHORT_FUTEX))
 		return 0;
-	if (!(slot->regs[REG_RSI] & FUTEX_PRIVATE_FLAG))
+	if (!(slot->regs[SREG_RSI] & FUTEX_PRIVATE_FLAG))
 		return 0;
 	switch (command) {
 	case FUTEX_WAIT:
-		return !(slot->regs[REG_RSI] & FUTEX_CLOCK_REALTIME);
+		return !(slot->regs[SREG_RSI] & FUTEX_CLOCK_REALTIME);
 	case FUTEX_WAKE:
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 	case FUTEX_WAKE_OP:
 	case FUTEX_WAKE_BITSET:
-		return !(slot->regs[REG_RSI] & FUTEX_CLOCK_REALTIME);
+		return !(slot->regs[SREG_RSI] & FUTEX_CLOCK_REALTIME);
 	case FUTEX_WAIT_BITSET:
 		return 1;
 	}
@@ -62,7 +62,7 @@ int stub_short_futex(struct slot *slot, struct ucontext *uc)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	const u64 *r = slot->regs;
-	u64 op = r[REG_RSI], timeout = r[REG_R10], val3 = r[REG_R9];
+	u64 op = r[SREG_RSI], timeout = r[SREG_R10], val3 = r[SREG_R9];
 	u32 command = op & FUTEX_CMD_MASK;
 	struct __kernel_timespec deadline;
 	s64 result = 0;
@@ -81,7 +81,7 @@ int stub_short_futex(struct slot *slot, struct ucontext *uc)
 	}
 	while (!result) {
 		store(&slot->in_host_call, 1);
-		result = stub_guest_futex(r[REG_RDI], op, r[REG_RDX], timeout, r[REG_R8], val3, slot);
+		result = stub_guest_futex(r[SREG_RDI], op, r[SREG_RDX], timeout, r[SREG_R8], val3, slot);
 		store(&slot->in_host_call, 0);
 		if (result != STUB_ABORTED && result != -EINTR)
 			break;

@@ -65,7 +65,7 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 	stub_save_regs(slot, uc);
 	switch (signo) {
 	case SIGSYS:
-		slot->regs[REG_ORIG_RAX] = (u64)(s64)info->si_syscall;
+		slot->regs[SREG_ORIG_RAX] = (u64)(s64)info->si_syscall;
 		if (stub_short_futex(slot, uc))
 			return 0;
 		stub_copy_ahead(slot);

@@ -30,30 +30,30 @@ void stub_save_regs(struct slot *slot, struct ucontext *uc)
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	u64 *r = slot->regs;
 
-	r[REG_R15] = mc->r15;
-	r[REG_R14] = mc->r14;
-	r[REG_R13] = mc->r13;
-	r[REG_R12] = mc->r12;
-	r[REG_RBP] = mc->rbp;
-	r[REG_RBX] = mc->rbx;
-	r[REG_R11] = mc->r11;
-	r[REG_R10] = mc->r10;
-	r[REG_R9] = mc->r9;
-	r[REG_R8] = mc->r8;
-	r[REG_RAX] = mc->rax;
-	r[REG_RCX] = mc->rcx;
-	r[REG_RDX] = mc->rdx;
-	r[REG_RSI] = mc->rsi;
-	r[REG_RDI] = mc->rdi;
-	r[REG_ORIG_RAX] = ~0UL;
-	r[REG_RIP] = mc->rip;
-	r[REG_CS] = mc->cs;
-	r[REG_EFLAGS] = mc->eflags;
-	r[REG_RSP] = mc->rsp;
-	r[REG_SS] = mc->ss;
+	r[SREG_R15] = mc->r15;
+	r[SREG_R14] = mc->r14;
+	r[SREG_R13] = mc->r13;
+	r[SREG_R12] = mc->r12;
+	r[SREG_RBP] = mc->rbp;
+	r[SREG_RBX] = mc->rbx;
+	r[SREG_R11] = mc->r11;
+	r[SREG_R10] = mc->r10;
+	r[SREG_R9] = mc->r9;
+	r[SREG_R8] = mc->r8;
+	r[SREG_RAX] = mc->rax;
+	r[SREG_RCX] = mc->rcx;
+	r[SREG_RDX] = mc->rdx;
+	r[SREG_RSI] = mc->rsi;
+	r[SREG_RDI] = mc->rdi;
+	r[SREG_ORIG_RAX] = ~0UL;
+	r[SREG_RIP] = mc->rip;
+	r[SREG_CS] = mc->cs;
+	r[SREG_EFLAGS] = mc->eflags;
+	r[SREG_RSP] = mc->rsp;
+	r[SREG_SS] = mc->ss;
 	if (kpage->fsgsbase) {
-		r[REG_FS_BASE] = read_fs_base();
-		r[REG_GS_BASE] = read_gs_base();
+		r[SREG_FS_BASE] = read_fs_base();
+		r[SREG_GS_BASE] = read_gs_base();
 	}
 	slot->uc_offset = (u32)((u64)uc - (u64)slot);
 	slot->fpstate_offset = mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
@@ -64,35 +64,35 @@ static void restore_regs(struct slot *slot, struct ucontext *uc)
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	const u64 *r = slot->regs;
 
-	mc->r15 = r[REG_R15];
-	mc->r14 = r[REG_R14];
-	mc->r13 = r[REG_R13];
-	mc->r12 = r[REG_R12];
-	mc->rbp = r[REG_RBP];
-	mc->rbx = r[REG_RBX];
-	mc->r11 = r[REG_R11];
-	mc->r10 = r[REG_R10];
-	mc->r9 = r[REG_R9];
-	mc->r8 = r[REG_R8];
-	mc->rax = r[REG_RAX];
-	mc->rcx = r[REG_RCX];
-	mc->rdx = r[REG_RDX];
-	mc->rsi = r[REG_RSI];
-	mc->rdi = r[REG_RDI];
-	mc->rip = r[REG_RIP];
-	mc->eflags = r[REG_EFLAGS];
-	mc->rsp = r[REG_RSP];
+	mc->r15 = r[SREG_R15];
+	mc->r14 = r[SREG_R14];
+	mc->r13 = r[SREG_R13];
+	mc->r12 = r[SREG_R12];
+	mc->rbp = r[SREG_RBP];
+	mc->rbx = r[SREG_RBX];
+	mc->r11 = r[SREG_R11];
+	mc->r10 = r[SREG_R10];
+	mc->r9 = r[SREG_R9];
+	mc->r8 = r[SREG_R8];
+	mc->rax = r[SREG_RAX];
+	mc->rcx = r[SREG_RCX];
+	mc->rdx = r[SREG_RDX];
+	mc->rsi = r[SREG_RSI];
+	mc->rdi = r[SREG_RDI];
+	mc->rip = r[SREG_RIP];
+	mc->eflags = r[SREG_EFLAGS];
+	mc->rsp = r[SREG_RSP];
 	if (slot->answer_flags & ANSWER_FLAG_FS) {
 		if (kpage->fsgsbase)
-			__asm__ volatile("wrfsbase %0" : : "r"(r[REG_FS_BASE]));
+			__asm__ volatile("wrfsbase %0" : : "r"(r[SREG_FS_BASE]));
 		else
-			stub_host_arch_prctl(ARCH_SET_FS, r[REG_FS_BASE]);
+			stub_host_arch_prctl(ARCH_SET_FS, r[SREG_FS_BASE]);
 	}
 	if (slot->answer_flags & ANSWER_FLAG_GS) {
 		if (kpage->fsgsbase)
-			__asm__ volatile("wrgsbase %0" : : "r"(r[REG_GS_BASE]));
+			__asm__ volatile("wrgsbase %0" : : "r"(r[SREG_GS_BASE]));
 		else
-			stub_host_arch_prctl(ARCH_SET_GS, r[REG_GS_BASE]);
+			stub_host_arch_prctl(ARCH_SET_GS, r[SREG_GS_BASE]);
 	}
 }
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Memory operations and copies on their way to the host.
+ *
+ * A space has one log. Whoever of its threads is answered next takes the log along; the stub carries it out before it
+ * goes back to the guest, and says so in slot.acked, without a turn. An operation that overlaps one which another
+ * thread may still be carrying out waits: the thread stays WAITING and is answered when the other has acknowledged.
+ * Descriptors go over the space's socket, one batch outstanding.
+ */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_LOG_OPS 36 /* a batch also holds RECV, copies and a word */
+
+/* The last page of the out area: results of mincore and robust lists. */
+#define RESULT_OFFSET (HUSK_OUT_OFFSET + 0x7000)
+
+static void entry_free(struct log_entry *e, long result)
+{
+	list_del(&e->node);
+	if (hostfd_valid(e->op.fd))
+		close(e->op.fd.fd);
+	if (e->op.undo)
+		e->op.undo(e->op.arg, result);
+	free(e);
+}
+
+int batch_queue(struct sspace *s, const struct trap_op *op)
+{
+	struct log_entry *e = calloc(1, sizeof *e);
+
+	if (!e)
+		return -ENOMEM;
+	e->op = *op;
+	if (op->kind != TRAP_OP_MAP)
+		e->op.fd = HOSTFD_NONE;
+	if (hostfd_valid(e->op.fd)) {
+		e->op.fd.fd = fcntl(op->fd.fd, F_DUPFD_CLOEXEC, 3);
+		if (e->op.fd.fd < 0) {
+			free(e);
+			return -ENFILE;
+		}
+	}
+	list_add_tail(&s->log, &e->node);
+	return 0;
+}
+
+bool batch_pending(struct sspace *s)
+{
+	struct sthread *th;
+
+	if (!list_empty(&s->log))
+		return true;
+	list_for_each(th, &s->threads, node)
+		if (th->unacked)
+			return true;
+	return false;
+}
+
+void batch_drop(struct sspace *s)
+{
+	while (!list_empty(&s->log))
+		entry_free(list_first(&s->log, struct log_entry, node), 0);
+}
+
+void batch_acknowledge(struct sthread *th)
+{
+	th->unacked = false;
+	while (!list_empty(&th->carried))
+		entry_free(list_first(&th->carried, struct log_entry, node), 0);
+	th->ncarried = 0;
+}
+
+static bool ranges_meet(u64 a, u64 alen, u64 b, u64 blen)
+{
+	return a < b + blen && b < a + alen;
+}
+
+static bool ops_meet(const struct trap_op *a, const struct trap_op *b)
+{
+	return ranges_meet(a->addr, a->len, b->addr, b->len) ||
+	       ranges_meet(a->new_addr, a->new_len, b->addr, b->len) ||
+	       ranges_meet(a->addr, a->len, b->new_addr, b->new_len) ||
+	       ranges_meet(a->new_addr, a->new_len, b->new_addr, b->new_len);
+}
+
+/* Whether the log must wait for what @other is carrying out. */
+static bool log_meets(struct sspace *s, struct sthread *other)
+{
+	struct log_entry *e, *c;
+
+	list_for_each(e, &s->log, node) {
+		if (other->with_fds && hostfd_valid(e->op.fd))
+			return true;
+		list_for_each(c, &other->carried, node)
+			if (ops_meet(&e->op, &c->op))
+				return true;
+	}
+	return false;
+}
+
+static bool must_wait(struct sthread *th, bool log)
+{
+	struct sspace *s = th->space;
+	struct sthread *other;
+	bool wait = false;
+
+	if (!log && th->answer != ANSWER_FORK)
+		return false;
+	list_for_each(other, &s->threads, node) {
+		if (other == th || !other->unacked)
+			continue;
+		if (load_acquire(&other->slot->acked) == other->batch) {
+			batch_acknowledge(other);
+			continue;
+		}
+		if (th->answer != ANSWER_FORK && !log_meets(s, other))
+			continue;
+		/* Ask to be told, then look once more: the stub does the reverse. */
+		store_seq(&other->slot->ack_wanted, 1);
+		if (load_acquire(&other->slot->acked) == other->batch)
+			batch_acknowledge(other);
+		else
+			wait = true;
+	}
+	return wait;
+}
+
+static struct stub_op *add_op(struct sthread *th, u32 kind)
+{
+	struct stub_op *op = &th->ops[th->nops++];
+
+	memset(op, 0, sizeof *op);
+	op->kind = kind;
+	return op;
+}
+
+static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_index)
+{
+	static const u32 kinds[] = {[TRAP_OP_MAP] = OP_MMAP,	     [TRAP_OP_UNMAP] = OP_MUNMAP,
+				    [TRAP_OP_PROTECT] = OP_MPROTECT, [TRAP_OP_REMAP] = OP_MREMAP,
+				    [TRAP_OP_ADVISE] = OP_MADVISE,   [TRAP_OP_MINCORE] = OP_MINCORE};
+	struct stub_op *op = add_op(th, kinds[t->kind]);
+
+	op->a[0] = t->addr;
+	op->a[1] = t->len;
+	switch (t->kind) {
+	case TRAP_OP_MAP:
+		op->a[2] = (u64)t->prot;
+		op->a[3] = (u64)t->flags;
+		op->a[4] = (u64)(s64)fd_index;
+		op->a[5] = t->offset;
+		break;
+	case TRAP_OP_PROTECT:
+		op->a[2] = (u64)t->prot;
+		break;
+	case TRAP_OP_REMAP:
+		op->a[2] = t->new_len;
+		op->a[3] = (u64)t->flags;
+		op->a[4] = t->new_addr;
+		break;
+	case TRAP_OP_ADVISE:
+		op->a[2] = (u64)t->flags;
+		break;
+	case TRAP_OP_MINCORE:
+		op->a[2] = RESULT_OFFSET;
+		th->mincore_vec = t->vec;
+		th->mincore_pages = min(align_up(t->len, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+		break;
+	case TRAP_OP_UNMAP:
+		break;
+	}
+}
+
+/* Moves operations from the log into the batch; 0 or -errno when their descriptors could not be sent. */
+static int take_log(struct sthread *th)
+{
+	struct sspace *s = th->space;
+	struct log_entry *e, *tmp;
+	int fds[HUSK_MAX_FDS];
+	u32 nfds = 0, n = 0;
+
+	list_for_each(e, &s->log, node) {
+		if (n == MAX_LOG_OPS || nfds == HUSK_MAX_FDS)
+			break;
+		if (hostfd_valid(e->op.fd))
+			fds[nfds++] = e->op.fd.fd;
+		n++;
+	}
+	if (nfds) {
+		int err = send_fds(s->socket, fds, nfds);
+
+		if (err)
+			return err;
+		add_op(th, OP_RECV)->a[0] = nfds;
+	}
+	th->with_fds = nfds > 0;
+	th->first_carried = th->nops;
+	nfds = 0;
+	list_for_each_safe(e, tmp, &s->log, node) {
+		if (!n--)
+			break;
+		add_log_entry(th, &e->op, hostfd_valid(e->op.fd) ? (int)nfds++ : -1);
+		if (hostfd_valid(e->op.fd)) {
+			close(e->op.fd.fd);
+			e->op.fd = HOSTFD_NONE;
+		}
+		list_del(&e->node);
+		list_add_tail(&th->carried, &e->node);
+		th->ncarried++;
+	}
+	return 0;
+}
+
+static void take_copies(struct sthread *th)
+{
+	for (u32 i = 0; i < th->ncopies; i++)
+		th->ops[th->nops++] = th->copies[i];
+	th->ncopies = 0;
+	th->out_used = 0;
+	if (th->word) {
+		struct stub_op *op = add_op(th, th->word->kind == TRAP_CMPXCHG ? OP_CMPXCHG : OP_ROBUST);
+
+		op->a[0] = th->word->addr;
+		op->a[1] = th->word->old;
+		op->a[2] = th->word->kind == TRAP_CMPXCHG ? th->word->new : RESULT_OFFSET;
+	}
+}
+
+/* Fills the batch and gives the answer; with more in the log than fits, or before a clone, the batch alone first. */
+static void launch(struct sthread *th)
+{
+	enum stub_answer answer = th->answer;
+	bool clone = answer == ANSWER_FORK || answer == ANSWER_THREAD;
+	bool work = !list_empty(&th->space->log) || (!clone && (th->ncopies || th->word));
+
+	th->nops = 0;
+	th->partial = false;
+	batch_acknowledge(th);
+	if (work) {
+		int err = list_empty(&th->space->log) ? 0 : take_log(th);
+
+		if (err) {
+			/* Only a guest that does not receive what it is sent gets here. */
+			space_meddled(th->space);
+			return;
+		}
+		if (!list_empty(&th->space->log) || clone)
+			th->partial = true;
+		else
+			take_copies(th);
+	}
+	if (answer == ANSWER_FORK && !th->partial && order_send(th)) {
+		space_meddled(th->space);
+		return;
+	}
+	if (th->nops) {
+		th->batch = ++th->space->batches;
+		th->unacked = true;
+	}
+	answer_now(th);
+}
+
+void batch_answer(struct sthread *th, enum stub_answer answer)
+{
+	struct sspace *s = th->space;
+	bool log = !list_empty(&s->log);
+
+	th->answer = answer;
+	th->base.held = false;
+	if (s->base.dead)
+		return;
+	if ((log && !list_empty(&s->waiting)) || must_wait(th, log)) {
+		th->state = THREAD_WAITING;
+		list_add_tail(&s->waiting, &th->waiting_node);
+		return;
+	}
+	launch(th);
+}
+
+void batch_retry(struct sspace *s)
+{
+	while (!list_empty(&s->waiting)) {
+		struct sthread *th = list_first(&s->waiting, struct sthread, waiting_node);
+
+		if (must_wait(th, !list_empty(&s->log)))
+			return;
+		list_del(&th->waiting_node);
+		launch(th);
+	}
+}
+
+/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log. */
+static void settle_failure(struct sthread *th, u32 index, long error)
+{
+	struct list rest = LIST_INIT(rest);
+	u32 i = th->first_carried;
+
+	while (!list_empty(&th->carried)) {
+		struct log_entry *e = list_first(&th->carried, struct log_entry, node);
+
+		if (i < index) {
+			entry_free(e, 0);
+		} else if (i == index || index < th->first_carried) {
+			index = i;
+			entry_free(e, error);
+		} else {
+			list_del(&e->node);
+			list_add_tail(&rest, &e->node);
+		}
+		i++;
+	}
+	/* In front of what was queued since. */
+	list_splice_tail(&rest, &th->space->log);
+	list_splice_tail(&th->space->log, &rest);
+	th->ncarried = 0;
+	th->unacked = false;
+}
+
+static void take_results(struct sthread *th)
+{
+	const char *area = (const char *)th->slot + RESULT_OFFSET;
+
+	if (th->mincore_vec)
+		memcpy(th->mincore_vec, area, th->mincore_pages);
+	th->mincore_vec = NULL;
+	if (!th->word || th->partial)
+		return;
+	th->word->result = read_once(((struct stub_op *)((char *)th->slot + HUSK_OPS_OFFSET))[th->nops - 1].result);
+	if (th->word->kind == TRAP_ROBUST_EXIT) {
+		u32 n = th->word->result > 0 ? (u32)min(th->word->result, (s64)ARRAY_SIZE(th->word->wake)) : 0;
+
+		memcpy(th->word->wake, area, n * sizeof(u64));
+		th->word->nwake = n;
+	}
+	th->word = NULL;
+}
+
+bool batch_report(struct sthread *th, long result, u32 op_index, long *error)
+{
+	if (result >= 0) {
+		if (th->nops)
+			take_results(th);
+		batch_acknowledge(th);
+		return false;
+	}
+	*error = result < -4095 ? -EFAULT : result;
+	th->mincore_vec = NULL;
+	th->word = NULL;
+	th->partial = false;
+	settle_failure(th, op_index, *error);
+	return true;
+}

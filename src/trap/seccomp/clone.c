@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New processes and threads. A clone happens only when ordered: the host asks by user notification before it lets one
+ * through (the gate), and the caller must be the thread that was told to, with the very flags. One order is in flight
+ * at a time, so the one child that is not known yet is the ordered one, whatever a channel claims.
+ *
+ * An order ends when the parent has reported and the child has made its first turn. The service thread never waits for
+ * it: a guest that does neither within a few seconds is killed.
+ */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "trap/seccomp/filter.h"
+
+#define ORDER_TIMEOUT_NS 5000000000UL
+
+void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
+{
+	struct completion *c = calloc(1, sizeof *c);
+
+	if (!c)
+		abort();
+	c->done = done;
+	c->arg = arg;
+	c->result = result;
+	list_add_tail(&t->completions, &c->node);
+}
+
+/* Gives @to a copy of @from's signal frame: general and vector registers, host signal mask. */
+void copy_frame(struct sthread *from, struct sthread *to)
+{
+	const u32 start = from->uc_offset - 8;
+	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate_size + 4;
+	u64 *fpstate;
+
+	memcpy((char *)to->slot + start, (char *)from->slot + start, end - start);
+	to->uc_offset = to->slot->uc_offset = from->uc_offset;
+	to->fpstate_offset = to->slot->fpstate_offset = from->fpstate_offset;
+	/* uc_mcontext.fpstate: behind flags, link, stack (40 bytes) and 23 registers. */
+	fpstate = (u64 *)((char *)to->slot + to->uc_offset + 40 + 23 * 8);
+	*fpstate = HUSK_CHAN_BASE + ((u64)to->index << HUSK_SLOT_SHIFT) + to->fpstate_offset;
+	to->base.regs = from->base.regs;
+	to->fs_base = from->fs_base;
+	to->gs_base = from->gs_base;
+}
+
+static struct order *current(struct strap *t)
+{
+	struct order *o = list_empty(&t->orders) ? NULL : list_first(&t->orders, struct order, node);
+
+	return o && o->started ? o : NULL;
+}
+
+static void order_end(struct strap *t, struct order *o, long result)
+{
+	if (o->parent)
+		o->parent->order = NULL;
+	list_del(&o->node);
+	if (o->done)
+		complete(t, o->done, o->arg, result);
+	free(o);
+	orders_poll(t);
+}
+
+/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one. */
+static void kill_strays(struct strap *t)
+{
+	char path[64], text[4096], *at = text;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "%d/task/%d/children", getpid(), getpid());
+	fd = openat(t->procfs, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	for (char *end; *at; at = end) {
+		int pid = (int)strtol(at, &end, 10);
+		struct sspace *s;
+		bool known = false;
+
+		if (end == at)
+			break;
+		list_for_each(s, &t->spaces, node)
+			known |= s->pid == pid;
+		if (!known)
+			kill(pid, SIGKILL);
+	}
+}
+
+/* Whether @pid is a child of ours that no space has yet. */
+static bool is_new_child(struct strap *t, int pid)
+{
+	siginfo_t info;
+	struct sspace *s;
+
+	if (pid <= 0)
+		return false;
+	list_for_each(s, &t->spaces, node)
+		if (s->pid == pid)
+			return false;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static void order_fail(struct strap *t, struct order *o, long err)
+{
+	if (o->space) {
+		struct sspace *s = o->space;
+
+		kill_strays(t);
+		if (o->child->state == THREAD_NEW)
+			space_free(s);
+	} else if (o->child->state == THREAD_NEW) {
+		thread_free(o->child);
+	}
+	order_end(t, o, err);
+}
+
+static void order_check(struct strap *t, struct order *o)
+{
+	if (!o->parent_done)
+		return;
+	if (o->result < 0) {
+		order_fail(t, o, o->result);
+		return;
+	}
+	if (!o->child_ready)
+		return;
+	if (o->space) {
+		if (!is_new_child(t, (int)o->result)) {
+			space_meddled(o->parent->space);
+			order_fail(t, o, -EAGAIN);
+			return;
+		}
+		o->space->pid = (int)o->result;
+	}
+	o->child->tid = (int)o->result;
+	o->child->state = THREAD_HELD;
+	o->child->base.held = true;
+	order_end(t, o, 0);
+}
+
+void order_parent_event(struct sthread *parent, long result)
+{
+	struct order *o = parent->order;
+
+	o->parent_done = true;
+	o->result = result;
+	order_check(parent->space->trap, o);
+}
+
+void order_child_ready(struct sthread *child)
+{
+	struct order *o = current(child->space->trap);
+
+	if (!o || o->child != child) {
+		space_meddled(child->space);
+		return;
+	}
+	o->child_ready = true;
+	order_check(child->space->trap, o);
+}
+
+void orders_space_died(struct strap *t, struct sspace *s)
+{
+	struct order *o, *tmp;
+
+	list_for_each_safe(o, tmp, &t->orders, node) {
+		if (o->parent && o->parent->space == s) {
+			order_fail(t, o, -EAGAIN);
+			orders_space_died(t, s);
+			return;
+		}
+	}
+}
+
+int order_send(struct sthread *parent)
+{
+	struct sspace *s = parent->order->space;
+	const int fds[3] = {s->guest_socket, s->region->bell, s->region->fd};
+	int err = send_fds(parent->space->socket, fds, 3);
+
+	close(s->guest_socket);
+	s->guest_socket = -1;
+	return err;
+}
+
+/* Gives the order to the parent's stub. */
+static void order_start(struct strap *t, struct order *o)
+{
+	struct sthread *p = o->parent;
+
+	o->started = true;
+	o->started_at = now_ns();
+	o->gated = !t->gate;
+	p->order = o;
+	copy_frame(p, o->child);
+	if (o->space)
+		p->slot->clone_flags = STUB_FORK_FLAGS;
+	else {
+		p->slot->clone_flags = STUB_THREAD_FLAGS;
+		p->slot->clone_slot = o->child->index;
+	}
+	batch_answer(p, o->space ? ANSWER_FORK : ANSWER_THREAD);
+}
+
+/* Lets the ordered clone through, refuses all others. */
+static void gate(struct strap *t)
+{
+	union {
+		struct seccomp_notif notif;
+		char room[256];
+	} n;
+	union {
+		struct seccomp_notif_resp resp;
+		char room[128];
+	} r;
+	struct order *o = current(t);
+
+	memset(&n, 0, sizeof n);
+	if (ioctl(t->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return;
+	memset(&r, 0, sizeof r);
+	r.resp.id = n.notif.id;
+	if (o && !o->parent_done && (int)n.notif.pid == o->parent->tid && n.notif.data.nr == SYS_clone &&
+	    (n.notif.data.args[0] & 0xffffffff) == (u32)(o->space ? STUB_FORK_FLAGS : STUB_THREAD_FLAGS)) {
+		r.resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		o->gated = true;
+	} else {
+		r.resp.error = -EPERM;
+	}
+	ioctl(t->listener, SECCOMP_IOCTL_NOTIF_SEND, &r);
+}
+
+void orders_poll(struct strap *t)
+{
+	struct order *o;
+
+	if (list_empty(&t->orders))
+		return;
+	o = list_first(&t->orders, struct order, node);
+	if (!o->started) {
+		order_start(t, o);
+		return;
+	}
+	if (!o->gated) {
+		struct pollfd p = {t->listener, POLLIN, 0};
+
+		if (poll(&p, 1, 0) == 1)
+			gate(t);
+	}
+	if (now_ns() - o->started_at > ORDER_TIMEOUT_NS) {
+		struct sspace *s = o->parent->space;
+
+		space_meddled(s);
+		order_fail(t, o, -EAGAIN);
+	}
+}
+
+static void order_add(struct strap *t, struct order *o)
+{
+	list_add_tail(&t->orders, &o->node);
+	orders_poll(t);
+}
+
+void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child, trap_done_fn *done,
+		void *arg)
+{
+	struct order *o = calloc(1, sizeof *o);
+
+	if (!o)
+		abort();
+	o->parent = parent;
+	o->space = space;
+	o->child = child;
+	o->done = done;
+	o->arg = arg;
+	order_add(t, o);
+}
+
+void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done, void *arg)
+{
+	order_fork(t, parent, NULL, child, done, arg);
+}

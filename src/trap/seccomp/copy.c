@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory by way of the slot's copy areas or process_vm_*; vector state in the host's signal frame. */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#define MXCSR_MASK     0xffffU
+#define XSAVE_HEADER   512
+#define XSAVE_HEADER_SIZE 64
+
+size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
+{
+	struct sthread *th = sthread_of(thread);
+
+	for (u32 i = 0; i < th->nin; i++) {
+		u64 skip = addr - th->in[i].addr;
+
+		if (skip >= th->in[i].len)
+			continue;
+		size = min(size, th->in[i].len - skip);
+		memcpy(to, (char *)th->slot + th->in[i].offset + skip, size);
+		return size;
+	}
+	return 0;
+}
+
+static struct stub_op *copy_op(struct sthread *th, u32 kind, u64 addr, size_t size, u32 offset)
+{
+	struct stub_op *op = &th->copies[th->ncopies++];
+
+	memset(op, 0, sizeof *op);
+	op->kind = kind;
+	op->a[0] = addr;
+	op->a[1] = size;
+	op->a[2] = offset;
+	return op;
+}
+
+size_t copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size)
+{
+	struct sthread *th = sthread_of(thread);
+
+	size = min(size, TRAP_COPY_MAX - th->out_used);
+	if (!size || th->ncopies >= ARRAY_SIZE(th->copies))
+		return 0;
+	memcpy((char *)th->slot + HUSK_OUT_OFFSET + th->out_used, from, size);
+	copy_op(th, OP_COPY_OUT, addr, size, HUSK_OUT_OFFSET + th->out_used);
+	th->out_used += (u32)size;
+	return size;
+}
+
+int copy_in(struct trap_thread *thread, u64 addr, size_t size)
+{
+	struct sthread *th = sthread_of(thread);
+
+	if (!th->ncopies || th->nin >= HUSK_MAX_IN)
+		th->nin = 0;
+	th->in_used = 0;
+	for (u32 i = 0; i < th->nin; i++)
+		th->in_used += th->in[i].len;
+	if (size > TRAP_COPY_MAX - min((size_t)th->in_used, TRAP_COPY_MAX) || th->ncopies >= ARRAY_SIZE(th->copies))
+		return -ENOSPC;
+	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET + th->in_used);
+	th->in[th->nin].addr = addr;
+	th->in[th->nin].len = (u32)size;
+	th->in[th->nin].offset = HUSK_IN_OFFSET + th->in_used;
+	th->nin++;
+	return 0;
+}
+
+long copy_read(struct trap_space *space, void *to, u64 addr, size_t size)
+{
+	struct sspace *s = sspace_of(space);
+	struct iovec local = {to, size}, remote = {(void *)addr, size};
+	ssize_t n;
+
+	if (s->trap->config.no_process_vm)
+		return -ENOSYS;
+	if (!s->pid)
+		return -EFAULT;
+	n = process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
+	return n < 0 ? (errno == EFAULT ? -EFAULT : -ENOSYS) : n;
+}
+
+long copy_write(struct trap_space *space, u64 addr, const void *from, size_t size)
+{
+	struct sspace *s = sspace_of(space);
+	struct iovec local = {(void *)from, size}, remote = {(void *)addr, size};
+	ssize_t n;
+
+	if (s->trap->config.no_process_vm)
+		return -ENOSYS;
+	if (!s->pid)
+		return -EFAULT;
+	n = process_vm_writev(s->pid, &local, 1, &remote, 1, 0);
+	return n < 0 ? (errno == EFAULT ? -EFAULT : -ENOSYS) : n;
+}
+
+size_t xstate_size(struct trap *trap)
+{
+	return strap_of(trap)->xstate_size;
+}
+
+void xstate_get(struct trap_thread *thread, void *to)
+{
+	struct sthread *th = sthread_of(thread);
+
+	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate_size);
+}
+
+/* Reserved bits and unknown components would make the host's sigreturn fail: they are cleared (Linux refuses them by
+ * SIGSEGV in the same place; arch/x86/kernel/fpu/signal.c). */
+int xstate_set(struct trap_thread *thread, const void *from, size_t size)
+{
+	struct sthread *th = sthread_of(thread);
+	struct strap *t = th->space->trap;
+	char *to = (char *)th->slot + th->fpstate_offset;
+	char state[sizeof t->xstate_init];
+	u32 mxcsr;
+	u64 present;
+
+	if (size > t->xstate_size || size < XSAVE_HEADER)
+		return -EINVAL;
+	memcpy(state, t->xstate_init, t->xstate_size);
+	memcpy(state, from, size);
+	memcpy(state + 464, t->xstate_init + 464, 48);
+	memcpy(&mxcsr, state + 24, 4);
+	mxcsr &= MXCSR_MASK;
+	memcpy(state + 24, &mxcsr, 4);
+	if (t->xstate_size > XSAVE_HEADER) {
+		memcpy(&present, state + XSAVE_HEADER, 8);
+		present &= t->xfeatures;
+		if (size == XSAVE_HEADER)
+			present = 3;
+		memset(state + XSAVE_HEADER, 0, XSAVE_HEADER_SIZE);
+		memcpy(state + XSAVE_HEADER, &present, 8);
+	}
+	memcpy(to, state, t->xstate_size);
+	return 0;
+}

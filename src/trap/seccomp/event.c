@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The turn as the kernel sees it: finding slots that have news, reading what they say, answering, spinning, sleeping,
+ * and taking threads that run.
+ *
+ * Everything in a slot may be a lie. A slot counts only if its thread was given away; its fields are copied once.
+ */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define SPIN_NS		 50000 /* while a CPU is free */
+#define SPIN_OVERLOAD_NS 5000
+#define UCONTEXT_SIZE	 304 /* up to and with the signal mask */
+#define WATCHDOG_NS	 20000000
+#define WATCHDOG_TICKS	 50 /* CPU time that a thread may use before it answers an interrupt: 0.5 s */
+
+static int current_cpu(void)
+{
+	u32 aux;
+
+	__rdtscp(&aux);
+	return aux & 0xfff;
+}
+
+/* ---- finding ---- */
+
+static void collect_word(struct strap *t, struct sspace *s, u32 word)
+{
+	struct region_header *h = (struct region_header *)s->region->base;
+	u64 bits = __atomic_exchange_n(&h->ready[word], 0, __ATOMIC_SEQ_CST);
+
+	while (bits) {
+		u32 index = word * 64 + (u32)__builtin_ctzl(bits);
+		struct sthread *th = s->by_index[index];
+
+		bits &= bits - 1;
+		if (th && list_empty(&th->ready_node))
+			list_add_tail(&t->ready, &th->ready_node);
+	}
+}
+
+void events_collect(struct strap *t)
+{
+	struct sspace *s;
+	int cpu = current_cpu();
+
+	if (cpu != t->page_cpu) {
+		t->page_cpu = cpu;
+		t->kpage->cpu = (u32)cpu;
+	}
+	list_for_each(s, &t->spaces, node) {
+		struct region_header *h = (struct region_header *)s->region->base;
+		u64 words;
+
+		if (!__atomic_load_n(&h->summary, __ATOMIC_RELAXED))
+			continue;
+		words = __atomic_exchange_n(&h->summary, 0, __ATOMIC_SEQ_CST);
+		words &= (1UL << (HUSK_NR_SLOTS / 64)) - 1;
+		while (words) {
+			collect_word(t, s, (u32)__builtin_ctzl(words));
+			words &= words - 1;
+		}
+	}
+}
+
+/* ---- reading ---- */
+
+static bool frame_valid(struct sthread *th, u32 uc, u32 fp)
+{
+	const u32 end = HUSK_SIGSTACK_OFFSET + HUSK_SIGSTACK_SIZE;
+
+	return uc >= HUSK_SIGSTACK_OFFSET + 8 && uc < end && fp < end && fp % 16 == 0 && uc + UCONTEXT_SIZE <= fp &&
+	       fp + th->space->trap->xstate_size + 4 <= end;
+}
+
+static bool read_frame(struct sthread *th)
+{
+	u32 uc = read_once(th->slot->uc_offset), fp = read_once(th->slot->fpstate_offset);
+
+	if (!frame_valid(th, uc, fp))
+		return false;
+	th->uc_offset = uc;
+	th->fpstate_offset = fp;
+	return true;
+}
+
+static bool read_regs(struct sthread *th)
+{
+	if (!read_frame(th))
+		return false;
+	memcpy(&th->base.regs, th->slot->regs, sizeof th->base.regs);
+	if (th->space->trap->kpage->fsgsbase) {
+		th->fs_base = th->base.regs.fs_base;
+		th->gs_base = th->base.regs.gs_base;
+	} else {
+		th->base.regs.fs_base = th->fs_base;
+		th->base.regs.gs_base = th->gs_base;
+	}
+	th->base.regs.ds = th->base.regs.es = th->base.regs.fs = th->base.regs.gs = 0;
+	th->base.regs.cs = 0x33;
+	th->base.regs.ss = 0x2b;
+	return true;
+}
+
+static void read_ahead(struct sthread *th)
+{
+	u32 n = min(read_once(th->slot->nin), (u32)HUSK_MAX_IN);
+
+	th->nin = 0;
+	for (u32 i = 0; i < n; i++) {
+		u64 addr = read_once(th->slot->in[i].addr);
+		u32 len = read_once(th->slot->in[i].len), offset = read_once(th->slot->in[i].offset);
+
+		if (offset < HUSK_IN_OFFSET || len > HUSK_COPY_SIZE || offset > HUSK_IN_OFFSET + HUSK_COPY_SIZE - len)
+			continue;
+		th->in[th->nin].addr = addr;
+		th->in[th->nin].len = len;
+		th->in[th->nin].offset = offset;
+		th->nin++;
+	}
+}
+
+static void mark_held(struct sthread *th)
+{
+	th->state = THREAD_HELD;
+	th->base.held = true;
+	th->space->running--;
+	th->space->trap->running--;
+	list_del(&th->interrupt_node);
+	th->interrupted_at = 0;
+}
+
+/* The stub has done what it was told to, or failed in it. True when the kernel is to hear of it by *event. */
+static bool read_done(struct sthread *th, bool cloning, struct trap_event *event)
+{
+	struct sspace *s = th->space;
+	bool partial = th->partial;
+	long result = read_once(th->slot->result), error;
+	bool failed;
+
+	if (cloning) {
+		order_parent_event(th, result);
+		return false;
+	}
+	failed = batch_report(th, result, read_once(th->slot->op_index), &error);
+	batch_retry(s);
+	if (!failed && partial) {
+		batch_answer(th, th->answer);
+		return false;
+	}
+	switch (th->answer) {
+	case ANSWER_RUN: {
+		trap_done_fn *done = th->run_done;
+
+		th->run_done = NULL;
+		if (done)
+			done(th->run_arg, failed ? error : 0);
+		return false;
+	}
+	case ANSWER_FORK:
+	case ANSWER_THREAD:
+		order_parent_event(th, failed ? error : -EAGAIN);
+		return false;
+	default:
+		if (!failed)
+			break;
+		event->type = TRAP_OP_FAILED;
+		event->error = (u64)error;
+		return true;
+	}
+	space_meddled(s);
+	return false;
+}
+
+static bool read_event(struct sthread *th, struct trap_event *event)
+{
+	struct slot *slot = th->slot;
+	u32 kind = read_once(slot->event);
+	bool cloning = th->state == THREAD_CLONING, running = th->state == THREAD_RUNNING;
+	bool was_interrupted = th->interrupted_at != 0;
+
+	if (th->state == THREAD_NEW && kind == EVENT_READY) {
+		order_child_ready(th);
+		return false;
+	}
+	if (!running && !cloning)
+		return false;
+	mark_held(th);
+	memset(event, 0, sizeof *event);
+	event->thread = &th->base;
+	event->space = &th->space->base;
+	th->nin = 0;
+	if (kind == EVENT_DONE) {
+		if (was_interrupted && th->partial)
+			th->interrupt_wanted = true;
+		return read_done(th, cloning, event);
+	}
+	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial || !read_regs(th)) {
+		space_meddled(th->space);
+		return false;
+	}
+	batch_acknowledge(th);
+	batch_retry(th->space);
+	switch (kind) {
+	case EVENT_CALL:
+		event->type = TRAP_CALL;
+		read_ahead(th);
+		return true;
+	case EVENT_FAULT:
+		event->type = TRAP_FAULT;
+		event->signo = read_once(slot->signo);
+		event->code = read_once(slot->code);
+		event->addr = read_once(slot->addr);
+		event->error = read_once(slot->error);
+		event->trapno = (u32)read_once(slot->trapno);
+		if (event->signo == SIGSEGV || event->signo == SIGBUS || event->signo == SIGFPE ||
+		    event->signo == SIGILL || event->signo == SIGTRAP)
+			return true;
+		break;
+	case EVENT_INTERRUPTED:
+	case EVENT_HOST_CALL:
+		event->type = TRAP_INTERRUPTED;
+		event->in_call = kind == EVENT_HOST_CALL;
+		event->timed = read_once(slot->timed);
+		return true;
+	case EVENT_VIOLATION:
+		th->space->death_signo = SIGSYS;
+		break;
+	}
+	space_meddled(th->space);
+	return false;
+}
+
+int event_next(struct trap *trap, struct trap_event *event)
+{
+	struct strap *t = strap_of(trap);
+
+	for (;;) {
+		while (!list_empty(&t->completions)) {
+			struct completion *c = list_first(&t->completions, struct completion, node);
+			struct completion due = *c;
+
+			list_del(&c->node);
+			free(c);
+			due.done(due.arg, due.result);
+		}
+		orders_poll(t);
+		if (space_next_dead(t, event))
+			return 1;
+		if (list_empty(&t->ready))
+			events_collect(t);
+		if (list_empty(&t->ready))
+			return list_empty(&t->completions) ? 0 : event_next(trap, event);
+		while (!list_empty(&t->ready)) {
+			struct sthread *th = list_first(&t->ready, struct sthread, ready_node);
+
+			list_del(&th->ready_node);
+			if (th->space->base.dead)
+				continue;
+			if (load_acquire(&th->slot->state) == TURN_KERNEL) {
+				if (read_event(th, event))
+					return 1;
+			} else {
+				batch_retry(th->space);
+			}
+		}
+	}
+}
+
+/* ---- answering ---- */
+
+void answer_now(struct sthread *th)
+{
+	struct slot *slot = th->slot;
+	struct strap *t = th->space->trap;
+	bool clone = !th->partial && (th->answer == ANSWER_FORK || th->answer == ANSWER_THREAD);
+	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
+
+	if (th->nops)
+		memcpy((char *)slot + HUSK_OPS_OFFSET, th->ops, th->nops * sizeof th->ops[0]);
+	slot->nops = clone ? 0 : th->nops;
+	slot->batch = th->batch;
+	slot->ack_wanted = 0;
+	slot->answer = th->partial ? ANSWER_RUN : th->answer;
+	slot->short_ways = SHORT_FUTEX;
+	if (to_guest) {
+		struct guest_regs *r = &th->base.regs;
+
+		slot->answer_flags = (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) |
+				     (r->gs_base != th->gs_base ? ANSWER_FLAG_GS : 0);
+		th->fs_base = r->fs_base;
+		th->gs_base = r->gs_base;
+		memcpy(slot->regs, r, sizeof *r);
+	}
+	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
+	th->base.held = false;
+	th->space->running++;
+	t->running++;
+	store_seq(&slot->state, TURN_GUEST);
+	if (read_once(slot->sleeping))
+		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+	if (to_guest && th->interrupt_wanted)
+		thread_interrupt(th);
+}
+
+/* ---- spinning and sleeping ---- */
+
+/* How long polling pays: while fewer guests run than there are CPUs, an answer may come any moment from another CPU. A
+ * partner whose last CPU is our own cannot run while we spin. */
+u64 event_spin_ns(struct trap *trap)
+{
+	struct strap *t = strap_of(trap);
+	struct sspace *s;
+	struct sthread *th;
+	u64 ns = t->running < t->ncpus ? SPIN_NS : SPIN_OVERLOAD_NS;
+
+	if (t->ncpus < 2 || (!t->running && list_empty(&t->orders)))
+		ns = 0;
+	t->kpage->spin_cycles = t->ncpus < 2 ? 0 : (ns ? ns : SPIN_NS) * t->cycles_per_us / 1000;
+	if (!ns)
+		return 0;
+	list_for_each(s, &t->spaces, node) {
+		if (!s->running)
+			continue;
+		list_for_each(th, &s->threads, node) {
+			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
+				continue;
+			if ((int)read_once(th->slot->cpu) != t->page_cpu && !read_once(th->slot->in_host_call))
+				return ns;
+		}
+	}
+	return list_empty(&t->orders) ? 0 : ns;
+}
+
+bool event_sleep_begin(struct trap *trap)
+{
+	struct strap *t = strap_of(trap);
+
+	store_seq(&t->kpage->asleep, 1);
+	events_collect(t);
+	if (list_empty(&t->ready) && list_empty(&t->completions) && list_empty(&t->dead))
+		return true;
+	store_seq(&t->kpage->asleep, 0);
+	return false;
+}
+
+void event_sleep_end(struct trap *trap)
+{
+	store_seq(&strap_of(trap)->kpage->asleep, 0);
+}
+
+/* ---- interrupts ---- */
+
+static void watchdog_arm(struct strap *t, u64 ns)
+{
+	struct itimerspec its = {.it_value = {.tv_nsec = (long)ns}};
+
+	timerfd_settime(t->watchdog, 0, &its, NULL);
+}
+
+/* A line of /proc/PID/task/TID/FILE into @text: false when there is none. */
+static bool read_task_file(struct sthread *th, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "%d/task/%d/%s", th->space->pid, th->tid, file);
+	fd = openat(th->space->trap->procfs, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0;
+}
+
+static u64 cpu_ticks(struct sthread *th)
+{
+	char text[1024], *p;
+	unsigned long user = 0, system = 0;
+
+	if (!read_task_file(th, "stat", text, sizeof text) || !(p = strrchr(text, ')')))
+		return 0;
+	sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+	return user + system;
+}
+
+void thread_interrupt(struct sthread *th)
+{
+	struct strap *t = th->space->trap;
+
+	th->interrupt_wanted = false;
+	if (th->state == THREAD_WAITING || (th->state == THREAD_RUNNING && th->partial)) {
+		th->interrupt_wanted = true;
+		return;
+	}
+	if (th->state != THREAD_RUNNING || !th->space->pid || th->space->killed)
+		return;
+	syscall(SYS_tgkill, th->space->pid, th->tid, HUSK_INTERRUPT_SIGNAL);
+	if (th->interrupted_at)
+		return;
+	th->interrupted_at = now_ns();
+	th->interrupted_cpu = ~0UL;
+	if (list_empty(&t->interrupts))
+		watchdog_arm(t, WATCHDOG_NS);
+	list_add_tail(&t->interrupts, &th->interrupt_node);
+}
+
+/* Our code never blocks the interrupt: a thread that does has forged its signal mask. One that uses much CPU time
+ * without answering runs in circles inside the stub. */
+static bool refuses_interrupt(struct sthread *th)
+{
+	char text[4096], *blocked;
+	u64 ticks;
+
+	if (read_task_file(th, "status", text, sizeof text) && (blocked = strstr(text, "SigBlk:")) &&
+	    strtoull(blocked + 7, NULL, 16) >> (HUSK_INTERRUPT_SIGNAL - 1) & 1)
+		return true;
+	ticks = cpu_ticks(th);
+	if (th->interrupted_cpu == ~0UL)
+		th->interrupted_cpu = ticks;
+	return ticks - th->interrupted_cpu > WATCHDOG_TICKS;
+}
+
+void watchdog_check(struct strap *t)
+{
+	struct sthread *th, *tmp;
+
+	list_for_each_safe(th, tmp, &t->interrupts, interrupt_node) {
+		if (now_ns() - th->interrupted_at < WATCHDOG_NS)
+			continue;
+		if (refuses_interrupt(th)) {
+			list_del(&th->interrupt_node);
+			space_meddled(th->space);
+		}
+	}
+	if (!list_empty(&t->interrupts))
+		watchdog_arm(t, WATCHDOG_NS);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the seccomp driver.
+ *
+ *	zygote.c   the first guest process, from which all others come
+ *	space.c    host processes: channel region, socket, doorbell, death
+ *	clone.c    orders for processes and threads, one in flight, let through the gate
+ *	batch.c    operations and copies carried along with an answer
+ *	event.c    what the ready words announce; the kernel's sleep
+ *	copy.c     guest memory and vector state
+ *	driver.c   struct trap_ops
+ */
+#ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
+#define HUSK_TRAP_SECCOMP_SECCOMP_H
+
+#include <linux/seccomp.h>
+
+#include "base/list.h"
+#include "channel/channel.h"
+#include "host/poller.h"
+#include "trap/trap.h"
+
+enum thread_state {
+	THREAD_NEW,	/* ordered: not there yet */
+	THREAD_HELD,	/* the kernel has it */
+	THREAD_WAITING, /* held, and to be answered as soon as other threads have acknowledged */
+	THREAD_RUNNING, /* the guest has it */
+	THREAD_CLONING, /* carries out an order */
+	THREAD_FREE,	/* its task is gone; parked in its slot, to be used again */
+};
+
+/* An operation in the log, or on its way with a batch. */
+struct log_entry {
+	struct list node;
+	struct trap_op op; /* fd is owned */
+};
+
+struct sthread {
+	struct trap_thread base;
+	struct sspace *space;
+	u32 index;	   /* of its slot */
+	struct slot *slot; /* shared with the guest */
+	int tid;	   /* host */
+	enum thread_state state;
+	struct list ready_node;	  /* in trap->ready: its turn word is to be looked at */
+	struct list waiting_node; /* in space->waiting */
+	struct list node;	  /* in space->threads or space->free */
+	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
+	bool partial;		  /* in flight is only a part of the log: the rest follows before that answer */
+	u64 fs_base, gs_base;	  /* as the host thread has them */
+
+	/* The batch in flight. */
+	u32 batch;
+	struct list carried; /* struct log_entry, in order */
+	u32 ncarried, first_carried; /* index in the slot's operations of the first */
+	u32 nops;
+	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
+	bool unacked, with_fds;
+
+	/* Copies for the next batch. */
+	struct stub_op copies[24];
+	u32 ncopies, in_used, out_used;
+	struct trap_word *word;
+	u8 *mincore_vec;
+	u64 mincore_pages;
+
+	/* What the stub read ahead, checked. */
+	u32 nin;
+	struct {
+		u64 addr;
+		u32 len, offset;
+	} in[HUSK_MAX_IN];
+	u32 uc_offset, fpstate_offset;
+
+	trap_done_fn *run_done;
+	void *run_arg;
+	struct order *order; /* as parent */
+
+	bool interrupt_wanted; /* asked for while it could not be taken */
+	u64 interrupted_at;    /* ns; 0: no interrupt outstanding */
+	u64 interrupted_cpu;   /* its CPU time then, in clock ticks */
+	struct list interrupt_node;
+};
+
+struct sspace {
+	struct trap_space base;
+	struct strap *trap;
+	struct list node; /* in trap->spaces */
+	int pid;	  /* host; 0 before the clone and after reaping */
+	bool put;	  /* the kernel has let it go */
+	bool killed;
+	bool recycle;	  /* nobody but the zygote ever held its region's descriptor */
+	struct region *region;
+	int socket;
+	int guest_socket; /* until it is sent to the process that the space is forked from; else -1 */
+	struct list threads, free, waiting;
+	struct sthread *by_index[HUSK_NR_SLOTS];
+	struct list log; /* struct log_entry: queued operations */
+	u32 batches;
+	int running;		/* threads in THREAD_RUNNING or THREAD_CLONING */
+	struct list dead_node; /* in trap->dead: its death is to be reported */
+	int death_signo;
+};
+
+/* A channel region, the kernel's mapping of it, and the doorbell that goes with it. */
+struct region {
+	struct list node; /* in trap->regions when unused */
+	int fd, bell;
+	char *base;
+	struct watch watch;
+};
+
+/* A clone on its way: at most one in flight. */
+struct order {
+	struct list node;
+	struct sthread *parent, *child;
+	struct sspace *space; /* of a fork: the child's; NULL for a thread */
+	bool started, gated, parent_done, child_ready;
+	long result;
+	u64 started_at;
+	trap_done_fn *done;
+	void *arg;
+};
+
+/* A callback that is due. */
+struct completion {
+	struct list node;
+	trap_done_fn *done;
+	void *arg;
+	long result;
+};
+
+struct strap {
+	struct poller *poller;
+	struct trap_config config;
+	struct kpage *kpage;
+	int kpage_fd, listener, sigchld, watchdog, procfs;
+	struct watch listener_watch, sigchld_watch, watchdog_watch;
+	struct sspace *zygote;
+	struct list spaces, ready, orders, completions, dead, regions, interrupts;
+	int nregions;
+	struct sspace *spare; /* forked ahead of need, held */
+	bool spare_ordered;
+	bool gate, sync_wakeup;
+	size_t xstate_size;
+	u64 xfeatures;
+	u8 xstate_init[4096]; /* vector state of a fresh program */
+	u64 vdso_start, vdso_end, vdso_code;
+	int ncpus, page_cpu;
+	u64 cycles_per_us;
+	int running; /* threads of all spaces that the guest has */
+};
+
+static inline struct strap *strap_of(struct trap *t)
+{
+	return (struct strap *)t;
+}
+static inline struct sthread *sthread_of(struct trap_thread *t)
+{
+	return container_of(t, struct sthread, base);
+}
+static inline struct sspace *sspace_of(struct trap_space *s)
+{
+	return container_of(s, struct sspace, base);
+}
+
+#define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store_seq(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
+#define read_once(x)	(*(const volatile __typeof__(x) *)&(x))
+
+u64 now_ns(void);
+
+/* zygote.c: starts it and waits for its first turn: 0 or -errno and a sentence. */
+int zygote_start(struct strap *t, char *why, size_t size);
+
+/* space.c */
+int space_alloc(struct strap *t, struct sspace **out);
+struct sthread *thread_alloc(struct sspace *s, u32 index);
+u32 thread_free_index(struct sspace *s); /* 0: none */
+void thread_free(struct sthread *th);
+void space_kill(struct sspace *s);	/* its death will be reported by SIGCHLD */
+void space_free(struct sspace *s);
+void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill, report as SIGKILL */
+void spaces_reap(struct strap *t);
+bool space_next_dead(struct strap *t, struct trap_event *event);
+int send_fds(int socket, const int *fds, u32 n);
+void region_unref(struct strap *t, struct region *r, bool recycle);
+
+/* clone.c */
+void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child, trap_done_fn *done,
+		void *arg);
+void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done, void *arg);
+void orders_poll(struct strap *t);
+void order_parent_event(struct sthread *parent, long result);
+void order_child_ready(struct sthread *child);
+void orders_space_died(struct strap *t, struct sspace *s);
+int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
+void copy_frame(struct sthread *from, struct sthread *to);
+void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
+
+/* batch.c */
+int batch_queue(struct sspace *s, const struct trap_op *op);
+void batch_answer(struct sthread *th, enum stub_answer answer); /* now, or when other threads have acknowledged */
+void batch_retry(struct sspace *s);
+/* The stub's report on the batch in flight: true when the kernel is to be told of a failure (*error, negative). */
+bool batch_report(struct sthread *th, long result, u32 op_index, long *error);
+/* The batch in flight has been carried out: any event of the thread says so. */
+void batch_acknowledge(struct sthread *th);
+void batch_drop(struct sspace *s);
+bool batch_pending(struct sspace *s);
+
+/* event.c */
+int event_next(struct trap *trap, struct trap_event *event);
+u64 event_spin_ns(struct trap *trap);
+bool event_sleep_begin(struct trap *trap);
+void event_sleep_end(struct trap *trap);
+void events_collect(struct strap *t);
+void answer_now(struct sthread *th);
+void thread_interrupt(struct sthread *th);
+void watchdog_check(struct strap *t);
+
+/* copy.c */
+size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
+size_t copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
+int copy_in(struct trap_thread *thread, u64 addr, size_t size);
+long copy_read(struct trap_space *space, void *to, u64 addr, size_t size);
+long copy_write(struct trap_space *space, u64 addr, const void *from, size_t size);
+size_t xstate_size(struct trap *trap);
+void xstate_get(struct trap_thread *thread, void *to);
+int xstate_set(struct trap_thread *thread, const void *from, size_t size);
+
+#endif

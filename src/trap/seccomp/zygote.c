@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The zygote: the stub's image executed in a fresh host process, from which every guest process is forked. It shares
+ * no addresses with the kernel process, and lies in its first turn for ever.
+ */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "trap/seccomp/filter.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x10
+#endif
+#define SECCOMP_NOTIF_SET_FLAGS _IOW('!', 4, u64)
+#define HWCAP2_FSGSBASE_BIT	2
+#define START_TIMEOUT_MS	5000
+#define START_TRIES		8
+
+extern const char stub_image[], stub_image_end[];
+
+static int make_kpage(struct strap *t)
+{
+	t->kpage_fd = memfd_create("husk-kernel-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (t->kpage_fd < 0 || ftruncate(t->kpage_fd, HUSK_KPAGE_SIZE) < 0)
+		return -errno;
+	t->kpage = mmap(NULL, HUSK_KPAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, t->kpage_fd, 0);
+	if (t->kpage == MAP_FAILED)
+		return -errno;
+	/* Whoever holds the descriptor cannot map it writable any more (Linux 5.1; the filter pins mappings anyway). */
+	fcntl(t->kpage_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+	t->kpage->kernel_pid = (u32)getpid();
+	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
+	return 0;
+}
+
+/* A sealed memfd with the stub's image: readable, so that the zygote is dumpable and process_vm_readv() may be used. */
+static int make_image(void)
+{
+	size_t size = (size_t)(stub_image_end - stub_image);
+	int fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, stub_image, size) != (ssize_t)size) {
+		close(fd);
+		return -ENOSPC;
+	}
+	fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return fd;
+}
+
+/* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move. */
+static void describe_vdso(struct strap *t, u64 *boot)
+{
+	u64 code = getauxval(AT_SYSINFO_EHDR), first = 0, n = 0;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[256];
+
+	while (code && maps && fgets(line, sizeof line, maps) && n < 5) {
+		unsigned long start, end;
+
+		if (!strstr(line, "[vvar") && !strstr(line, "[vdso]"))
+			continue;
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+			continue;
+		if (!n)
+			first = start;
+		boot[3 + 2 * n] = start - code;
+		boot[4 + 2 * n] = end - start;
+		t->vdso_end = HUSK_VDSO_BASE + (end - first);
+		n++;
+	}
+	if (maps)
+		fclose(maps);
+	t->vdso_start = HUSK_VDSO_BASE;
+	t->vdso_code = HUSK_VDSO_BASE + (code - first);
+	boot[2] = n;
+}
+
+static void exec_zygote(int image, const int *fds)
+{
+	static char *const none[] = {NULL};
+	struct rlimit no_core = {0, 0};
+	int high[4];
+
+	for (int i = 0; i < 4; i++)
+		high[i] = fcntl(fds[i], F_DUPFD, 100);
+	image = fcntl(image, F_DUPFD, 100);
+	for (int i = 0; i < 4; i++)
+		dup2(high[i], HUSK_SOCKET_FD + i);
+	dup2(image, 7);
+	fcntl(7, F_SETFD, FD_CLOEXEC);
+	syscall(SYS_close_range, 8, ~0U, 0);
+	close(0);
+	close(1);
+	close(2);
+	setrlimit(RLIMIT_CORE, &no_core);
+	syscall(SYS_execveat, 7, "", none, none, AT_EMPTY_PATH);
+	_exit(98);
+}
+
+/* Waits for the first turn of the zygote: 0, or -errno with the boot words telling more. */
+static int wait_ready(struct strap *t, struct sthread *th, int *status)
+{
+	u64 end = now_ns() + START_TIMEOUT_MS * 1000000UL;
+
+	store_seq(&t->kpage->asleep, 1);
+	while (load_acquire(&th->slot->state) != TURN_KERNEL) {
+		struct pollfd p = {th->space->region->bell, POLLIN, 0};
+
+		if (waitpid(th->space->pid, status, WNOHANG) == th->space->pid) {
+			th->space->pid = 0;
+			return -ECHILD;
+		}
+		if (now_ns() > end)
+			return -ETIMEDOUT;
+		poll(&p, 1, 2);
+	}
+	store_seq(&t->kpage->asleep, 0);
+	return 0;
+}
+
+static int receive_listener(struct strap *t, int socket)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+
+	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+		return -errno;
+	if (m.msg_controllen < CMSG_LEN(sizeof(int)) || control.header.cmsg_type != SCM_RIGHTS)
+		return -EPROTO;
+	memcpy(&t->listener, CMSG_DATA(&control.header), sizeof(int));
+	t->sync_wakeup = ioctl(t->listener, SECCOMP_NOTIF_SET_FLAGS, 1UL) == 0;
+	return 0;
+}
+
+/* Learns the layout of vector state from the zygote's own signal frame: no guest has run yet. */
+static int learn_frame(struct strap *t, struct sthread *th)
+{
+	struct {
+		u32 magic1, extended_size;
+		u64 xfeatures;
+		u32 xstate_size, pad[7];
+	} sw;
+	const char *fp;
+
+	th->uc_offset = th->slot->uc_offset;
+	th->fpstate_offset = th->slot->fpstate_offset;
+	if (th->fpstate_offset < HUSK_SIGSTACK_OFFSET || th->fpstate_offset > HUSK_IN_OFFSET - 1024)
+		return -EPROTO;
+	fp = (const char *)th->slot + th->fpstate_offset;
+	memcpy(&sw, fp + 464, sizeof sw);
+	if (sw.magic1 == 0x46505853) {
+		t->xstate_size = sw.xstate_size;
+		t->xfeatures = sw.xfeatures;
+	} else {
+		t->xstate_size = 512;
+	}
+	if (t->xstate_size > sizeof t->xstate_init || t->xstate_size < 512)
+		return -EPROTO;
+	memset(t->xstate_init, 0, sizeof t->xstate_init);
+	memcpy(t->xstate_init + 464, &sw, sizeof sw);
+	t->xstate_init[0] = 0x7f; /* x87 control word 0x37f */
+	t->xstate_init[1] = 0x03;
+	t->xstate_init[24] = 0x80; /* MXCSR 0x1f80 */
+	t->xstate_init[25] = 0x1f;
+	/* With the legacy components named as present, their values above are loaded. */
+	if (t->xstate_size > 512)
+		t->xstate_init[512] = 3;
+	return 0;
+}
+
+/* One try: 0; -EAGAIN: try again; else -errno. */
+static int start_once(struct strap *t, int image, char *why, size_t size)
+{
+	struct sspace *s;
+	struct sthread *th;
+	int status = 0, err;
+	sigset_t none;
+
+	err = space_alloc(t, &s);
+	if (err) {
+		snprintf(why, size, "cannot make a channel: %s; check the limits on descriptors and memory", strerror(-err));
+		return err;
+	}
+	th = thread_alloc(s, 1);
+	if (!th)
+		return -ENOMEM;
+	th->slot->boot[0] = t->gate;
+	th->slot->boot[1] = stub_filter_build((struct sock_filter *)((char *)th->slot + HUSK_IN_OFFSET), t->gate);
+	describe_vdso(t, th->slot->boot);
+	sigemptyset(&none);
+	s->pid = vfork();
+	if (!s->pid) {
+		const int fds[4] = {s->guest_socket, s->region->bell, s->region->fd, t->kpage_fd};
+
+		exec_zygote(image, fds);
+	}
+	close(s->guest_socket);
+	s->guest_socket = -1;
+	if (s->pid < 0) {
+		err = -errno;
+		s->pid = 0;
+		space_free(s);
+		snprintf(why, size, "cannot start a process: %s", strerror(-err));
+		return err;
+	}
+	th->tid = s->pid;
+	err = wait_ready(t, th, &status);
+	if (err) {
+		u64 step = th->slot->boot[14];
+		int boot_err = -(int)(s64)th->slot->boot[15];
+
+		if (s->pid) {
+			kill(s->pid, SIGKILL);
+			waitpid(s->pid, &status, 0);
+			s->pid = 0;
+		}
+		space_free(s);
+		if (step == 5 && boot_err == EBUSY && t->gate) {
+			t->gate = false;
+			return -EAGAIN;
+		}
+		if (!step && WIFSIGNALED(status))
+			return -EAGAIN; /* the host's random stack lay where the stub goes: rare */
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 98)
+			snprintf(why, size, "the host forbids executing a memfd; see sysctl vm.memfd_noexec");
+		else
+			snprintf(why, size, "the first guest process failed at step %lu: %s", (unsigned long)step,
+				 step ? strerror(boot_err) : "it did not answer");
+		return -EPROTO;
+	}
+	if (t->gate) {
+		err = receive_listener(t, s->socket);
+		if (err) {
+			snprintf(why, size, "no notification listener from the zygote: %s", strerror(-err));
+			return err;
+		}
+	}
+	if (!th->slot->boot[13])
+		t->vdso_code = 0;
+	err = learn_frame(t, th);
+	if (err) {
+		snprintf(why, size, "the host's signal frame has an unknown layout");
+		return err;
+	}
+	th->state = THREAD_HELD;
+	th->base.held = true;
+	t->zygote = s;
+	return 0;
+}
+
+int zygote_start(struct strap *t, char *why, size_t size)
+{
+	int err = make_kpage(t), image;
+
+	if (err) {
+		snprintf(why, size, "cannot make a memfd: %s", strerror(-err));
+		return err;
+	}
+	image = make_image();
+	if (image < 0) {
+		snprintf(why, size, "cannot make the stub's memfd: %s", strerror(-image));
+		return image;
+	}
+	err = -EAGAIN;
+	for (int i = 0; i < START_TRIES && err == -EAGAIN; i++)
+		err = start_once(t, image, why, size);
+	if (err == -EAGAIN)
+		snprintf(why, size, "the first guest process was killed at its start %d times", START_TRIES);
+	close(image);
+	return err;
+}
