@@ -4,24 +4,143 @@
 CC ?= gcc
 BUILD ?= build
 OPT ?= -O2
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+VERSION := 0.1.0
+
 WARN := -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter -Wno-missing-field-initializers
-CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -D_GNU_SOURCE -Isrc -Isrc/kernel -I$(BUILD)/gen -fno-strict-aliasing $(EXTRA_CFLAGS)
+CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -D_GNU_SOURCE -DHUSK_VERSION='"$(VERSION)"' -Isrc -Isrc/kernel -I$(BUILD)/gen \
+	-fno-strict-aliasing $(EXTRA_CFLAGS)
 LDFLAGS := -pthread $(EXTRA_LDFLAGS)
 
 SOURCES := $(shell find src -name '*.c' -not -path 'src/stub/*')
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
+STUB_IMAGE :=
 
-.PHONY: all clean
+.PHONY: all deps demo test bench check-asan check-ubsan fuzz lint format install uninstall clean help tests
 all: $(BUILD)/husk
+
+# The stub adds its rules and, in STUB_IMAGE, the object that husk carries it in.
+-include src/stub/Makefile.inc
+ifneq ($(wildcard src/stub/Makefile.inc),)
+STUB_IMAGE := $(BUILD)/obj/stub_image.o
+$(OBJECTS): | $(BUILD)/gen/stub_symbols.h
+endif
 
 $(BUILD)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/husk: $(OBJECTS)
-	$(CC) $(CFLAGS) $(OBJECTS) $(LDFLAGS) -o $@
+$(BUILD)/husk: $(OBJECTS) $(STUB_IMAGE)
+	$(CC) $(CFLAGS) $(OBJECTS) $(STUB_IMAGE) $(LDFLAGS) -o $@
+
+-include $(OBJECTS:.o=.d)
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+# A guest test is an ordinary program, `static` in its head makes a static one as well. An escape attempt may use the
+# stub's addresses. A unit test names the sources that it links in a line `links: FILE...` of its head.
+TEST_CFLAGS := -std=gnu17 -g -O2 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Itests/guest -I. -Isrc -I$(BUILD)/gen \
+	-pthread
+
+GUEST_SOURCES := $(wildcard tests/guest/*.c)
+GUEST_STATIC := $(if $(GUEST_SOURCES),$(shell for f in $(GUEST_SOURCES); do head -n 25 $$f | grep -qw static && echo $$f; done))
+GUEST_TESTS := $(GUEST_SOURCES:%.c=$(BUILD)/%) $(GUEST_STATIC:%.c=$(BUILD)/%.static)
+ESCAPE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/escape/*.c))
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
+TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+
+$(BUILD)/tests/guest/%.static: tests/guest/%.c tests/guest/check.h
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -static -o $@
+
+$(BUILD)/tests/guest/%: tests/guest/%.c tests/guest/check.h
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@
+
+$(BUILD)/tests/escape/%: tests/escape/%.c $(wildcard tests/escape/*.h) | $(BUILD)/husk
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@
+
+$(BUILD)/tests/tools/%: tests/tools/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@
+
+$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -Ibench $< -o $@
+
+unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-zA-Z_0-9/]*[.]c')
+
+.SECONDEXPANSION:
+$(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
+
+tests: $(GUEST_TESTS) $(ESCAPE_TESTS) $(UNIT_TESTS) $(TEST_TOOLS)
+
+test:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s all tests
+	@BUILD=$(BUILD) tests/run $(TESTS)
+
+# --- what people call ------------------------------------------------------------------------------------------------
+
+deps:
+	@tools/deps
+
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) tools/demo
+
+bench: $(BUILD)/husk $(BENCHES)
+	@BUILD=$(BUILD) bench/run
+
+# Debug builds: objects are counted, and what is left at the end is reported.
+check-asan:
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan OPT=-O1 all tests \
+		EXTRA_CFLAGS='-DHUSK_DEBUG -fsanitize=address -fno-omit-frame-pointer' EXTRA_LDFLAGS=-fsanitize=address
+	@BUILD=$(BUILD)/asan tests/run unit guest programs escape
+
+check-ubsan:
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan OPT=-O1 all tests \
+		EXTRA_CFLAGS='-DHUSK_DEBUG -fsanitize=undefined -fno-sanitize-recover=undefined' \
+		EXTRA_LDFLAGS=-fsanitize=undefined
+	@BUILD=$(BUILD)/ubsan tests/run unit guest programs escape
+
+fuzz: $(BUILD)/husk
+	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
+
+lint:
+	@tools/lint
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: $(BUILD)/husk
+	install -D -m 755 $(BUILD)/husk $(DESTDIR)$(PREFIX)/bin/husk
+	for m in man/*.1; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BUILD)/husk completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/husk
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/husk $(DESTDIR)$(PREFIX)/share/bash-completion/completions/husk
+	for m in man/*.1; do rm -f $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}; done
 
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d)
+help:
+	@echo 'make              build $(BUILD)/husk'
+	@echo 'make deps         install the Debian packages that building, demo and tests need'
+	@echo 'make demo         compile, test and run a real program inside husk, and tell what happened'
+	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
+	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
+	@echo 'make check-asan   the tests with AddressSanitizer; check-ubsan: with UndefinedBehaviorSanitizer'
+	@echo 'make fuzz         FUZZ_SECONDS=$(FUZZ_SECONDS) of random calls'
+	@echo 'make lint         layering, layout, shell scripts; make format lays the sources out'
+	@echo 'make install      into DESTDIR PREFIX=$(PREFIX); make uninstall takes it away'
+	@echo 'make clean        remove $(BUILD)'

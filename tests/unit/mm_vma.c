@@ -4,7 +4,9 @@
  * changes, extensions, snapshots and searches; after each the store must be what the array says, with its
  * counts and limits.
  *
- * Links src/kernel/mm/vma.c and base only. `mm_vma [seed]`.
+ * `mm_vma [seed]`.
+ *
+ * links: src/kernel/mm/vma.c src/base/rbtree.c src/base/bug.c
  */
 #include "mm/vma.h"
 
