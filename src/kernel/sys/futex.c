@@ -2,9 +2,9 @@
 /*
  * futex(2) and futex_waitv(2).
  *
- * Private words usually never come here: the stub passes them to the host, all operations or none. What comes is done
- * right for private words too. The priority-inheriting operations answer ENOSYS, by which libc learns at mutex
- * creation that there are none.
+ * Private words usually never come here: the stub passes them to the host, all operations or none. What comes
+ * is done right for private words too. The priority-inheriting operations answer ENOSYS, by which libc learns
+ * at mutex creation that there are none.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -14,10 +14,10 @@
 #include "task/futex.h"
 #include "task/signal.h"
 
-#define NSEC		    1000000000L
-#define FUTEX_32_BITS	    2u /* FUTEX_32 of futex_waitv */
-#define FUTEX_WAITV_WORDS   128
-#define FUTEX_CLOCK_MASK    (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
+#define NSEC              1000000000L
+#define FUTEX_32_BITS     2u /* FUTEX_32 of futex_waitv */
+#define FUTEX_WAITV_WORDS 128
+#define FUTEX_CLOCK_MASK  (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
 
 struct futex_args {
 	u64 addr, timeout, addr2;
@@ -164,7 +164,8 @@ static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
 	return futex_requeue_key(t->k, &from, &to, (int)a->val, requeue);
 }
 
-/* FUTEX_WAKE_OP changes the second word by the stub's compare-and-exchange, again until nobody came between. */
+/* FUTEX_WAKE_OP changes the second word by the stub's compare-and-exchange, again until nobody came between.
+ */
 struct wake_op {
 	struct trap_word word;
 	struct futex_args args;
@@ -327,7 +328,8 @@ long sys_futex(struct task *t, struct call *c)
 		return -ENOSYS;
 	op = &futex_ops[a.command];
 	if (op->waits && a.timeout) {
-		r = read_deadline(t, c, a.timeout, a.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC, op->relative);
+		r = read_deadline(t, c, a.timeout, a.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+				  op->relative);
 		if (r < 0)
 			return r;
 	}
@@ -358,8 +360,8 @@ static int waitv_read(struct task *t, struct call *c, int n)
 		if ((words[i].flags & ~(FUTEX_32_BITS | FUTEX_PRIVATE_FLAG)) || words[i].reserved ||
 		    !(words[i].flags & FUTEX_32_BITS))
 			return -EINVAL;
-		/* Linux: any mixture. Here: wakes of private words go straight to the host, where nobody would see this
-		 * wait. */
+		/* Linux: any mixture. Here: wakes of private words go straight to the host, where nobody
+		 * would see this wait. */
 		if (words[i].flags & FUTEX_PRIVATE_FLAG)
 			return -ENOSYS;
 	}

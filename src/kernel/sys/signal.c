@@ -165,8 +165,7 @@ static void forget_ignored(struct task *t, int signo)
 	if (!signal_ignored(t, signo))
 		return;
 	sigpending_remove(&t->group->shared_pending, SIG_BIT(signo));
-	list_for_each(other, &t->group->threads, group_node)
-	{
+	list_for_each (other, &t->group->threads, group_node) {
 		sigpending_remove(&other->pending, SIG_BIT(signo));
 		if (other->state != TASK_DEAD)
 			signal_recalc(other);
@@ -252,7 +251,8 @@ long sys_sigaltstack(struct task *t, struct call *c)
 
 	if (!t->altstack.size)
 		old.flags = SS_DISABLE;
-	else if (!(t->altstack.flags & (int)(1u << 31)) && sp > t->altstack.sp && sp - t->altstack.sp <= t->altstack.size)
+	else if (!(t->altstack.flags & (int)(1u << 31)) && sp > t->altstack.sp &&
+		 sp - t->altstack.sp <= t->altstack.size)
 		old.flags = SS_ONSTACK;
 	old.flags |= t->altstack.flags & (int)(1u << 31);
 	if (c->arg[0]) {
@@ -297,8 +297,8 @@ long sys_rt_sigsuspend(struct task *t, struct call *c)
 	return wait_for_handler(t, c);
 }
 
-/* What sigtimedwait() waits for is unblocked meanwhile, so that its sender wakes us; no handler ever runs for it.
- * scratch: the set, whether real_blocked is in use, whether there is a timeout. */
+/* What sigtimedwait() waits for is unblocked meanwhile, so that its sender wakes us; no handler ever runs for
+ * it. scratch: the set, whether real_blocked is in use, whether there is a timeout. */
 
 static long sigwait_step(struct task *t, struct call *c)
 {
@@ -351,9 +351,10 @@ long sys_rt_sigtimedwait(struct task *t, struct call *c)
 			return -EINVAL;
 		c->scratch[2] = 1;
 		if (ts.tv_sec || ts.tv_nsec)
-			c->deadline = ts.tv_sec > 9000000000 ? ~0UL >> 1
-							     : kernel_now(t->k) + (u64)ts.tv_sec * 1000000000 +
-								       (u64)ts.tv_nsec;
+			c->deadline =
+				ts.tv_sec > 9000000000
+					? ~0UL >> 1
+					: kernel_now(t->k) + (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 	}
 	c->scratch[0] = set & ~SIGNAL_UNMASKABLE;
 	c->step = sigwait_step;

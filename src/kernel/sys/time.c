@@ -63,7 +63,8 @@ long sys_clock_getres(struct task *t, struct call *c)
 	r = clock_read(t, clock, &ns);
 	if (r < 0)
 		return r;
-	if ((clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE) && !clock_getres(clock, &host))
+	if ((clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE) &&
+	    !clock_getres(clock, &host))
 		ts.nsec = host.tv_nsec;
 	return c->arg[1] ? user_put(t, c->arg[1], &ts) : 0;
 }
@@ -78,7 +79,8 @@ long sys_clock_settime(struct task *t, struct call *c)
 
 	if (r < 0)
 		return r;
-	if (clock != CLOCK_REALTIME && clock >= 0 && clock != CLOCK_PROCESS_CPUTIME_ID && clock != CLOCK_THREAD_CPUTIME_ID)
+	if (clock != CLOCK_REALTIME && clock >= 0 && clock != CLOCK_PROCESS_CPUTIME_ID &&
+	    clock != CLOCK_THREAD_CPUTIME_ID)
 		return -EINVAL;
 	r = user_get(t, &ts, c->arg[1]);
 	if (r < 0)
@@ -430,8 +432,7 @@ long sys_timer_create(struct task *t, struct call *c)
 	r = user_write(t, c->arg[2], &pt->id, sizeof pt->id);
 	if (!r)
 		return 0;
-delete:
-	posix_timer_delete(pt);
+	delete : posix_timer_delete(pt);
 	return r;
 }
 

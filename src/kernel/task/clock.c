@@ -2,8 +2,9 @@
 /*
  * Clocks as guests name them: the host's wall and monotonic clocks, and CPU clocks of processes and threads.
  *
- * A negative id names the CPU clock of any process or thread (clock_getcpuclockid(3)): the pid's complement in the
- * upper bits, then whether it is a thread's, then which time: 0 user and system, 1 user, 2 the scheduler's.
+ * A negative id names the CPU clock of any process or thread (clock_getcpuclockid(3)): the pid's complement
+ * in the upper bits, then whether it is a thread's, then which time: 0 user and system, 1 user, 2 the
+ * scheduler's.
  */
 #include <errno.h>
 #include <time.h>

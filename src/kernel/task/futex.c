@@ -112,8 +112,7 @@ int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bit
 	struct futex_waiter *word, *tmp;
 	int woken = 0;
 
-	list_for_each_safe(word, tmp, bucket, node)
-	{
+	list_for_each_safe (word, tmp, bucket, node) {
 		if (!key_equal(&word->key, key) || !(word->bitset & bitset))
 			continue;
 		futex_wake_one(word);
@@ -123,15 +122,15 @@ int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bit
 	return woken;
 }
 
-int futex_requeue_key(struct kernel *k, const struct futex_key *from, const struct futex_key *to, int wake, int requeue)
+int futex_requeue_key(struct kernel *k, const struct futex_key *from, const struct futex_key *to, int wake,
+		      int requeue)
 {
 	struct list *bucket = bucket_of(k, from), *target = bucket_of(k, to), moved;
 	struct futex_waiter *word, *tmp;
 	int count = 0;
 
 	list_init(&moved);
-	list_for_each_safe(word, tmp, bucket, node)
-	{
+	list_for_each_safe (word, tmp, bucket, node) {
 		if (!key_equal(&word->key, from))
 			continue;
 		if (count - wake >= requeue)

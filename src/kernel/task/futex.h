@@ -2,9 +2,9 @@
 /*
  * Futexes: who waits for which word.
  *
- * A word is named by the object behind it, so that processes which share memory meet; a private one by its mm and
- * address. A wait for one or more words is one record in the call: every word is queued first and read afterwards, so
- * that a wake between the two is not lost, however late the read is done.
+ * A word is named by the object behind it, so that processes which share memory meet; a private one by its mm
+ * and address. A wait for one or more words is one record in the call: every word is queued first and read
+ * afterwards, so that a wake between the two is not lost, however late the read is done.
  */
 #ifndef HUSK_KERNEL_TASK_FUTEX_H
 #define HUSK_KERNEL_TASK_FUTEX_H
@@ -40,14 +40,16 @@ struct futex_wait {
 int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key);
 /* A record for @n words, owned by the call from now on; NULL: no memory. */
 struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n);
-/* Queues the record (once), compares the words, and waits until one is woken: its index, -EAGAIN when a word differs,
- * -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH. Sets call.step. */
+/* Queues the record (once), compares the words, and waits until one is woken: its index, -EAGAIN when a word
+ * differs, -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH. Sets call.step.
+ */
 long futex_wait(struct task *t, struct call *c);
 /* What runs when the waiting call is woken. */
 long futex_wait_step(struct task *t, struct call *c);
 /* Wakes up to @n (at least one) of those who wait for @key with a bit of @bitset: how many. */
 int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bitset);
 /* Wakes @wake, makes up to @requeue others wait for @to instead: how many in all. */
-int futex_requeue_key(struct kernel *k, const struct futex_key *from, const struct futex_key *to, int wake, int requeue);
+int futex_requeue_key(struct kernel *k, const struct futex_key *from, const struct futex_key *to, int wake,
+		      int requeue);
 
 #endif

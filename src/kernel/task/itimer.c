@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * setitimer(2): ITIMER_REAL by a timer of the service thread, ITIMER_VIRTUAL and ITIMER_PROF by sampling CPU time.
+ * setitimer(2): ITIMER_REAL by a timer of the service thread, ITIMER_VIRTUAL and ITIMER_PROF by sampling CPU
+ * time.
  *
- * Guests run on host threads whose CPU time the kernel can only read. A group of n threads cannot use up a rest of r ns
- * before r/n has passed, so that is when its clock is looked at again, but no more often than Linux's own tick would.
+ * Guests run on host threads whose CPU time the kernel can only read. A group of n threads cannot use up a
+ * rest of r ns before r/n has passed, so that is when its clock is looked at again, but no more often than
+ * Linux's own tick would.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -71,7 +73,8 @@ static void cpu_timer_arm(struct cpu_timer *ct, u64 now)
 	u64 left = ct->expires > now ? ct->expires - now : 0;
 
 	left /= ct->group->nthreads > 0 ? (u64)ct->group->nthreads : 1;
-	timer_arm(ct->group->k, &ct->sample, kernel_now(ct->group->k) + max(left, TICK_NS), cpu_timer_samples);
+	timer_arm(ct->group->k, &ct->sample, kernel_now(ct->group->k) + max(left, TICK_NS),
+		  cpu_timer_samples);
 }
 
 static void cpu_timer_samples(struct timer *timer)

@@ -2,9 +2,10 @@
 /*
  * timer_create(2)'s timers.
  *
- * A timer has one queue entry of its own. When it expires the entry becomes pending, and a periodic timer rests until
- * its signal is taken: only then are the periods that passed counted (the overrun) and the next one armed, so that a
- * guest that does not take its signals costs nothing. A timer on a CPU clock is sampled, as in itimer.c.
+ * A timer has one queue entry of its own. When it expires the entry becomes pending, and a periodic timer
+ * rests until its signal is taken: only then are the periods that passed counted (the overrun) and the next
+ * one armed, so that a guest that does not take its signals costs nothing. A timer on a CPU clock is sampled,
+ * as in itimer.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 #include "task/posix_timer.h"
 
-#define TICK_NS	    4000000UL
+#define TICK_NS     4000000UL
 #define OVERRUN_MAX 0x7fffffffL
 
 struct posix_timers *posix_timers_of(struct thread_group *g)
@@ -36,8 +37,7 @@ struct posix_timer *posix_timer_find(struct task *t, int id)
 
 	if (!ts)
 		return NULL;
-	list_for_each(pt, &ts->all, node)
-	{
+	list_for_each (pt, &ts->all, node) {
 		if (pt->id == id)
 			return pt;
 	}
@@ -70,8 +70,7 @@ static void pending_recount(struct sigpending *p, int signo)
 {
 	struct sigqueue *q;
 
-	list_for_each(q, &p->queue, node)
-	{
+	list_for_each (q, &p->queue, node) {
 		if (q->info.si_signo == signo)
 			return;
 	}
@@ -87,7 +86,7 @@ static void signal_withdraw(struct posix_timer *pt)
 		return;
 	list_del(&pt->signal.node);
 	pending_recount(&pt->group->shared_pending, pt->signal.info.si_signo);
-	list_for_each(t, &pt->group->threads, group_node)
+	list_for_each (t, &pt->group->threads, group_node)
 		pending_recount(&t->pending, pt->signal.info.si_signo);
 }
 

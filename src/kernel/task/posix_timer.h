@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timers of a thread group, for this room and the time calls: setitimer(2)'s CPU timers and timer_create(2)'s. */
+/* Timers of a thread group, for this room and the time calls: setitimer(2)'s CPU timers and
+ * timer_create(2)'s. */
 #ifndef HUSK_KERNEL_TASK_POSIX_TIMER_H
 #define HUSK_KERNEL_TASK_POSIX_TIMER_H
 
@@ -20,7 +21,7 @@ struct posix_timer {
 	int owner_tid; /* whose CLOCK_THREAD_CPUTIME_ID it counts */
 	struct timer timer;
 	struct sigqueue signal; /* linked while its signal is pending */
-	u64 expires;		/* CLOCK_MONOTONIC (CPU clocks: of that clock), ns; 0: disarmed */
+	u64 expires;            /* CLOCK_MONOTONIC (CPU clocks: of that clock), ns; 0: disarmed */
 	u64 interval;
 	int overrun, last_overrun;
 	bool cpu; /* on a CPU clock: sampled */

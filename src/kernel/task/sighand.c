@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of handlers, shared by the threads of a group (CLONE_SIGHAND), and what the room registers with the core. */
+/* Tables of handlers, shared by the threads of a group (CLONE_SIGHAND), and what the room registers with the
+ * core. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -40,7 +41,8 @@ void sighand_put(struct sighand *s)
 	if (!s || --s->refs)
 		return;
 	object_count(s->k, "sighand", -1);
-	/* Entries that others still have here (an epoll instance with a signalfd) must not point to freed memory. */
+	/* Entries that others still have here (an epoll instance with a signalfd) must not point to freed
+	 * memory. */
 	while (!list_empty(&s->signalfd_wait.entries))
 		list_del(s->signalfd_wait.entries.next);
 	free(s);
@@ -112,8 +114,7 @@ void signal_fini(struct kernel *k)
 	k->futexes = NULL;
 	if (!k->signals)
 		return;
-	list_for_each_safe(u, tmp, &k->signals->users, node)
-	{
+	list_for_each_safe (u, tmp, &k->signals->users, node) {
 		list_del(&u->node);
 		free(u);
 	}

@@ -2,12 +2,13 @@
 /*
  * What pending signals do to a task on its way back to the guest: run handlers, stop the group, end it.
  *
- * Every deliverable signal gets its frame now, one on top of the other, so that the handler of the last runs first and
- * the others follow as each returns, unless a handler's mask holds them back.
+ * Every deliverable signal gets its frame now, one on top of the other, so that the handler of the last runs
+ * first and the others follow as each returns, unless a handler's mask holds them back.
  */
 #include "task/signal.h"
 
-/* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0. */
+/* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0.
+ */
 static void die(struct task *t, int signo)
 {
 	struct thread_group *g = t->group;
@@ -17,7 +18,8 @@ static void die(struct task *t, int signo)
 	task_exit(t, g->exiting ? g->exit_code : signo);
 }
 
-/* The frame of @info's signal could not be written: SIGSEGV instead, which ends the task when it is that one's. */
+/* The frame of @info's signal could not be written: SIGSEGV instead, which ends the task when it is that
+ * one's. */
 static void frame_failed(struct task *t, int signo)
 {
 	siginfo_t segv = signal_info(SIGSEGV, SI_KERNEL);
@@ -97,7 +99,8 @@ bool signal_deliver(struct task *t)
 		}
 		if (!(t->work & TASK_WORK_SIGMASK))
 			return true;
-		/* No handler took the mask: the call ends, or starts again, before what it held back is looked at. */
+		/* No handler took the mask: the call ends, or starts again, before what it held back is
+		 * looked at. */
 		call_restart(t, false, false);
 		t->work &= ~TASK_WORK_SIGMASK;
 		task_set_blocked(t, t->saved_sigmask);

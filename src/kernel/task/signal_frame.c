@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame that a handler runs on, and the way back (arch/x86/include/asm/sigframe.h, uapi/asm/sigcontext.h).
+ * The frame that a handler runs on, and the way back (arch/x86/include/asm/sigframe.h,
+ *uapi/asm/sigcontext.h).
  *
  *	higher   what was on the stack
  *	         128 bytes of red zone
@@ -10,8 +11,8 @@
  *	         ucontext: flags, link, altstack, registers, mask
  *	rsp ->   the restorer's address                                   8 below a multiple of 16
  *
- * What comes back by rt_sigreturn is the guest's to write: flags are limited to those that a program may set itself,
- * segments to the only ones a 64-bit program runs with, vector state by the trap driver.
+ * What comes back by rt_sigreturn is the guest's to write: flags are limited to those that a program may set
+ *itself, segments to the only ones a 64-bit program runs with, vector state by the trap driver.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,14 +20,14 @@
 
 #include "task/signal.h"
 
-#define UC_FP_XSTATE	    1u
-#define UC_SIGCONTEXT_SS    2u
+#define UC_FP_XSTATE         1u
+#define UC_SIGCONTEXT_SS     2u
 #define UC_STRICT_RESTORE_SS 4u
 
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
 #define FP_LEGACY 512u /* bytes of the FXSAVE area */
-#define FP_SW	  464u /* of struct fpx_sw_bytes in it */
+#define FP_SW     464u /* of struct fpx_sw_bytes in it */
 
 #define USER_CS 0x33
 #define USER_DS 0x2b
@@ -35,10 +36,11 @@
 #define EFLAGS_DF (1u << 10)
 #define EFLAGS_RF (1u << 16)
 /* CF PF AF ZF SF TF DF OF RF AC */
-#define EFLAGS_RETURN (0x1u | 0x4u | 0x10u | 0x40u | 0x80u | EFLAGS_TF | EFLAGS_DF | 0x800u | EFLAGS_RF | 0x40000u)
+#define EFLAGS_RETURN \
+	(0x1u | 0x4u | 0x10u | 0x40u | 0x80u | EFLAGS_TF | EFLAGS_DF | 0x800u | EFLAGS_RF | 0x40000u)
 
 #define SS_AUTODISARM_BIT (1u << 31)
-#define MINSIGSTKSZ_X86	  2048u
+#define MINSIGSTKSZ_X86   2048u
 
 struct frame_context {
 	u64 r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
@@ -109,16 +111,35 @@ int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp)
 static void context_save(const struct task *t, const struct guest_regs *r, struct frame_context *c)
 {
 	*c = (struct frame_context){
-		.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13,
-		.r14 = r->r14, .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx,
-		.rdx = r->rdx, .rax = r->rax, .rcx = r->rcx, .rsp = r->rsp, .rip = r->rip, .eflags = r->eflags,
-		.cs = USER_CS, .ss = USER_DS, .err = t->last_fault.error, .trapno = t->last_fault.trapno,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.rdi = r->rdi,
+		.rsi = r->rsi,
+		.rbp = r->rbp,
+		.rbx = r->rbx,
+		.rdx = r->rdx,
+		.rax = r->rax,
+		.rcx = r->rcx,
+		.rsp = r->rsp,
+		.rip = r->rip,
+		.eflags = r->eflags,
+		.cs = USER_CS,
+		.ss = USER_DS,
+		.err = t->last_fault.error,
+		.trapno = t->last_fault.trapno,
 		.cr2 = t->last_fault.addr,
 	};
 }
 
 /* Where the frame and the vector state above it go: false when it would leave the alternate stack. */
-static bool frame_place(const struct task *t, const struct k_sigaction *action, size_t fp_size, u64 *frame, u64 *fp)
+static bool frame_place(const struct task *t, const struct k_sigaction *action, size_t fp_size, u64 *frame,
+			u64 *fp)
 {
 	u64 sp = task_regs((struct task *)t)->rsp;
 	bool check = on_altstack(t, sp);
@@ -133,7 +154,8 @@ static bool frame_place(const struct task *t, const struct k_sigaction *action, 
 	return !check || within_altstack(t, *frame);
 }
 
-/* Writes the frame and sets the registers for the handler: 0 or -EFAULT (also for no memory). Nothing is changed then. */
+/* Writes the frame and sets the registers for the handler: 0 or -EFAULT (also for no memory). Nothing is
+ * changed then. */
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info)
 {
 	const struct trap_ops *ops = t->k->trap_ops;
@@ -152,8 +174,8 @@ int signal_frame_push(struct task *t, const struct k_sigaction *action, const si
 		return -EFAULT;
 	f->restorer = action->restorer;
 	f->uc.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	f->uc.stack = (struct frame_stack){t->altstack.sp, t->altstack.size ? t->altstack.flags : SS_DISABLE, 0,
-					   t->altstack.size};
+	f->uc.stack = (struct frame_stack){t->altstack.sp, t->altstack.size ? t->altstack.flags : SS_DISABLE,
+					   0, t->altstack.size};
 	context_save(t, regs, &f->uc.context);
 	f->uc.sigmask = t->work & TASK_WORK_SIGMASK ? t->saved_sigmask : t->blocked;
 	f->uc.context.oldmask = f->uc.sigmask;
@@ -199,8 +221,9 @@ static void fp_init(char *buf, size_t size)
 	memcpy(buf + FP_SW, &sw, sizeof sw);
 }
 
-/* Reads the vector state at @addr into @buf, which holds the task's present state of @size bytes. A frame whose marks
- * are wrong, as a program may build it, has the legacy part only, as in Linux. 0, -EFAULT or CALL_FETCH. */
+/* Reads the vector state at @addr into @buf, which holds the task's present state of @size bytes. A frame
+ * whose marks are wrong, as a program may build it, has the legacy part only, as in Linux. 0, -EFAULT or
+ * CALL_FETCH. */
 static int fp_read(struct task *t, u64 addr, char *buf, size_t size)
 {
 	struct fp_sw own, sw;
@@ -284,8 +307,8 @@ long sys_rt_sigreturn(struct task *t, struct call *c)
 		goto out;
 	task_set_blocked(t, uc.sigmask);
 	t->in_host_call = false;
-	/* Linux: other selectors load where they are valid (a 32-bit code segment) and fault where not. Here: 32-bit code
-	 * is not run, so all others fault. */
+	/* Linux: other selectors load where they are valid (a 32-bit code segment) and fault where not. Here:
+	 * 32-bit code is not run, so all others fault. */
 	if (r < 0 || (uc.context.cs | 3) != USER_CS ||
 	    ((uc.flags & UC_STRICT_RESTORE_SS) && (uc.context.ss | 3) != USER_DS)) {
 		r = (int)bad_frame(t);

@@ -2,11 +2,12 @@
 /*
  * Queues of pending signals, and what is taken out of them.
  *
- * A queue has a bit per signal and a list of entries with the details. A signal below SIGRTMIN is queued at most once;
- * a real-time signal as often as it is sent, up to RLIMIT_SIGPENDING of its sender's user. A bit without an entry is a
- * signal whose details were lost to that limit: it arrives as from kill() by nobody.
+ * A queue has a bit per signal and a list of entries with the details. A signal below SIGRTMIN is queued at
+ * most once; a real-time signal as often as it is sent, up to RLIMIT_SIGPENDING of its sender's user. A bit
+ * without an entry is a signal whose details were lost to that limit: it arrives as from kill() by nobody.
  *
- * The entry of a POSIX timer is part of the timer: it is linked here while it is pending and never freed here.
+ * The entry of a POSIX timer is part of the timer: it is linked here while it is pending and never freed
+ * here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,8 +16,9 @@
 #include "task/signal.h"
 
 /* Taken before all others: the fault that made them is repeated if anything else runs first. */
-#define SYNCHRONOUS                                                                                                   \
-	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE) | SIG_BIT(SIGSYS))
+#define SYNCHRONOUS                                                                                  \
+	(SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGFPE) | \
+	 SIG_BIT(SIGSYS))
 
 void sigpending_init(struct sigpending *p)
 {
@@ -28,8 +30,7 @@ static struct signal_user *signal_user_get(struct kernel *k, u32 uid)
 {
 	struct signal_user *u;
 
-	list_for_each(u, &k->signals->users, node)
-	{
+	list_for_each (u, &k->signals->users, node) {
 		if (u->uid == uid) {
 			u->count++;
 			return u;
@@ -91,7 +92,8 @@ int sigqueue_add(struct task *t, struct sigpending *p, const siginfo_t *info)
 	if (signo < __SIGRTMIN && (p->set & SIG_BIT(signo)))
 		return 0;
 	if (signo != SIGKILL) {
-		/* Linux: the kernel's own and kill()'s legacy signals get their details whatever the limit says. */
+		/* Linux: the kernel's own and kill()'s legacy signals get their details whatever the limit
+		 * says. */
 		q = sigqueue_new(t, !(signo < __SIGRTMIN && info->si_code >= 0));
 		if (q) {
 			q->info = *info;
@@ -112,8 +114,7 @@ void sigpending_remove(struct sigpending *p, u64 mask)
 	if (!(p->set & mask))
 		return;
 	p->set &= ~mask;
-	list_for_each_safe(q, tmp, &p->queue, node)
-	{
+	list_for_each_safe (q, tmp, &p->queue, node) {
 		if (mask & SIG_BIT(q->info.si_signo))
 			sigqueue_free(q);
 	}
@@ -137,8 +138,7 @@ static void sigpending_take(struct sigpending *p, int signo, siginfo_t *info)
 	struct sigqueue *q, *first = NULL;
 	bool more = false;
 
-	list_for_each(q, &p->queue, node)
-	{
+	list_for_each (q, &p->queue, node) {
 		if (q->info.si_signo != signo)
 			continue;
 		if (first) {
@@ -190,7 +190,8 @@ void signal_recalc(struct task *t)
 		t->work &= ~TASK_WORK_SIGNAL;
 }
 
-/* Group signals that @t may have been chosen for and now blocks must not wait while a sibling would take them. */
+/* Group signals that @t may have been chosen for and now blocks must not wait while a sibling would take
+ * them. */
 static void retarget(struct task *t, u64 lost)
 {
 	struct task *other;
@@ -198,8 +199,7 @@ static void retarget(struct task *t, u64 lost)
 	lost &= t->group->shared_pending.set;
 	if (!lost)
 		return;
-	list_for_each(other, &t->group->threads, group_node)
-	{
+	list_for_each (other, &t->group->threads, group_node) {
 		if (other == t || other->state == TASK_DEAD || !(lost & ~other->blocked))
 			continue;
 		lost &= other->blocked;

@@ -2,10 +2,10 @@
 /*
  * Sending signals: what happens at once, what is dropped, who gets it.
  *
- * Stop and continue signals cancel each other when they are sent, and SIGCONT continues the group even where it is
- * blocked or ignored. A signal that the target would ignore is dropped, unless it is blocked: the target may give it a
- * handler before unblocking it. A group's signal goes to its main thread, or else to one that does not block it and
- * has nothing else to do. A fatal one without a core dump ends the group at once.
+ * Stop and continue signals cancel each other when they are sent, and SIGCONT continues the group even where
+ * it is blocked or ignored. A signal that the target would ignore is dropped, unless it is blocked: the
+ * target may give it a handler before unblocking it. A group's signal goes to its main thread, or else to one
+ * that does not block it and has nothing else to do. A fatal one without a core dump ends the group at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,8 +15,8 @@
 #define CAP_KILL 5
 
 /* Signals whose default action is a core dump: the task itself ends the group, with the right status. */
-#define COREDUMP                                                                                                      \
-	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) | SIG_BIT(SIGFPE) |                  \
+#define COREDUMP                                                                                      \
+	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) | SIG_BIT(SIGFPE) | \
 	 SIG_BIT(SIGSEGV) | SIG_BIT(SIGBUS) | SIG_BIT(SIGSYS) | SIG_BIT(SIGXCPU) | SIG_BIT(SIGXFSZ))
 
 siginfo_t signal_info(int signo, int code)
@@ -44,7 +44,8 @@ int signal_permission(struct task *t, struct task *target, int signo)
 
 	if (t->group == target->group)
 		return 0;
-	if (c->euid == tc->suid || c->euid == tc->uid || c->uid == tc->suid || c->uid == tc->uid || capable(t, CAP_KILL))
+	if (c->euid == tc->suid || c->euid == tc->uid || c->uid == tc->suid || c->uid == tc->uid ||
+	    capable(t, CAP_KILL))
 		return 0;
 	if (signo == SIGCONT && t->group->sid == target->group->sid)
 		return 0;
@@ -64,7 +65,7 @@ static void group_remove(struct thread_group *g, u64 mask)
 	struct task *t;
 
 	sigpending_remove(&g->shared_pending, mask);
-	list_for_each(t, &g->threads, group_node)
+	list_for_each (t, &g->threads, group_node)
 		sigpending_remove(&t->pending, mask);
 }
 
@@ -97,7 +98,8 @@ static bool wants(const struct task *t, int signo)
 	return !(t->work & TASK_WORK_SIGNAL);
 }
 
-/* The thread that is to look at @signo: NULL when all are busy or block it (they see it in the queue later). */
+/* The thread that is to look at @signo: NULL when all are busy or block it (they see it in the queue later).
+ */
 static struct task *choose(struct task *t, int signo, bool group)
 {
 	struct task *other;
@@ -106,8 +108,7 @@ static struct task *choose(struct task *t, int signo, bool group)
 		return t;
 	if (!group)
 		return NULL;
-	list_for_each(other, &t->group->threads, group_node)
-	{
+	list_for_each (other, &t->group->threads, group_node) {
 		if (other != t && wants(other, signo))
 			return other;
 	}
@@ -176,8 +177,7 @@ int signal_send_group(struct thread_group *g, const siginfo_t *info)
 		return 0;
 	if (g->leader && g->leader->state != TASK_DEAD)
 		return signal_send(g->leader, info, true);
-	list_for_each(t, &g->threads, group_node)
-	{
+	list_for_each (t, &g->threads, group_node) {
 		if (t->state != TASK_DEAD) {
 			first = t;
 			break;

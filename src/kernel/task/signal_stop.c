@@ -2,9 +2,9 @@
 /*
  * Job control: a group stops and goes on as one, and its parent hears of it.
  *
- * The thread that takes a stop signal marks all its siblings (TASK_WORK_STOP, counted in group->stop_left); each stops
- * on its way back to the guest. When the last has stopped, the group counts as stopped and the parent is told. SIGCONT
- * undoes all of it at the time it is sent.
+ * The thread that takes a stop signal marks all its siblings (TASK_WORK_STOP, counted in group->stop_left);
+ * each stops on its way back to the guest. When the last has stopped, the group counts as stopped and the
+ * parent is told. SIGCONT undoes all of it at the time it is sent.
  */
 #include <time.h>
 
@@ -39,8 +39,7 @@ void group_stop_begin(struct task *t, int signo)
 
 	g->stop_signal = signo;
 	g->stop_left = 0;
-	list_for_each(other, &g->threads, group_node)
-	{
+	list_for_each (other, &g->threads, group_node) {
 		if (other->state == TASK_DEAD || (other->state == TASK_STOPPED && other != t))
 			continue;
 		other->work |= TASK_WORK_STOP;
@@ -58,8 +57,7 @@ void group_continue(struct thread_group *g)
 
 	g->stopped = false;
 	g->stop_left = 0;
-	list_for_each(t, &g->threads, group_node)
-	{
+	list_for_each (t, &g->threads, group_node) {
 		t->work &= ~TASK_WORK_STOP;
 		if (t->state == TASK_STOPPED)
 			task_kick(t);
@@ -102,12 +100,14 @@ void signal_notify_parent(struct thread_group *child, int why)
 		else if (why == CLD_CONTINUED)
 			info.si_status = SIGCONT;
 		else
-			info.si_status = why == CLD_EXITED ? child->exit_status >> 8 & 0xff : child->exit_status & 0x7f;
+			info.si_status = why == CLD_EXITED ? child->exit_status >> 8 & 0xff
+							   : child->exit_status & 0x7f;
 		group_times(child, &utime, &stime);
 		info.si_utime = clock_ticks(utime);
 		info.si_stime = clock_ticks(stime);
 		chld = &p->sighand->action[SIGCHLD - 1];
-		if (signo != SIGCHLD || (chld->handler != (u64)SIG_IGN && !(job_control && (chld->flags & SA_NOCLDSTOP))))
+		if (signo != SIGCHLD ||
+		    (chld->handler != (u64)SIG_IGN && !(job_control && (chld->flags & SA_NOCLDSTOP))))
 			signal_send_group(parent, &info);
 	}
 	wake_all(&parent->child_wait);
