@@ -61,14 +61,15 @@ static u32 file_events(struct file *f, struct poll_table *pt)
 	return f->ops->poll ? f->ops->poll(f, pt) : EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 }
 
-static u32 item_events(struct epoll_item *item, struct poll_table *pt)
+/* What holds now, seen by @t. */
+static u32 item_events(struct epoll_item *item, struct task *t)
 {
-	u32 want = item->event.events;
+	struct poll_table look = {.add = poll_add_none, .task = t};
 
 	/* A oneshot item that has fired is deaf until EPOLL_CTL_MOD. */
-	if (!(want & ~EP_PRIVATE) && !pt)
+	if (!(item->event.events & ~EP_PRIVATE))
 		return 0;
-	return file_events(item->file, pt) & want & ~EP_PRIVATE;
+	return file_events(item->file, &look) & item->event.events & ~EP_PRIVATE;
 }
 
 static void item_ready(struct epoll_item *item)
@@ -161,12 +162,20 @@ static int nest_above(struct file *f, int level)
 
 /* ---- epoll_ctl ---- */
 
-static int item_add(struct file *epf, struct file *file, int fd, const struct epoll_event *event)
+/* Queues the item wherever its file says; puts it on the ready list if it is. */
+static int item_arm(struct epoll_item *item, struct task *t)
+{
+	struct item_table table = {.pt = {.add = item_queue, .task = t}, .item = item};
+
+	if (file_events(item->file, &table.pt) & item->event.events & ~EP_PRIVATE)
+		item_ready(item);
+	return table.pt.error ? -ENOMEM : 0;
+}
+
+static int item_add(struct file *epf, struct task *t, struct file *file, int fd, const struct epoll_event *event)
 {
 	struct epoll *ep = epf->priv;
 	struct epoll_item *item = calloc(1, sizeof *item);
-	struct item_table table = {.pt = {.add = item_queue}, .item = item};
-	u32 ready;
 
 	if (!item)
 		return -ENOMEM;
@@ -180,20 +189,15 @@ static int item_add(struct file *epf, struct file *file, int fd, const struct ep
 	list_add_tail(&file->epoll_items, &item->link.node);
 	list_add_tail(&ep->items, &item->node);
 	object_count(ep->k, "epoll_item", 1);
-	ready = item_events(item, &table.pt);
-	if (table.pt.error) {
+	if (item_arm(item, t) < 0) {
 		item_free(item);
 		return -ENOMEM;
 	}
-	if (ready)
-		item_ready(item);
 	return 0;
 }
 
-static int item_modify(struct epoll_item *item, const struct epoll_event *event)
+static int item_modify(struct epoll_item *item, struct task *t, const struct epoll_event *event)
 {
-	struct item_table table = {.pt = {.add = item_queue}, .item = item};
-
 	if (item->event.events & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	item->event = *event;
@@ -202,12 +206,10 @@ static int item_modify(struct epoll_item *item, const struct epoll_event *event)
 	for (int i = 0; i < item->nentries; i++)
 		list_del(&item->entries[i].wait.node);
 	item->nentries = 0;
-	if (item_events(item, &table.pt))
-		item_ready(item);
-	return table.pt.error ? -ENOMEM : 0;
+	return item_arm(item, t);
 }
 
-int epoll_control(struct file *epf, int op, struct file *target, int fd, const struct epoll_event *event)
+int epoll_control(struct file *epf, struct task *t, int op, struct file *target, int fd, const struct epoll_event *event)
 {
 	struct epoll *ep = epf->priv; /* if it is one */
 	struct epoll_item *item;
@@ -228,9 +230,9 @@ int epoll_control(struct file *epf, int op, struct file *target, int fd, const s
 	item = item_find(ep, target, fd);
 	switch (op) {
 	case EPOLL_CTL_ADD:
-		return item ? -EEXIST : item_add(epf, target, fd, event);
+		return item ? -EEXIST : item_add(epf, t, target, fd, event);
 	case EPOLL_CTL_MOD:
-		return item ? item_modify(item, event) : -ENOENT;
+		return item ? item_modify(item, t, event) : -ENOENT;
 	case EPOLL_CTL_DEL:
 		if (!item)
 			return -ENOENT;
@@ -242,7 +244,7 @@ int epoll_control(struct file *epf, int op, struct file *target, int fd, const s
 
 /* ---- the instance as a file ---- */
 
-int epoll_harvest(struct file *epf, struct epoll_event *events, int max)
+int epoll_harvest(struct file *epf, struct task *t, struct epoll_event *events, int max)
 {
 	struct epoll *ep = epf->priv;
 	struct epoll_item *item, *next;
@@ -258,7 +260,7 @@ int epoll_harvest(struct file *epf, struct epoll_event *events, int max)
 		if (n == max)
 			break;
 		list_del(&item->ready_node);
-		ready = item_events(item, NULL);
+		ready = item_events(item, t);
 		if (!ready)
 			continue;
 		events[n].events = ready;
@@ -287,7 +289,7 @@ static u32 epoll_poll(struct file *f, struct poll_table *pt)
 
 	poll_wait(pt, &ep->wait);
 	list_for_each_safe(item, next, &ep->ready, ready_node) {
-		if (item_events(item, NULL))
+		if (item_events(item, pt ? pt->task : NULL))
 			return EPOLLIN | EPOLLRDNORM;
 		list_del(&item->ready_node);
 	}

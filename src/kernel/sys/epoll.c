@@ -60,7 +60,7 @@ long sys_epoll_ctl(struct task *t, struct call *c)
 		return err;
 	err = fd_get(t, c->arg[2], &target);
 	if (err >= 0) {
-		err = epoll_control(ep, op, target, c->arg[2], op == EPOLL_CTL_DEL ? NULL : &event);
+		err = epoll_control(ep, t, op, target, c->arg[2], op == EPOLL_CTL_DEL ? NULL : &event);
 		file_put(target);
 	}
 	file_put(ep);
@@ -81,7 +81,7 @@ static long wait_step(struct task *t, struct call *c)
 	events = malloc(max * sizeof *events);
 	if (!events)
 		return -ENOMEM;
-	n = epoll_harvest(c->file, events, max);
+	n = epoll_harvest(c->file, t, events, max);
 	if (n) {
 		err = user_write(t, c->arg[1], events, n * sizeof *events);
 		free(events);

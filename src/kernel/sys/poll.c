@@ -89,15 +89,14 @@ static unsigned scan(struct task *t, struct poll_state *s, struct poll_table *pt
 		if (!w->file) {
 			w->got = POLLNVAL;
 		} else if (w->file->ops->poll) {
-			if (pt)
-				pt->events = w->want;
+			pt->events = w->want;
 			w->got = w->file->ops->poll(w->file, pt) & w->want;
 		} else {
 			w->got = (EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM) & w->want;
 		}
 		if (w->got) {
 			ready++;
-			pt = NULL; /* it will not sleep */
+			pt->add = poll_add_none; /* it will not sleep */
 		}
 	}
 	return ready;
@@ -114,12 +113,12 @@ static long finish(struct task *t, struct call *c, struct poll_state *s, long re
 static long poll_step(struct task *t, struct call *c)
 {
 	struct poll_state *s = c->priv;
-	struct poll_table pt = {.add = table_add, .task = t};
+	struct poll_table pt = {.add = s->nowait ? poll_add_none : table_add, .task = t};
 	unsigned ready;
 	long r;
 
 	wait_remove_all(t);
-	ready = scan(t, s, s->nowait ? NULL : &pt);
+	ready = scan(t, s, &pt);
 	if (ready || s->nowait)
 		return finish(t, c, s, ready);
 	if (pt.error)

@@ -37,6 +37,12 @@ static inline void poll_wait(struct poll_table *pt, struct wait_queue *q)
 		pt->error = pt->add(pt, q);
 }
 
+/* A table's add() for who only looks, but must say for which task (a signalfd shows its poller's signals). */
+static inline int poll_add_none(struct poll_table *pt, struct wait_queue *q)
+{
+	return 0;
+}
+
 /* As poll_wait(), for a queue that is woken for @events only. Errors and hang-ups must wake every queue. */
 static inline void poll_wait_for(struct poll_table *pt, struct wait_queue *q, u32 events)
 {
