@@ -22,6 +22,7 @@ struct sandbox_config {
 	struct trap_config trap_config;
 	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
 	struct hostfd strace;   /* where --strace goes; -1: off */
+	struct hostfd signals;      /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
 	/* Called once everything host-side is open and before the first guest process: the outer jail (launch) confines
 	 * the kernel process here, in two steps around the zygote (phase 0: before it, phase 1: after it). */
