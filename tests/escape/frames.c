@@ -155,6 +155,16 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	find_sites();
+	if (argc > 1 && !strcmp(argv[1], "mute")) {
+		/* The runner's time limit ends this one; an instruction that refuses kills it earlier: hence
+		 * the children. */
+		for (int s = 0; s < nsites; s++)
+			if (!fork())
+				_exit(mute(&sites[s]));
+		while (wait(NULL) > 0)
+			;
+		return 0;
+	}
 	for (int kind = 0; kind < 8; kind++) {
 		for (int round = 0; round < rounds; round++) {
 			struct forged f = {.seed = 1442695040888963407ULL +

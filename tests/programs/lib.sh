@@ -6,7 +6,7 @@
 # environment and no standard input. Output is TAP, one line a case; the script ends with 1 if a case failed and with
 # 77 if none ran.
 #
-#   HUSK             the binary (build/husk beside this tree)
+#   HUSK, BUILD      the binary, or the directory that holds it (build)
 #   HUSK_FLAGS       more options for `husk run`
 #   HUSK_SELF_CHECK  run the native side twice instead: shows that a case is steady
 #   ONLY             a pattern: just the cases whose names match
@@ -24,7 +24,8 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 fi
 
 lib_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-HUSK=${HUSK:-$lib_top/build/husk}
+lib_build=$(cd "$lib_top" && mkdir -p "${BUILD:-build}" && cd "${BUILD:-build}" && pwd)
+HUSK=${HUSK:-$lib_build/husk}
 lib_out=$(mktemp -d)
 trap 'rm -rf "$lib_out" "$T"' EXIT
 trap 'exit 130' INT
