@@ -47,6 +47,8 @@ struct kernel_ops {
 	u64 (*limit)(struct task *t, int resource);
 	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */
 	struct tty *(*ctty)(struct task *t);
+	/* task: job control before reading from (writing to) a terminal: 0, or -ERESTARTSYS after SIGTTIN, or -EIO. */
+	int (*tty_check)(struct task *t, struct tty *tty, bool write);
 	/* task: the pid of the task's process. */
 	int (*tgid)(const struct task *t);
 	/* task: the host process behind @mm died by @signo. */

@@ -97,6 +97,9 @@ static long hostio_read(struct file *f, struct uio *to, u64 *pos)
 
 	if (!room && to->left)
 		return -EFAULT;
+	n = h->tty && to->task ? h->k->ops.tty_check(to->task, h->tty, false) : 0;
+	if (n < 0)
+		return n;
 	n = host_read_some(h, buf, room);
 	return n <= 0 ? n : uio_to_user(to, buf, n);
 }

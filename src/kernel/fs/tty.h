@@ -14,6 +14,7 @@ struct tty {
 	u64 rdev; /* the host's device number */
 	int sid;  /* the guest session that it controls; 0: none */
 	int pgid; /* its foreground process group; 0: none */
+	bool adopted; /* it was looked at when the first session asked for its terminal */
 	struct hostfd fd; /* owned: a descriptor of its own, so that /dev/tty can be opened when 0, 1, 2 are closed */
 };
 

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ioctl(2): what holds for every file, and job control on terminals; the rest is the file's own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+#include "core/task.h"
+#include "fs/hostio.h"
+#include "fs/tty.h"
+#include "task/ctty.h"
+#include "task/signal.h"
+#include "task/task_ops.h"
+#include "vfs/file.h"
+
+typedef long ioctl_fn(struct task *t, struct file *f, int fd, u64 arg);
+
+/* ---- every file ---- */
+
+static long set_cloexec(struct task *t, struct file *f, int fd, u64 arg)
+{
+	fd_set_cloexec(t->files, fd, true);
+	return 0;
+}
+
+static long clear_cloexec(struct task *t, struct file *f, int fd, u64 arg)
+{
+	fd_set_cloexec(t->files, fd, false);
+	return 0;
+}
+
+static long set_flag(struct task *t, struct file *f, u64 arg, u32 flag)
+{
+	int on;
+	long err = user_get(t, &on, arg);
+
+	if (err < 0)
+		return err;
+	f->flags = on ? f->flags | flag : f->flags & ~flag;
+	return 0;
+}
+
+static long set_nonblock(struct task *t, struct file *f, int fd, u64 arg)
+{
+	return set_flag(t, f, arg, O_NONBLOCK);
+}
+
+static const struct {
+	u32 cmd;
+	ioctl_fn *fn;
+} generic[] = {
+	{FIOCLEX, set_cloexec},
+	{FIONCLEX, clear_cloexec},
+	{FIONBIO, set_nonblock},
+};
+
+/* ---- terminals ---- */
+
+static long get_pgrp(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+
+	if (task_ctty(t) != tty)
+		return -ENOTTY;
+	return user_put(t, arg, &tty->pgid);
+}
+
+static bool pgrp_in_session(struct kernel *k, int pgid, int sid, bool *exists)
+{
+	struct thread_group *g;
+
+	*exists = false;
+	for (g = group_next(k, 0); g; g = group_next(k, g->tgid)) {
+		if (g->pgid != pgid)
+			continue;
+		*exists = true;
+		if (g->sid == sid)
+			return true;
+	}
+	return false;
+}
+
+static long set_pgrp(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+	bool exists;
+	int pgid;
+	long err;
+
+	if (task_ctty(t) != tty || tty->sid != t->group->sid)
+		return -ENOTTY;
+	err = user_get(t, &pgid, arg);
+	if (err < 0)
+		return err;
+	err = ctty_check_change(t, tty);
+	if (err < 0)
+		return err;
+	if (pgid < 0)
+		return -EINVAL;
+	if (!pgrp_in_session(t->k, pgid, tty->sid, &exists))
+		return exists ? -EPERM : -ESRCH;
+	tty->pgid = pgid;
+	return 0;
+}
+
+static long get_sid(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+
+	if (task_ctty(t) != tty)
+		return -ENOTTY;
+	return user_put(t, arg, &tty->sid);
+}
+
+static long take_ctty(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+	struct thread_group *g = t->group;
+
+	if (g->session_leader && task_ctty(t) == tty)
+		return 0;
+	if (!g->session_leader || g->ctty)
+		return -EPERM;
+	if (tty->sid) {
+		/* Stealing is for CAP_SYS_ADMIN, by argument 1. */
+		if (arg != 1 || !capable(t, 21))
+			return -EPERM;
+		ctty_clear(t->k, tty);
+	}
+	ctty_set(g, tty);
+	return 0;
+}
+
+static long drop_ctty(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+	siginfo_t info;
+
+	if (task_ctty(t) != tty)
+		return -ENOTTY;
+	if (!t->group->session_leader) {
+		t->group->ctty = NULL;
+		return 0;
+	}
+	info = signal_info(SIGHUP, SI_KERNEL);
+	signal_send_pgrp(t->k, tty->pgid, &info);
+	info = signal_info(SIGCONT, SI_KERNEL);
+	signal_send_pgrp(t->k, tty->pgid, &info);
+	ctty_clear(t->k, tty);
+	return 0;
+}
+
+static long refuse(struct task *t, struct file *f, int fd, u64 arg)
+{
+	/* TIOCSTI would type into the caller's shell, TIOCCONS take the host's console. */
+	return -EPERM;
+}
+
+static const struct {
+	u32 cmd;
+	ioctl_fn *fn;
+} terminal[] = {
+	{TIOCGPGRP, get_pgrp}, {TIOCSPGRP, set_pgrp}, {TIOCGSID, get_sid}, {TIOCSCTTY, take_ctty},
+	{TIOCNOTTY, drop_ctty}, {TIOCSTI, refuse},    {TIOCCONS, refuse},  {TIOCSETD, refuse},
+	{TIOCVHANGUP, refuse},
+};
+
+/* Changes of a terminal that a background process is stopped for. */
+static bool changes_tty(u32 cmd)
+{
+	switch (cmd) {
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+	case 0x402c542b: /* TCSETS2, TCSETSW2, TCSETSF2 */
+	case 0x402c542c:
+	case 0x402c542d:
+	case TCSBRK:
+	case TCSBRKP:
+	case TCXONC:
+	case TCFLSH:
+		return true;
+	}
+	return false;
+}
+
+static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
+{
+	struct tty *tty = file_tty(f);
+	long err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(generic); i++)
+		if (generic[i].cmd == cmd)
+			return generic[i].fn(t, f, fd, arg);
+	if (tty) {
+		for (size_t i = 0; i < ARRAY_SIZE(terminal); i++)
+			if (terminal[i].cmd == cmd)
+				return terminal[i].fn(t, f, fd, arg);
+		err = changes_tty(cmd) ? ctty_check_change(t, tty) : 0;
+		if (err < 0)
+			return err;
+	}
+	return f->ops->ioctl ? f->ops->ioctl(f, t, cmd, arg) : -ENOTTY;
+}
+
+long sys_ioctl(struct task *t, struct call *c)
+{
+	struct file *f;
+	long r = fd_get(t, c->arg[0], &f);
+
+	if (r < 0)
+		return r;
+	r = do_ioctl(t, f, c->arg[0], c->arg[1], c->arg[2]);
+	file_put(f);
+	return r;
+}
