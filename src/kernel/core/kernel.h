@@ -12,6 +12,7 @@
 #include "trap/trap.h"
 
 struct task;
+struct file;
 struct mm;
 struct thread_group;
 struct call;
@@ -51,6 +52,8 @@ struct kernel_ops {
 	int (*tty_check)(struct task *t, struct tty *tty, bool write);
 	/* task: the pid of the task's process. */
 	int (*tgid)(const struct task *t);
+	/* vfs: drops a reference */
+	void (*file_put)(struct file *f);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };

@@ -52,6 +52,8 @@ struct task {
 	struct trap_thread *thread; /* NULL while the task has no host thread */
 	struct call call;
 	struct list run_node; /* in kernel->runnable */
+	bool wake_pending;    /* task_wake() came while the task was being served: do not park it */
+	bool returning_call;  /* rax holds the result of a call that is on its way back: a failed operation replaces it */
 	bool interrupting;    /* trap_interrupt() was called and no event has come since */
 	bool in_host_call;    /* taken out of a host call of the stub: resume by resume_call() unless a signal was delivered */
 	struct wait_entry *waits;
@@ -87,6 +89,9 @@ struct task {
 	} altstack;
 
 	/* life */
+	bool ending;     /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work */
+	struct mm_release *release; /* last work on guest memory that is under way; nullable */
+	u64 cpu_base;    /* CPU time of its host thread before it was this task's, ns */
 	int exit_code;   /* as wait4() gives it */
 	int exit_signal; /* sent to the parent when the last thread ends; -1: none (a thread) */
 	u64 clear_child_tid, set_child_tid;

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System calls: from the trap's event to the way back. call.h tells the life of one. */
+#include "core/call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/call_table.h"
+#include "core/task.h"
+#include "core/tracer.h"
+
+/* ---- parking ---- */
+
+static void deadline_passed(struct timer *timer)
+{
+	struct task *t = container_of(timer, struct task, call_timer);
+
+	task_wake(t);
+}
+
+long call_wait(struct task *t)
+{
+	struct call *c = &t->call;
+
+	if (signal_pending(t)) {
+		wait_remove_all(t);
+		return -ERESTARTSYS;
+	}
+	if (c->deadline) {
+		if (kernel_now(t->k) >= c->deadline) {
+			c->timed_out = true;
+			wait_remove_all(t);
+			return -ETIMEDOUT;
+		}
+		timer_arm(t->k, &t->call_timer, c->deadline, deadline_passed);
+	}
+	return CALL_PARK;
+}
+
+static void park(struct task *t)
+{
+	t->state = TASK_PARKED;
+	if (t->wake_pending) {
+		task_wake(t);
+		return;
+	}
+	t->nvcsw++;
+	if (t->thread)
+		t->k->trap_ops->park(t->thread);
+}
+
+/* ---- running ---- */
+
+static long no_handler(const struct call_entry *e, struct stats *stats)
+{
+	if (!e->name)
+		stats->unknown_calls++;
+	if (e->refuse)
+		stats->refused++;
+	return e->refuse ? -e->refuse : -ENOSYS;
+}
+
+void task_run(struct task *t)
+{
+	struct call *c = &t->call;
+	const struct call_entry *e = &t->k->calls[c->nr];
+	call_fn *fn = c->step ? c->step : e->fn;
+	long result;
+
+	t->wake_pending = false;
+	wait_remove_all(t);
+	timer_cancel(t->k, &t->call_timer);
+	if (!c->active) {
+		task_return(t);
+		return;
+	}
+	result = fn ? fn(t, c) : no_handler(e, &t->k->stats);
+	switch (result) {
+	case CALL_PARK:
+		park(t);
+		break;
+	case CALL_FETCH:
+		usermem_fetch(t);
+		break;
+	case CALL_GONE:
+		break;
+	default:
+		call_finish(t, result);
+	}
+}
+
+/*
+ * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the table. Each
+ * stage may stop the task and change the call; it then answers with what a handler would. The first three have no
+ * stages yet.
+ */
+void call_enter(struct task *t)
+{
+	struct guest_regs *r = task_regs(t);
+	struct call *c = &t->call;
+	struct kernel *k = t->k;
+
+	memset(c, 0, sizeof *c);
+	c->active = true;
+	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
+	c->arg[0] = r->rdi;
+	c->arg[1] = r->rsi;
+	c->arg[2] = r->rdx;
+	c->arg[3] = r->r10;
+	c->arg[4] = r->r8;
+	c->arg[5] = r->r9;
+	k->stats.calls[c->nr]++;
+	if (t->thread->by_patch)
+		k->stats.by_patch++;
+	else
+		k->stats.by_signal++;
+	if (k->stats.timing || k->tracer)
+		c->entered = kernel_now(k);
+	if (k->tracer)
+		k->tracer->enter(k->tracer, t);
+	task_run(t);
+}
+
+void call_end(struct task *t)
+{
+	struct call *c = &t->call;
+
+	wait_remove_all(t);
+	timer_cancel(t->k, &t->call_timer);
+	if (c->file) {
+		struct file *f = c->file;
+
+		c->file = NULL;
+		t->k->ops.file_put(f);
+	}
+	if (c->priv && c->priv_free)
+		c->priv_free(t, c->priv);
+	c->priv = NULL;
+	c->active = false;
+	c->step = NULL;
+}
+
+void call_finish(struct task *t, long result)
+{
+	struct kernel *k = t->k;
+	struct call *c = &t->call;
+
+	if (result != CALL_NORETURN) {
+		task_regs(t)->rax = (u64)result;
+		t->returning_call = true;
+	} else {
+		task_regs(t)->orig_rax = ~0UL;
+	}
+	if (result < 0 && result >= -4095)
+		k->stats.errors[c->nr]++;
+	if (k->stats.timing)
+		k->stats.call_ns[c->nr] += kernel_now(k) - c->entered;
+	if (k->tracer)
+		k->tracer->exit(k->tracer, t, result);
+	call_end(t);
+	task_return(t);
+}
+
+/* ---- the way back ---- */
+
+static void rewind_call(struct guest_regs *r, u64 nr)
+{
+	r->rax = nr;
+	r->rip -= 2;
+}
+
+void call_restart(struct task *t, bool handler, bool sa_restart)
+{
+	struct guest_regs *r = task_regs(t);
+
+	if (r->orig_rax == ~0UL)
+		return;
+	switch (-(s64)r->rax) {
+	case ERESTART_RESTARTBLOCK:
+		if (handler)
+			r->rax = (u64)-EINTR;
+		else
+			rewind_call(r, 219 /* restart_syscall */);
+		break;
+	case ERESTARTNOHAND:
+		if (handler)
+			r->rax = (u64)-EINTR;
+		else
+			rewind_call(r, r->orig_rax);
+		break;
+	case ERESTARTSYS:
+		if (handler && !sa_restart)
+			r->rax = (u64)-EINTR;
+		else
+			rewind_call(r, r->orig_rax);
+		break;
+	case ERESTARTNOINTR:
+		rewind_call(r, r->orig_rax);
+		break;
+	}
+	r->orig_rax = ~0UL;
+}
+
+void task_return(struct task *t)
+{
+	struct kernel *k = t->k;
+
+	t->state = TASK_KERNEL;
+	if (t->work && !k->ops.return_work(t))
+		return;
+	if (usermem_flush(t))
+		return;
+	if (t->mem.error && t->returning_call)
+		task_regs(t)->rax = (u64)t->mem.error;
+	usermem_reset(t);
+	t->state = TASK_RUNNING;
+	if (t->in_host_call) {
+		t->in_host_call = false;
+		k->trap_ops->resume_call(t->thread);
+		return;
+	}
+	call_restart(t, false, false);
+	k->trap_ops->resume(t->thread);
+}

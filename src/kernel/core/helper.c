@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helper threads: a queue of jobs to them, a queue of done ones back, an eventfd that wakes the service thread. */
+#include "core/helper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/kernel.h"
+#include "host/poller.h"
+
+#define MAX_HELPERS 8
+
+struct helper_pool {
+	pthread_mutex_t lock; /* guards todo, finished, stopping */
+	pthread_cond_t work;
+	struct list todo, finished;
+	bool stopping;
+	int event;
+	struct watch watch;
+	pthread_t threads[MAX_HELPERS];
+	int nthreads;
+};
+
+static void *helper(void *arg)
+{
+	struct helper_pool *p = arg;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		struct job *job;
+		u64 one = 1;
+
+		while (list_empty(&p->todo) && !p->stopping)
+			pthread_cond_wait(&p->work, &p->lock);
+		if (list_empty(&p->todo))
+			break;
+		job = list_first(&p->todo, struct job, node);
+		list_del(&job->node);
+		pthread_mutex_unlock(&p->lock);
+		job->work(job);
+		pthread_mutex_lock(&p->lock);
+		list_add_tail(&p->finished, &job->node);
+		(void)!write(p->event, &one, sizeof one);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static void finish_jobs(struct watch *w, u32 events)
+{
+	struct helper_pool *p = container_of(w, struct helper_pool, watch);
+	struct list done;
+	u64 count;
+
+	(void)!read(p->event, &count, sizeof count);
+	list_init(&done);
+	pthread_mutex_lock(&p->lock);
+	list_splice_tail(&done, &p->finished);
+	pthread_mutex_unlock(&p->lock);
+	while (!list_empty(&done)) {
+		struct job *job = list_first(&done, struct job, node);
+
+		list_del(&job->node);
+		job->done(job);
+	}
+}
+
+int helpers_start(struct kernel *k, int n)
+{
+	struct helper_pool *p = calloc(1, sizeof *p);
+	sigset_t all, old;
+	int err = 0;
+
+	if (!p)
+		return -ENOMEM;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	list_init(&p->todo);
+	list_init(&p->finished);
+	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	k->helpers = p;
+	if (p->event < 0)
+		return -errno;
+	err = watch_add(k->poller, &p->watch, (struct hostfd){p->event}, EPOLLIN, finish_jobs);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	while (!err && p->nthreads < min(n, MAX_HELPERS)) {
+		err = -pthread_create(&p->threads[p->nthreads], NULL, helper, p);
+		p->nthreads += !err;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+void helpers_stop(struct kernel *k)
+{
+	struct helper_pool *p = k->helpers;
+
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	for (int i = 0; i < p->nthreads; i++)
+		pthread_join(p->threads[i], NULL);
+	if (p->event >= 0) {
+		finish_jobs(&p->watch, 0);
+		watch_del(&p->watch);
+		close(p->event);
+	}
+	pthread_cond_destroy(&p->work);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	k->helpers = NULL;
+}
+
+void job_submit(struct kernel *k, struct job *job)
+{
+	struct helper_pool *p = k->helpers;
+
+	pthread_mutex_lock(&p->lock);
+	list_add_tail(&p->todo, &job->node);
+	pthread_cond_signal(&p->work);
+	pthread_mutex_unlock(&p->lock);
+}

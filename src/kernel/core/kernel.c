@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The service thread's loop: events, woken tasks, timers; spinning, then sleep. */
+#include "core/kernel.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bug.h"
+#include "core/task.h"
+#include "host/poller.h"
+
+#define POLL_EVERY 64 /* passes of the loop, busy or spinning, between two looks at the host's descriptors */
+
+u64 kernel_now(struct kernel *k)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	k->now = (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+	return k->now;
+}
+
+void object_count(struct kernel *k, const char *name, long by)
+{
+	for (int i = 0; i < k->nobjects; i++) {
+		if (!strcmp(k->objects[i].name, name)) {
+			k->objects[i].live += by;
+			return;
+		}
+	}
+	BUG_ON(k->nobjects == (int)ARRAY_SIZE(k->objects));
+	k->objects[k->nobjects].name = name;
+	k->objects[k->nobjects++].live = by;
+}
+
+static void host_call_interrupted(struct task *t, const struct trap_event *event)
+{
+	t->in_host_call = true;
+	t->returning_call = true;
+	task_regs(t)->rax = (u64)(s64)(event->timed ? -ERESTART_RESTARTBLOCK : -ERESTARTSYS);
+	task_return(t);
+}
+
+/* A queued operation or copy was refused by the host: the call that ordered it fails; outside a call (a stack that
+ * could not grow) the guest gets what Linux gives it. */
+static void operation_failed(struct task *t, const struct trap_event *event)
+{
+	if (t->returning_call)
+		task_regs(t)->rax = event->error;
+	else
+		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
+	task_return(t);
+}
+
+static void handle_event(struct kernel *k, const struct trap_event *event)
+{
+	struct task *t;
+
+	k->stats.turns++;
+	if (event->type == TRAP_DIED) {
+		if (event->space->owner) {
+			k->ops.space_died(event->space->owner, event->signo);
+			return;
+		}
+		/* The zygote: no new program can be started any more. */
+		k->reason = "internal";
+		k->ended = true;
+		return;
+	}
+	t = thread_task(event->thread);
+	BUG_ON(!t);
+	t->state = TASK_KERNEL;
+	t->interrupting = false;
+	if (event->type != TRAP_OP_FAILED)
+		t->returning_call = false;
+	switch (event->type) {
+	case TRAP_CALL:
+		call_enter(t);
+		break;
+	case TRAP_FAULT:
+		k->stats.faults++;
+		k->ops.fault(t, event);
+		task_return(t);
+		break;
+	case TRAP_INTERRUPTED:
+		if (event->in_call)
+			host_call_interrupted(t, event);
+		else
+			task_return(t);
+		break;
+	case TRAP_OP_FAILED:
+		operation_failed(t, event);
+		break;
+	case TRAP_DIED:
+		break;
+	}
+}
+
+static void run_woken(struct kernel *k)
+{
+	struct list woken;
+
+	list_init(&woken);
+	list_splice_tail(&woken, &k->runnable);
+	while (!list_empty(&woken)) {
+		struct task *t = list_first(&woken, struct task, run_node);
+
+		list_del(&t->run_node);
+		task_run(t);
+	}
+}
+
+static bool work_left(const struct kernel *k)
+{
+	return k->ended || !list_empty(&k->runnable);
+}
+
+/* Handles all that is there: true when there was something. */
+static bool serve(struct kernel *k)
+{
+	struct trap_event event;
+	bool any = false;
+
+	while (!k->ended && k->trap_ops->next(k->trap, &event)) {
+		handle_event(k, &event);
+		any = true;
+		if (!list_empty(&k->runnable))
+			run_woken(k);
+	}
+	while (!k->ended && !list_empty(&k->runnable)) {
+		run_woken(k);
+		any = true;
+	}
+	if (timers_next(k) != ~0UL && timers_next(k) <= kernel_now(k)) {
+		timers_run(k, k->now);
+		any = true;
+	}
+	return any;
+}
+
+/* Polls while that pays: true when something came. */
+static bool spin(struct kernel *k)
+{
+	u64 limit = k->trap_ops->spin_ns(k->trap), start;
+	int pass = 0;
+
+	if (!limit)
+		return serve(k) || work_left(k);
+	start = kernel_now(k);
+	do {
+		if (serve(k))
+			return true;
+		if (++pass % POLL_EVERY == 0 && poller_wait(k->poller, 0))
+			return true;
+		__builtin_ia32_pause();
+	} while (kernel_now(k) - start < limit && !work_left(k));
+	return work_left(k);
+}
+
+static void sleep_until_event(struct kernel *k)
+{
+	u64 next = timers_next(k), now, timeout = ~0UL;
+
+	if (next != ~0UL) {
+		now = kernel_now(k);
+		timeout = next > now ? next - now : 0;
+	}
+	if (!k->trap_ops->sleep_begin(k->trap))
+		return;
+	poller_wait(k->poller, timeout);
+	k->trap_ops->sleep_end(k->trap);
+}
+
+void kernel_loop(struct kernel *k)
+{
+	int busy = 0;
+
+	while (!k->ended) {
+		if (serve(k)) {
+			/* A busy guest must not shut out timers' and terminals' descriptors. */
+			if (++busy % POLL_EVERY == 0)
+				poller_wait(k->poller, 0);
+			continue;
+		}
+		if (spin(k))
+			continue;
+		sleep_until_event(k);
+	}
+}

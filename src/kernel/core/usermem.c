@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory in and out: see usermem.h for the ways that bytes take. */
+#include "core/usermem.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+
+#define BIG_WRITE    8192 /* from here on one process_vm_writev() is cheaper than pieces through the slot */
+
+/* A range of guest memory held by the kernel: fetched for this call, or to be written. */
+struct chunk {
+	struct chunk *next;
+	u64 addr;
+	size_t size, at; /* at: bytes already fetched, or already carried */
+	bool bad;        /* cannot be read */
+	char data[];
+};
+
+static struct chunk *chunk_new(u64 addr, size_t size)
+{
+	struct chunk *c = malloc(sizeof *c + size);
+
+	if (c)
+		*c = (struct chunk){.addr = addr, .size = size};
+	return c;
+}
+
+static void chunks_free(struct chunk *c)
+{
+	while (c) {
+		struct chunk *next = c->next;
+
+		free(c);
+		c = next;
+	}
+}
+
+void usermem_reset(struct task *t)
+{
+	chunks_free(t->mem.in);
+	chunks_free(t->mem.out);
+	memset(&t->mem, 0, sizeof t->mem);
+}
+
+/* ---- in ---- */
+
+static struct chunk *find_fetched(struct task *t, u64 addr)
+{
+	for (struct chunk *c = t->mem.in; c; c = c->next)
+		if (addr - c->addr < c->size)
+			return c;
+	return NULL;
+}
+
+/* Bytes from the start of [addr, addr+size): more than 0, or -EFAULT or CALL_FETCH. */
+static long read_some(struct task *t, void *to, u64 addr, size_t size)
+{
+	const struct trap_ops *trap = t->k->trap_ops;
+	size_t n = trap->precopied(t->thread, to, addr, size);
+	struct chunk *c;
+	u64 ok = size;
+	long got;
+
+	if (n)
+		return (long)n;
+	c = find_fetched(t, addr);
+	if (c) {
+		if (c->bad)
+			return -EFAULT;
+		n = min(size, c->size - (addr - c->addr));
+		memcpy(to, c->data + (addr - c->addr), n);
+		return (long)n;
+	}
+	if (t->k->ops.access(t, addr, size, false, &ok) && !ok)
+		return -EFAULT;
+	size = min(size, (size_t)ok);
+	got = trap->read(t->thread->space, to, addr, size);
+	if (got > 0)
+		return got;
+	if (got != -ENOSYS)
+		return -EFAULT;
+	t->mem.want_addr = addr;
+	t->mem.want_size = size;
+	return CALL_FETCH;
+}
+
+int user_read(struct task *t, void *to, u64 addr, size_t size)
+{
+	while (size) {
+		long n = read_some(t, to, addr, size);
+
+		if (n < 0)
+			return (int)n;
+		to = (char *)to + n;
+		addr += (u64)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+long user_string(struct task *t, char *to, u64 addr, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		size_t piece = min(size - len, PAGE_SIZE - (addr + len) % PAGE_SIZE);
+		long n = read_some(t, to + len, addr + len, piece);
+		char *end;
+
+		if (n < 0)
+			return n;
+		end = memchr(to + len, 0, (size_t)n);
+		if (end)
+			return end - to;
+		len += (size_t)n;
+	}
+	return -ENAMETOOLONG;
+}
+
+/* The stub has brought a piece, or could not. */
+static void fetched(void *arg, long result)
+{
+	struct task *t = arg;
+	struct chunk *c = t->mem.in;
+	size_t piece = min(c->size - c->at, TRAP_COPY_MAX);
+
+	if (result < 0 || t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) != piece)
+		c->bad = true;
+	c->at += piece;
+	if (c->bad || c->at == c->size) {
+		task_run(t);
+		return;
+	}
+	t->k->trap_ops->copy_in(t->thread, c->addr + c->at, min(c->size - c->at, TRAP_COPY_MAX));
+	t->k->trap_ops->run(t->thread, fetched, t);
+}
+
+void usermem_fetch(struct task *t)
+{
+	struct chunk *c = chunk_new(t->mem.want_addr, t->mem.want_size);
+
+	if (!c) {
+		call_finish(t, -ENOMEM);
+		return;
+	}
+	c->next = t->mem.in;
+	t->mem.in = c;
+	t->k->trap_ops->copy_in(t->thread, c->addr, min(c->size, TRAP_COPY_MAX));
+	t->k->trap_ops->run(t->thread, fetched, t);
+}
+
+/* ---- out ---- */
+
+static int queue_write(struct task *t, u64 addr, const void *from, size_t size)
+{
+	struct chunk *c = chunk_new(addr, size);
+
+	if (!c)
+		return -ENOMEM;
+	memcpy(c->data, from, size);
+	if (t->mem.out)
+		t->mem.out_last->next = c;
+	else
+		t->mem.out = c;
+	t->mem.out_last = c;
+	return 0;
+}
+
+int user_write(struct task *t, u64 addr, const void *from, size_t size)
+{
+	const struct trap_ops *trap = t->k->trap_ops;
+	u64 ok;
+
+	if (!size)
+		return 0;
+	if (t->k->ops.access(t, addr, size, true, &ok))
+		return -EFAULT;
+	if (!t->mem.out && size >= BIG_WRITE && !trap->ops_pending(t->thread->space)) {
+		long n = trap->write(t->thread->space, addr, from, size);
+
+		if (n == (long)size)
+			return 0;
+		if (n != -ENOSYS)
+			return -EFAULT;
+	}
+	if (!t->mem.out) {
+		size_t n = trap->copy_out(t->thread, addr, from, size);
+
+		if (n == size)
+			return 0;
+		addr += n;
+		from = (const char *)from + n;
+		size -= n;
+	}
+	return queue_write(t, addr, from, size);
+}
+
+static void flushed(void *arg, long result)
+{
+	struct task *t = arg;
+
+	if (result < 0)
+		t->mem.error = (int)result;
+	task_return(t);
+}
+
+bool usermem_flush(struct task *t)
+{
+	struct usermem *m = &t->mem;
+
+	while (m->out) {
+		struct chunk *c = m->out;
+		size_t n = t->k->trap_ops->copy_out(t->thread, c->addr + c->at, c->data + c->at, c->size - c->at);
+
+		if (!n) {
+			t->k->trap_ops->run(t->thread, flushed, t);
+			return true;
+		}
+		c->at += n;
+		if (c->at == c->size) {
+			m->out = c->next;
+			free(c);
+		}
+	}
+	return false;
+}
+
+size_t user_writable(struct task *t, u64 addr, size_t size)
+{
+	u64 ok;
+
+	return t->k->ops.access(t, addr, size, true, &ok) ? (size_t)ok : size;
+}
+
+size_t user_readable(struct task *t, u64 addr, size_t size)
+{
+	u64 ok;
+
+	return t->k->ops.access(t, addr, size, false, &ok) ? (size_t)ok : size;
+}
