@@ -90,6 +90,9 @@ long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, b
 /* Grows @v down to @addr's page: 0 or -errno. */
 int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr);
 
+/* What maps shows of a file: its device (major << 20 | minor), inode number and name. */
+void mm_file_name(struct file *f, u64 *dev, u64 *ino, char *name, size_t size);
+
 /* The guest's page rounding, of lengths that come from outside: wraps to 0. */
 static inline u64 page_up(u64 x)
 {
