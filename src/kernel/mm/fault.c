@@ -145,7 +145,6 @@ static void page_fault(struct task *t, const struct trap_event *event)
 
 void mm_fault(struct task *t, const struct trap_event *event)
 {
-	t->k->stats.faults++;
 	/* A signal that the guest's host process got from elsewhere, or an address that is none (general
 	 * protection), has a code of the host's own. */
 	if (event->signo == SIGSEGV && event->code > 0 && event->code != SI_KERNEL && t->mm &&

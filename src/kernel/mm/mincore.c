@@ -11,6 +11,7 @@
 #include "mm/internal.h"
 
 #define ROUND_PAGES 4096UL
+#define UNANSWERED  0xfe /* in the vector's first byte until the host has filled it */
 
 static void free_scratch(struct task *t, void *priv)
 {
@@ -28,6 +29,7 @@ static long order(struct task *t, struct call *c, u64 addr, u64 pages)
 	if (!s)
 		return -EAGAIN;
 	op.vec = mm_scratch_bytes(s);
+	op.vec[0] = UNANSWERED;
 	error = mm_queue(t->mm, &op, NULL);
 	if (error) {
 		mm_scratch_put(s);
@@ -71,6 +73,8 @@ long mm_mincore(struct task *t, struct call *c)
 			return -ENOMEM;
 		if (!c->priv)
 			return order(t, c, at, n);
+		if (mm_scratch_bytes(c->priv)[0] == UNANSWERED)
+			return -ENOMEM;
 		error = user_write(t, c->arg[2] + c->done, mm_scratch_bytes(c->priv), n);
 		if (error)
 			return error;
