@@ -20,8 +20,6 @@ long sys_mlock2(struct task *t, struct call *c);
 long sys_munlock(struct task *t, struct call *c);
 long sys_mlockall(struct task *t, struct call *c);
 long sys_munlockall(struct task *t, struct call *c);
-long sys_pkey_alloc(struct task *t, struct call *c);
-long sys_pkey_free(struct task *t, struct call *c);
 long sys_pkey_mprotect(struct task *t, struct call *c);
 long sys_remap_file_pages(struct task *t, struct call *c);
 
@@ -123,19 +121,7 @@ long sys_munlockall(struct task *t, struct call *c)
 	return mm_lock_all(t, 0);
 }
 
-/* Protection keys: as on a processor without them (pkeys(7)). */
-long sys_pkey_alloc(struct task *t, struct call *c)
-{
-	if (c->arg[0] || (c->arg[1] & ~3UL))
-		return -EINVAL;
-	return -ENOSPC;
-}
-
-long sys_pkey_free(struct task *t, struct call *c)
-{
-	return -EINVAL;
-}
-
+/* Key -1 is none; there are no others, as on a processor without protection keys (pkeys(7)). */
 long sys_pkey_mprotect(struct task *t, struct call *c)
 {
 	if ((int)c->arg[3] != -1)
