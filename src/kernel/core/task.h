@@ -124,7 +124,7 @@ static inline struct guest_regs *task_regs(struct task *t)
 	return &t->thread->regs;
 }
 
-/* Makes the task look at t->work soon: interrupts it in the guest, wakes it where it is parked. */
+/* Makes the task look at t->work soon: interrupts it in the guest, wakes it where it is parked or stopped. */
 void task_kick(struct task *t);
 
 #endif

@@ -114,6 +114,10 @@ void task_kick(struct task *t)
 		t->k->stats.interrupts++;
 		t->interrupting = true;
 		t->k->trap_ops->interrupt(t->thread);
+	} else if (t->state == TASK_STOPPED) {
+		/* Its call has ended before it stopped: it goes on with its way back. */
+		t->state = TASK_KERNEL;
+		list_add_tail(&t->k->runnable, &t->run_node);
 	} else {
 		task_wake(t);
 	}

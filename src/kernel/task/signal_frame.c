@@ -196,6 +196,7 @@ int signal_frame_push(struct task *t, const struct k_sigaction *action, const si
 	regs->rip = action->handler;
 	regs->eflags &= ~(u64)(EFLAGS_DF | EFLAGS_TF | EFLAGS_RF);
 	regs->orig_rax = ~0UL;
+	t->returning_call = false;
 	if ((u32)t->altstack.flags & SS_AUTODISARM_BIT) {
 		t->altstack.sp = t->altstack.size = 0;
 		t->altstack.flags = SS_DISABLE;

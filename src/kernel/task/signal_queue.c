@@ -200,7 +200,8 @@ static void retarget(struct task *t, u64 lost)
 	if (!lost)
 		return;
 	list_for_each (other, &t->group->threads, group_node) {
-		if (other == t || other->state == TASK_DEAD || !(lost & ~other->blocked))
+		if (other == t || other->state == TASK_DEAD || other->state == TASK_STOPPED ||
+		    !(lost & ~other->blocked))
 			continue;
 		lost &= other->blocked;
 		other->work |= TASK_WORK_SIGNAL;
