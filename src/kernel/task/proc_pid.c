@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of /proc/PID, but for stat, statm and status (proc_status.c) and the tree itself (proc_tree.c). */
+#include "task/proc_pid.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/capability.h>
+
+#include "mm/mm.h"
+
+bool proc_may_read(struct task *reader, struct task *t)
+{
+	const struct cred *r = reader->cred, *c = t->cred;
+
+	if (reader->group == t->group)
+		return true;
+	if (capable(reader, CAP_SYS_PTRACE))
+		return true;
+	if (r->fsuid != c->uid || r->fsuid != c->euid || r->fsuid != c->suid || r->fsgid != c->gid ||
+	    r->fsgid != c->egid || r->fsgid != c->sgid)
+		return false;
+	return !t->mm || t->mm->dumpable == 1;
+}
+
+/* Bytes [from, to) of the target's memory. */
+static int show_memory(struct task *t, u64 from, u64 to, struct text *out)
+{
+	char buf[4096];
+
+	while (from < to) {
+		long n = mm_peek(t->mm, buf, from, min(to - from, sizeof buf));
+
+		if (n <= 0)
+			break;
+		text_add_bytes(out, buf, n);
+		from += n;
+	}
+	return 0;
+}
+
+/* What setproctitle() leaves: when the last argument's NUL is gone, the title goes on over the environment. */
+static int show_cmdline(struct task *t, struct task *reader, struct text *out)
+{
+	struct mm *mm = t->mm;
+	char *end;
+	int err;
+
+	if (!mm || !mm->arg_end)
+		return 0;
+	err = show_memory(t, mm->arg_start, mm->arg_end, out);
+	if (err < 0 || !out->size || !out->data[out->size - 1] || mm->env_start != mm->arg_end)
+		return err;
+	err = show_memory(t, mm->env_start, mm->env_end, out);
+	end = out->data ? memchr(out->data, 0, out->size) : NULL;
+	if (end)
+		out->size = end - out->data;
+	return err;
+}
+
+static int show_environ(struct task *t, struct task *reader, struct text *out)
+{
+	return t->mm && t->mm->env_end ? show_memory(t, t->mm->env_start, t->mm->env_end, out) : 0;
+}
+
+static int show_auxv(struct task *t, struct task *reader, struct text *out)
+{
+	if (t->mm)
+		text_add_bytes(out, t->mm->auxv, t->mm->auxv_size);
+	return 0;
+}
+
+static int show_mappings(struct task *t, bool smaps, struct text *out)
+{
+	char *data;
+	size_t size;
+	int err;
+
+	if (!t->mm)
+		return 0;
+	err = mm_show_maps(t->mm, smaps, &data, &size);
+	if (err < 0)
+		return err;
+	text_add_bytes(out, data, size);
+	free(data);
+	return 0;
+}
+
+static int show_maps(struct task *t, struct task *reader, struct text *out)
+{
+	return show_mappings(t, false, out);
+}
+
+static int show_smaps(struct task *t, struct task *reader, struct text *out)
+{
+	return show_mappings(t, true, out);
+}
+
+static int show_comm(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%s\n", t->comm);
+	return 0;
+}
+
+static int store_comm(struct task *t, struct task *reader, const char *data, size_t size)
+{
+	/* Threads may name each other, strangers may not. */
+	if (t->group != reader->group)
+		return -EINVAL;
+	size = min(size, sizeof t->comm - 1);
+	memset(t->comm, 0, sizeof t->comm);
+	memcpy(t->comm, data, size);
+	t->comm[strcspn(t->comm, "\n")] = 0;
+	return 0;
+}
+
+static int show_limits(struct task *t, struct task *reader, struct text *out)
+{
+	static const struct {
+		const char *name, *unit;
+	} names[RLIM_NLIMITS] = {
+		[RLIMIT_CPU] = {"Max cpu time", "seconds"},
+		[RLIMIT_FSIZE] = {"Max file size", "bytes"},
+		[RLIMIT_DATA] = {"Max data size", "bytes"},
+		[RLIMIT_STACK] = {"Max stack size", "bytes"},
+		[RLIMIT_CORE] = {"Max core file size", "bytes"},
+		[RLIMIT_RSS] = {"Max resident set", "bytes"},
+		[RLIMIT_NPROC] = {"Max processes", "processes"},
+		[RLIMIT_NOFILE] = {"Max open files", "files"},
+		[RLIMIT_MEMLOCK] = {"Max locked memory", "bytes"},
+		[RLIMIT_AS] = {"Max address space", "bytes"},
+		[RLIMIT_LOCKS] = {"Max file locks", "locks"},
+		[RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
+		[RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
+		[RLIMIT_NICE] = {"Max nice priority", ""},
+		[RLIMIT_RTPRIO] = {"Max realtime priority", ""},
+		[RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
+	};
+
+	text_add(out, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units     ");
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		const struct rlimit *l = &t->group->limits[i];
+
+		text_add(out, "%-25s ", names[i].name);
+		if (l->rlim_cur == RLIM_INFINITY)
+			text_add(out, "%-20s ", "unlimited");
+		else
+			text_add(out, "%-20lu ", l->rlim_cur);
+		if (l->rlim_max == RLIM_INFINITY)
+			text_add(out, "%-20s ", "unlimited");
+		else
+			text_add(out, "%-20lu ", l->rlim_max);
+		text_add(out, names[i].unit[0] ? "%-10s\n" : "\n", names[i].unit);
+	}
+	return 0;
+}
+
+static int show_cgroup(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "0::/\n");
+	return 0;
+}
+
+static int show_oom_score_adj(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%d\n", t->group->oom_score_adj);
+	return 0;
+}
+
+static int store_oom_score_adj(struct task *t, struct task *reader, const char *data, size_t size)
+{
+	char buf[16] = {0}, *end;
+	long value;
+
+	memcpy(buf, data, min(size, sizeof buf - 1));
+	value = strtol(buf, &end, 10);
+	if (end == buf || value < -1000 || value > 1000)
+		return -EINVAL;
+	if (value < t->group->oom_score_adj && !capable(reader, CAP_SYS_RESOURCE))
+		return -EACCES;
+	t->group->oom_score_adj = value;
+	return 0;
+}
+
+static int show_oom_score(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%d\n", max(0, 666 + t->group->oom_score_adj * 2 / 3));
+	return 0;
+}
+
+static int show_wchan(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "0");
+	return 0;
+}
+
+static int show_io(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+		      "cancelled_write_bytes: 0\n");
+	return 0;
+}
+
+static int show_unset_id(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%u", ~0U);
+	return 0;
+}
+
+static int show_personality(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%08x\n", t->personality);
+	return 0;
+}
+
+/* The guest sees one user namespace: all ids are themselves. */
+static int show_id_map(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%10u %10u %10u\n", 0, 0, ~0U);
+	return 0;
+}
+
+static int show_setgroups(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "allow\n");
+	return 0;
+}
+
+static int show_schedstat(struct task *t, struct task *reader, struct text *out)
+{
+	u64 utime, stime;
+
+	task_times(t, &utime, &stime);
+	text_add(out, "%lu 0 %lu\n", utime + stime, t->nvcsw + t->nivcsw);
+	return 0;
+}
+
+static int show_coredump_filter(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "00000033\n");
+	return 0;
+}
+
+static int show_timerslack(struct task *t, struct task *reader, struct text *out)
+{
+	text_add(out, "%lu\n", t->timer_slack_ns);
+	return 0;
+}
+
+const struct pid_file pid_files[] = {
+	{"stat", 0444, true, false, proc_show_stat},
+	{"statm", 0444, true, false, proc_show_statm},
+	{"status", 0444, true, false, proc_show_status},
+	{"maps", 0444, true, true, show_maps},
+	{"smaps", 0444, true, true, show_smaps},
+	{"cmdline", 0444, true, false, show_cmdline},
+	{"environ", 0400, true, true, show_environ},
+	{"auxv", 0400, true, true, show_auxv},
+	{"comm", 0644, true, false, show_comm, store_comm},
+	{"limits", 0444, true, false, show_limits},
+	{"cgroup", 0444, true, false, show_cgroup},
+	{"oom_score", 0444, true, false, show_oom_score},
+	{"oom_score_adj", 0644, true, false, show_oom_score_adj, store_oom_score_adj},
+	{"wchan", 0444, true, false, show_wchan},
+	{"io", 0400, true, true, show_io},
+	{"loginuid", 0644, true, false, show_unset_id},
+	{"sessionid", 0444, true, false, show_unset_id},
+	{"personality", 0400, true, true, show_personality},
+	{"uid_map", 0644, true, false, show_id_map},
+	{"gid_map", 0644, true, false, show_id_map},
+	{"setgroups", 0644, true, false, show_setgroups},
+	{"schedstat", 0444, true, false, show_schedstat},
+	{"coredump_filter", 0644, true, false, show_coredump_filter},
+	{"timerslack_ns", 0666, true, false, show_timerslack},
+	{},
+};
