@@ -48,8 +48,7 @@ struct mm_object *mm_object_new(struct kernel *k, enum mm_object_kind kind, stru
  *
  * mm_undo_begin() copies what the store holds in one or two ranges, before the change. mm_undo_abort() puts
  * it back at once; else mm_queue() hands the record to the operation: should the host refuse, the store is
- * put back then. A record is kept until no operation of the space is under way, since success is not
- * reported.
+ * put back then.
  */
 struct mm_undo;
 
@@ -59,15 +58,8 @@ void mm_undo_abort(struct mm_undo *u);
 /* Queues @op (kind, range, ... filled in; undo and arg are set here). @u, nullable, is consumed: on failure
  * the change is undone. 0 or -ENOMEM. */
 int mm_queue(struct mm *mm, struct trap_op *op, struct mm_undo *u);
-/* Frees the records; @all: also those whose operations may be under way (the space is gone). */
-void mm_undo_purge(struct mm *mm, bool all);
-
-/* Memory that the host may fill in late (mincore's vector): kept until no operation of the space is under
- * way, whatever becomes of the call that wanted it. Owned by the caller until mm_scratch_put(). NULL: no
- * memory. */
-struct mm_scratch *mm_scratch_new(struct mm *mm, size_t size);
-u8 *mm_scratch_bytes(struct mm_scratch *s);
-void mm_scratch_put(struct mm_scratch *s);
+/* The address space is emptied: records of operations under way are no longer its own. */
+void mm_undo_detach(struct mm *mm);
 
 /* To be called after each change of the store: refreshes the mm's page counts. */
 void mm_account(struct mm *mm);

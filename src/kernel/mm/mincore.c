@@ -4,39 +4,63 @@
  *
  * The host's mincore() is queued like any operation of memory, and the call asks for a fetch of guest memory:
  * the host carries out operations before fetches, so when the handler runs again the vector is there. Up to
- * 4,096 pages a round.
+ * 4,096 pages a round. Another thread of the process may have taken the operation along, without a report:
+ * then it is ordered again.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "mm/internal.h"
 
 #define ROUND_PAGES 4096UL
 #define UNANSWERED  0xfe /* in the vector's first byte until the host has filled it */
 
-static void free_scratch(struct task *t, void *priv)
+/* Shared by the call and the operation, whichever ends last. */
+struct round {
+	int refs;
+	long result;
+	u8 vec[ROUND_PAGES];
+};
+
+static void put_round(struct task *t, void *priv)
 {
+	struct round *r = priv;
+
 	(void)t;
-	mm_scratch_put(priv);
+	if (--r->refs == 0)
+		free(r);
+}
+
+/* trap_op.undo: the outcome. */
+static void round_done(void *arg, long result)
+{
+	struct round *r = arg;
+
+	r->result = result;
+	put_round(NULL, r);
 }
 
 /* Orders the next round. */
 static long order(struct task *t, struct call *c, u64 addr, u64 pages)
 {
-	struct mm_scratch *s = mm_scratch_new(t->mm, ROUND_PAGES);
+	struct round *r = calloc(1, sizeof *r);
 	struct trap_op op = {.kind = TRAP_OP_MINCORE, .addr = addr, .len = pages << PAGE_SHIFT};
 	int error;
 
-	if (!s)
+	if (!r)
 		return -EAGAIN;
-	op.vec = mm_scratch_bytes(s);
-	op.vec[0] = UNANSWERED;
-	error = mm_queue(t->mm, &op, NULL);
+	r->refs = 2;
+	r->vec[0] = UNANSWERED;
+	op.vec = r->vec;
+	op.undo = round_done;
+	op.arg = r;
+	error = t->mm->space ? mm_queue(t->mm, &op, NULL) : -EAGAIN;
 	if (error) {
-		mm_scratch_put(s);
+		free(r);
 		return -EAGAIN;
 	}
-	c->priv = s;
-	c->priv_free = free_scratch;
+	c->priv = r;
+	c->priv_free = put_round;
 	t->mem.want_addr = c->arg[2] + c->done;
 	t->mem.want_size = 1;
 	return CALL_FETCH;
@@ -61,6 +85,7 @@ static u64 mapped_pages(struct mm *mm, u64 addr, u64 pages)
 long mm_mincore(struct task *t, struct call *c)
 {
 	u64 addr = c->arg[0], pages = page_up(c->arg[1]) >> PAGE_SHIFT, n;
+	struct round *r;
 	int error;
 
 	for (;;) {
@@ -73,14 +98,16 @@ long mm_mincore(struct task *t, struct call *c)
 			return -ENOMEM;
 		if (!c->priv)
 			return order(t, c, at, n);
-		if (mm_scratch_bytes(c->priv)[0] == UNANSWERED)
-			return -ENOMEM;
-		error = user_write(t, c->arg[2] + c->done, mm_scratch_bytes(c->priv), n);
-		if (error)
-			return error;
-		mm_scratch_put(c->priv);
+		r = c->priv;
+		if (r->result < 0)
+			return r->result;
+		if (r->vec[0] != UNANSWERED) {
+			error = user_write(t, c->arg[2] + c->done, r->vec, n);
+			if (error)
+				return error;
+			c->done += n;
+		}
 		c->priv = NULL;
-		c->priv_free = NULL;
-		c->done += n;
+		put_round(t, r);
 	}
 }

@@ -59,7 +59,6 @@ static struct mm *alloc_mm(struct kernel *k)
 	mm->random = random_u64;
 	mm->dumpable = 1;
 	list_init(&mm->undos);
-	list_init(&mm->scratches);
 	vma_store_init(&mm->vmas, MM_MAX_COUNT);
 	object_count(k, "mm", 1);
 	return mm;
@@ -169,7 +168,7 @@ void mm_put(struct mm *mm)
 {
 	if (!mm || --mm->refs)
 		return;
-	mm_undo_purge(mm, true);
+	mm_undo_detach(mm);
 	vma_store_clear(&mm->vmas);
 	free(mm->fork_ranges);
 	if (mm->exe)
@@ -192,7 +191,7 @@ void mm_unuse(struct mm *mm)
 		mm->space = NULL;
 		if (space)
 			mm->k->trap_ops->space_put(space);
-		mm_undo_purge(mm, true);
+		mm_undo_detach(mm);
 		vma_store_clear(&mm->vmas);
 		mm_account(mm);
 		if (mm->exe)
