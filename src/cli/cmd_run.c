@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * husk run: turns the options into a sandbox_config, runs the sandbox and tells how it ended.
+ *
+ * Files that are written at the end (--result, --stats) are opened before the start: a wrong name is an error
+ * then and not after an hour's work, and the outer jail needs no hole for them.
+ */
+#include "cli/cli.h"
+#include "cli/run_options.h"
+
+#include "base/json.h"
+#include "kernel/boot/boot.h"
+#include "launch/launch.h"
+#include "trace/statistics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Everything that one `husk run` holds. */
+struct run {
+	struct run_options options;
+	struct sandbox_config config;
+	struct sandbox_result result;
+	struct launch launch;
+	char cwd[PATH_MAX];
+	int strace_fd, stats_fd, result_fd; /* -1: none */
+};
+
+static const struct trap_choice {
+	const char *name;
+	const struct trap_ops *ops; /* NULL: not there */
+} trap_choices[] = {
+	{"auto", &trap_seccomp},
+	{"seccomp", &trap_seccomp},
+	{"ptrace", NULL},
+	{"dispatch", NULL},
+};
+
+static int choose_trap(struct run *r)
+{
+	const char *name = r->options.trap && *r->options.trap ? r->options.trap : "auto";
+
+	for (size_t i = 0; i < ARRAY_SIZE(trap_choices); i++) {
+		if (strcmp(name, trap_choices[i].name))
+			continue;
+		r->config.trap_ops = trap_choices[i].ops;
+		return trap_choices[i].ops ? 0
+					   : cli_error("--trap", "%s is not built yet; use seccomp", name);
+	}
+	return cli_error("--trap", "'%s' is none of auto, seccomp, ptrace, dispatch", name);
+}
+
+/* True for anything but unset, empty and 0. */
+static bool developer_option(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value && strcmp(value, "0");
+}
+
+static int open_for_writing(const char *option, const char *path, int *fd)
+{
+	*fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	return *fd < 0 ? cli_error(option, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* @file or, without one, a copy of standard error. */
+static int open_report(const char *option, const char *file, int *fd)
+{
+	if (file)
+		return open_for_writing(option, file, fd);
+	*fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+	return *fd < 0 ? cli_error(option, "standard error: %s", strerror(errno)) : 0;
+}
+
+static int open_reports(struct run *r)
+{
+	const struct run_options *o = &r->options;
+
+	if (o->strace && open_report("--strace", o->strace_file, &r->strace_fd))
+		return -1;
+	if (o->stats && open_report("--stats", o->stats_file, &r->stats_fd))
+		return -1;
+	if (o->result_file && open_for_writing("--result", o->result_file, &r->result_fd))
+		return -1;
+	return 0;
+}
+
+/* The caller's streams; one that main() had to fill is none. */
+static void take_standard_streams(struct run *r)
+{
+	for (int i = 0; i < 3; i++) {
+		int flags = fcntl(i, F_GETFD);
+
+		r->config.stdio[i].fd = flags < 0 || (flags & FD_CLOEXEC) ? -1 : i;
+	}
+}
+
+/* The signals that go on to the guest's first process come by a descriptor. */
+static int watch_signals(struct run *r)
+{
+	static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGUSR1, SIGUSR2};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		sigaddset(&set, forwarded[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return cli_error("signals", "%s", strerror(errno));
+	signal(SIGPIPE, SIG_IGN);
+	r->config.signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->config.signals.fd < 0 ? cli_error("signalfd", "%s", strerror(errno)) : 0;
+}
+
+static void choose_directories(struct run *r)
+{
+	const char *home = getenv("HOME");
+
+	if (home && home[0] == '/' && home[1])
+		r->config.home = home;
+	r->config.cwd = r->options.chdir;
+	if (!r->config.cwd) {
+		r->config.cwd = getcwd(r->cwd, sizeof r->cwd) && r->cwd[0] == '/' ? r->cwd : "/";
+		r->config.cwd_optional = true;
+	}
+}
+
+static int run_configure(struct run *r, char **argv)
+{
+	struct sandbox_config *c = &r->config;
+	const struct run_options *o = &r->options;
+
+	if (choose_trap(r) || open_reports(r) || watch_signals(r))
+		return -1;
+	take_standard_streams(r);
+	choose_directories(r);
+	c->root = o->root;
+	c->tmpfs = (const char *const *)o->tmpfs.word;
+	c->path = argv[0];
+	c->argv = argv;
+	c->envp = o->env.word;
+	c->uid = (u32)o->uid;
+	c->gid = (u32)o->gid;
+	c->hostname = o->hostname;
+	c->time_limit_ns = o->time_limit_ns;
+	c->strace.fd = r->strace_fd;
+	c->stats_timing = o->stats;
+	c->trap_config.no_gate = developer_option("HUSK_NO_GATE");
+	c->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");
+	r->launch.root = o->root;
+	r->launch.no_landlock = developer_option("HUSK_NO_LANDLOCK");
+	r->launch.no_filter = !developer_option("HUSK_FILTER");
+	r->launch.filter_kills = developer_option("HUSK_FILTER_KILLS");
+	c->confine = launch_confine;
+	c->confine_arg = &r->launch;
+	return 0;
+}
+
+/* The exit status by the rules of the command line; says what went wrong. @failed: sandbox_run()'s. */
+static int run_status(struct run *r, int failed)
+{
+	const struct sandbox_result *res = &r->result;
+
+	if (failed < 0) {
+		cli_error("run", "%s", res->why[0] ? res->why : strerror(-failed));
+		return STATUS_FAILED;
+	}
+	if (!res->started) {
+		cli_error(r->config.path, "%s", res->why[0] ? res->why : strerror(-res->error));
+		return res->error == -ENOENT || res->error == -ENOTDIR ? STATUS_NOT_FOUND
+								       : STATUS_NOT_EXECUTED;
+	}
+	if (res->reason && !strcmp(res->reason, "time_limit"))
+		return STATUS_TIME_LIMIT;
+	if (res->reason && !strcmp(res->reason, "internal")) {
+		cli_error("run", "%s", res->why[0] ? res->why : "the sandbox ended by an internal error");
+		return STATUS_FAILED;
+	}
+	if (WIFSIGNALED(res->status))
+		return STATUS_SIGNAL + WTERMSIG(res->status);
+	return WEXITSTATUS(res->status);
+}
+
+static int write_result(const struct run *r, int exit_status)
+{
+	const struct sandbox_result *res = &r->result;
+	bool signaled = res->started && WIFSIGNALED(res->status);
+	struct json j;
+
+	json_init(&j, r->result_fd);
+	json_open(&j, NULL, '{');
+	json_s64(&j, "exit_code", exit_status);
+	if (signaled)
+		json_s64(&j, "signal", WTERMSIG(res->status));
+	else
+		json_null(&j, "signal");
+	json_string(&j, "reason", !res->started ? "not_started" : res->reason ? res->reason : "internal");
+	json_bool(&j, "started", res->started);
+	json_string(&j, "trap", r->config.trap_ops->name);
+	json_u64(&j, "wall_ns", res->wall_ns);
+	json_u64(&j, "cpu_ns", res->cpu_ns);
+	json_u64(&j, "peak_bytes", res->peak_bytes);
+	json_u64(&j, "calls", res->calls);
+	json_open(&j, "containment", '{');
+	for (enum layer i = 0; i < NR_LAYERS; i++)
+		json_bool(&j, layer_name(i), r->launch.layers[i].on);
+	json_close(&j, '}');
+	json_close(&j, '}');
+	return json_finish(&j);
+}
+
+static int write_stats(const struct run *r)
+{
+	const struct sandbox_result *res = &r->result;
+	const struct statistics s = {&res->stats, res->calls,      res->wall_ns,
+				     res->cpu_ns, res->peak_bytes, r->config.trap_ops->name};
+	const char *file = r->options.stats_file;
+	size_t size = file ? strlen(file) : 0;
+
+	if (size > 5 && !strcmp(file + size - 5, ".json"))
+		return statistics_json(&s, r->stats_fd);
+	return statistics_text(&s, r->stats_fd);
+}
+
+static int run_report(const struct run *r, int status)
+{
+	int error;
+
+	error = r->stats_fd >= 0 && r->result.started ? write_stats(r) : 0;
+	if (error) {
+		cli_error("--stats", "%s", strerror(-error));
+		status = STATUS_FAILED;
+	}
+	error = r->result_fd >= 0 ? write_result(r, status) : 0;
+	if (error) {
+		cli_error("--result", "%s", strerror(-error));
+		status = STATUS_FAILED;
+	}
+	return status;
+}
+
+static int run_sandbox(struct run *r, char **argv)
+{
+	int failed;
+
+	if (run_configure(r, argv))
+		return STATUS_FAILED;
+	failed = sandbox_run(&r->config, &r->result);
+	return run_report(r, run_status(r, failed));
+}
+
+int cmd_run(char **argv)
+{
+	struct run *r = calloc(1, sizeof *r);
+	int at = 0, parsed, status = STATUS_FAILED;
+
+	if (!r || run_options_init(&r->options)) {
+		cli_error("run", "out of memory");
+		free(r);
+		return STATUS_FAILED;
+	}
+	r->strace_fd = r->stats_fd = r->result_fd = r->config.signals.fd = r->config.strace.fd = -1;
+	parsed = options_parse(run_option_table, run_option_count, &r->options, argv, &at);
+	if (parsed > 0) {
+		run_help();
+		status = 0;
+	} else if (!parsed && !argv[at]) {
+		cli_error("run", "no program given; see `husk run --help`");
+	} else if (!parsed) {
+		status = run_sandbox(r, argv + at);
+	}
+	run_options_free(&r->options);
+	free(r);
+	return status;
+}

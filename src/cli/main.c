@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* husk: finds the command and runs it. The only place that decides the exit status. */
+#include "cli/cli.h"
+#include "cli/options.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(char **argv);
+} commands[] = {
+	{"run", cmd_run},
+	{"help", cmd_help},
+	{"--help", cmd_help},
+	{"-h", cmd_help},
+	{"version", cmd_version},
+	{"--version", cmd_version},
+	{"completion", cmd_completion},
+};
+
+/* Whoever starts husk with a closed standard stream must not have it filled by one of husk's own files. */
+static int fill_standard_streams(void)
+{
+	int fd;
+
+	/* O_CLOEXEC marks them as not the caller's: cmd_run() gives the guest none for them. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -1;
+	} while (fd <= 2);
+	return close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	if (fill_standard_streams())
+		return STATUS_FAILED;
+	if (argc < 2) {
+		cli_error("command line", "no command; see `husk --help`");
+		return STATUS_FAILED;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argv + 2);
+	cli_error(argv[1], "no such command; see `husk --help`");
+	return STATUS_FAILED;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `husk run`: one line each, with the function that takes it. */
+#include "cli/run_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int no_memory(void)
+{
+	return cli_error("options", "out of memory");
+}
+
+static int words_add(struct words *w, char *word)
+{
+	char **more = word ? realloc(w->word, (w->count + 2) * sizeof *more) : NULL;
+
+	if (!more) {
+		free(word);
+		return no_memory();
+	}
+	w->word = more;
+	w->word[w->count++] = word;
+	w->word[w->count] = NULL;
+	return 0;
+}
+
+static void words_clear(struct words *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		free(w->word[i]);
+	w->count = 0;
+	if (w->word)
+		w->word[0] = NULL;
+}
+
+/* Whether @entry is `NAME=...` with the @size bytes of @name. */
+static bool env_is(const char *entry, const char *name, size_t size)
+{
+	return !strncmp(entry, name, size) && entry[size] == '=';
+}
+
+static void env_remove(struct words *env, const char *name, size_t size)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < env->count; i++) {
+		if (env_is(env->word[i], name, size))
+			free(env->word[i]);
+		else
+			env->word[kept++] = env->word[i];
+	}
+	env->count = kept;
+	if (env->word)
+		env->word[kept] = NULL;
+}
+
+const char *run_options_env(const struct run_options *o, const char *name)
+{
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < o->env.count; i++)
+		if (env_is(o->env.word[i], name, size))
+			return o->env.word[i] + size + 1;
+	return NULL;
+}
+
+/* --- one function an option
+ * --------------------------------------------------------------------------------------- */
+
+static int set_root(void *target, const char *value)
+{
+	((struct run_options *)target)->root = value;
+	return 0;
+}
+
+static int add_tmpfs(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	if (value[0] != '/')
+		return cli_error("--tmpfs", "'%s' is not an absolute path", value);
+	return words_add(&o->tmpfs, strdup(value));
+}
+
+static int set_chdir(void *target, const char *value)
+{
+	((struct run_options *)target)->chdir = value;
+	return 0;
+}
+
+static int set_env(void *target, const char *value)
+{
+	struct run_options *o = target;
+	const char *equals = strchr(value, '=');
+
+	if (!equals || equals == value)
+		return cli_error("--setenv", "'%s' is not NAME=VALUE", value);
+	env_remove(&o->env, value, (size_t)(equals - value));
+	return words_add(&o->env, strdup(value));
+}
+
+static int unset_env(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	if (!*value || strchr(value, '='))
+		return cli_error("--unsetenv", "'%s' is not a name", value);
+	env_remove(&o->env, value, strlen(value));
+	return 0;
+}
+
+static int clear_env(void *target, const char *value)
+{
+	words_clear(&((struct run_options *)target)->env);
+	return 0;
+}
+
+/* The highest id is -1 to many calls ("leave it"), so that nobody can have it. */
+static int set_uid(void *target, const char *value)
+{
+	return parse_u64("--uid", value, 0xfffffffe, &((struct run_options *)target)->uid);
+}
+
+static int set_gid(void *target, const char *value)
+{
+	return parse_u64("--gid", value, 0xfffffffe, &((struct run_options *)target)->gid);
+}
+
+static int set_hostname(void *target, const char *value)
+{
+	if (!*value || strlen(value) > 64)
+		return cli_error("--hostname", "wants 1 to 64 bytes");
+	((struct run_options *)target)->hostname = value;
+	return 0;
+}
+
+static int set_time_limit(void *target, const char *value)
+{
+	return parse_seconds("--time-limit", value, &((struct run_options *)target)->time_limit_ns);
+}
+
+static int set_trap(void *target, const char *value)
+{
+	((struct run_options *)target)->trap = value;
+	return 0;
+}
+
+static int set_strace(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	o->strace = true;
+	o->strace_file = value;
+	return 0;
+}
+
+static int set_stats(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	o->stats = true;
+	o->stats_file = value;
+	return 0;
+}
+
+static int set_result(void *target, const char *value)
+{
+	((struct run_options *)target)->result_file = value;
+	return 0;
+}
+
+const struct option_spec run_option_table[] = {
+	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
+	{0, "tmpfs", "DST", "an empty in-memory tree at DST; repeatable", add_tmpfs},
+	{'w', "chdir", "DIR", "working directory (the caller's, where the guest has it, else /)", set_chdir},
+	{'e', "setenv", "K=V", "set a variable of the environment (the caller's)", set_env},
+	{0, "unsetenv", "K", "remove a variable", unset_env},
+	{0, "clearenv", NULL, "begin with an empty environment", clear_env},
+	{0, "uid", "N", "the guest's user id (the caller's)", set_uid},
+	{0, "gid", "N", "the guest's group id (the caller's)", set_gid},
+	{0, "hostname", "NAME", "the guest's host name (husk)", set_hostname},
+	{0, "time-limit", "SEC", "end everything after SEC seconds, with status 124", set_time_limit},
+	{0, "trap", "HOW", "how guests are trapped: auto or seccomp (auto)", set_trap},
+	{0, "strace", "[FILE]", "print every system call to standard error or FILE", set_strace},
+	{0, "stats", "[FILE]", "at the end, what was served and how; JSON when FILE ends in .json",
+	 set_stats},
+	{0, "result", "FILE", "at the end, JSON: exit code, signal, reason, times, memory, calls",
+	 set_result},
+};
+
+const size_t run_option_count = ARRAY_SIZE(run_option_table);
+
+int run_options_init(struct run_options *o)
+{
+	*o = (struct run_options){.root = "/", .hostname = "husk", .uid = getuid(), .gid = getgid()};
+	o->trap = getenv("HUSK_TRAP");
+	for (char **e = environ; e && *e; e++)
+		if (words_add(&o->env, strdup(*e)))
+			return -1;
+	return 0;
+}
+
+void run_options_free(struct run_options *o)
+{
+	words_clear(&o->tmpfs);
+	words_clear(&o->env);
+	free(o->tmpfs.word);
+	free(o->env.word);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel process's own filter, from one table: what is not listed is refused.
+ *
+ * A line may pin one argument: the call is allowed when (argument & mask) == value, for one of the lines that
+ * name it. So nothing can be mapped executable, no file be opened for writing, no program be started, no
+ * socket be made but pairs, whatever the code of this process is made to do.
+ */
+#include "host/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct allowed {
+	u16 nr;
+	u8 arg;
+	u32 mask, value; /* of the argument's low 32 bits; mask 0: any */
+};
+
+static const struct allowed allowed[] = {
+	/* Waiting and waking. */
+	{SYS_epoll_wait},
+	{SYS_epoll_pwait},
+	{SYS_epoll_pwait2},
+	{SYS_epoll_ctl},
+	{SYS_epoll_create1},
+	{SYS_eventfd2},
+	{SYS_futex},
+	{SYS_poll},
+	{SYS_ppoll},
+	{SYS_sched_yield},
+	{SYS_sched_getaffinity},
+	{SYS_clock_gettime},
+	{SYS_clock_nanosleep},
+	{SYS_timerfd_create},
+	{SYS_timerfd_settime},
+	{SYS_getcpu},
+	/* Guests: their memory, descriptors and deaths. */
+	{SYS_ioctl},
+	{SYS_process_vm_readv},
+	{SYS_process_vm_writev},
+	{SYS_socketpair, 0, ~0u, AF_UNIX},
+	{SYS_setsockopt, 1, ~0u, SOL_SOCKET},
+	{SYS_sendmsg},
+	{SYS_recvmsg},
+	{SYS_waitid},
+	{SYS_wait4},
+	{SYS_pidfd_open},
+	{SYS_pidfd_send_signal},
+	{SYS_kill},
+	{SYS_tgkill},
+	/* Files: only for reading, by descriptors. */
+	{SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
+	{SYS_openat2},
+	{SYS_read},
+	{SYS_pread64},
+	{SYS_preadv},
+	{SYS_preadv2},
+	{SYS_readv},
+	{SYS_write},
+	{SYS_pwrite64},
+	{SYS_pwritev},
+	{SYS_writev},
+	{SYS_lseek},
+	{SYS_close},
+	{SYS_fstat},
+	{SYS_newfstatat},
+	{SYS_statx},
+	{SYS_fstatfs},
+	{SYS_readlinkat},
+	{SYS_faccessat2},
+	{SYS_getdents64},
+	{SYS_fcntl},
+	{SYS_memfd_create},
+	{SYS_ftruncate},
+	{SYS_fallocate},
+	{SYS_copy_file_range},
+	{SYS_fadvise64},
+	/* Its own memory: nothing executable. */
+	{SYS_mmap, 2, PROT_EXEC, 0},
+	{SYS_mprotect, 2, PROT_EXEC, 0},
+	{SYS_munmap},
+	{SYS_mremap},
+	{SYS_madvise},
+	{SYS_brk},
+	{SYS_getrandom},
+	/* Its own end and signals. */
+	{SYS_rt_sigprocmask},
+	{SYS_rt_sigaction},
+	{SYS_rt_sigreturn},
+	{SYS_getpid},
+	{SYS_gettid},
+	{SYS_exit},
+	{SYS_exit_group},
+};
+
+#define LOAD(field) \
+	(struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define JUMP_EQ(k, yes, no) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
+#define RETURN(k)           (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (k))
+
+int host_filter_count(void)
+{
+	return ARRAY_SIZE(allowed);
+}
+
+/* Five instructions a pinned line, two a plain one; the number stays in the accumulator between lines. */
+static u16 build(struct sock_filter *f, u32 otherwise)
+{
+	u16 n = 0;
+
+	f[n++] = LOAD(arch);
+	f[n++] = JUMP_EQ(AUDIT_ARCH_X86_64, 1, 0);
+	f[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	f[n++] = LOAD(nr);
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
+		const struct allowed *a = &allowed[i];
+
+		if (!a->mask) {
+			f[n++] = JUMP_EQ(a->nr, 0, 1);
+			f[n++] = RETURN(SECCOMP_RET_ALLOW);
+			continue;
+		}
+		f[n++] = JUMP_EQ(a->nr, 0, 5);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						      offsetof(struct seccomp_data, args) + 8u * a->arg);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, a->mask);
+		f[n++] = JUMP_EQ(a->value, 0, 1);
+		f[n++] = RETURN(SECCOMP_RET_ALLOW);
+		f[n++] = LOAD(nr);
+	}
+	f[n++] = RETURN(otherwise);
+	return n;
+}
+
+int host_filter_install(bool kill)
+{
+	struct sock_filter code[8 + 6 * ARRAY_SIZE(allowed)];
+	struct sock_fprog program = {.filter = code};
+	u32 otherwise = kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+
+	program.len = build(code, otherwise);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
+		return errno == EAGAIN || errno == ESRCH ? -EBUSY : -errno;
+	return 0;
+}

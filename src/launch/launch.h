@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The outer jail of the kernel process: what it gives up before a guest runs. Each layer is used where the
+ * host has it, none is required; the report says which are on.
+ *
+ * The order matters: everything that changes who the process is (no_new_privs, capabilities, Landlock) comes
+ * before the zygote, or the host would refuse process_vm_readv() on guests; the filter of the kernel process
+ * comes after it.
+ */
+#ifndef HUSK_LAUNCH_LAUNCH_H
+#define HUSK_LAUNCH_LAUNCH_H
+
+#include "base/types.h"
+
+enum layer {
+	LAYER_NO_NEW_PRIVS,
+	LAYER_CAPABILITIES,
+	LAYER_RLIMITS,
+	LAYER_LANDLOCK,
+	LAYER_FILTER,
+	NR_LAYERS,
+};
+
+struct launch {
+	const char *root;  /* the guest's root tree on the host; borrowed */
+	bool no_landlock;  /* leave the layer out (developers) */
+	bool no_filter;    /* leave the kernel's filter out (developers) */
+	bool filter_kills; /* a call outside the filter's table ends husk instead of failing with EPERM */
+	struct layer_state {
+		bool on;
+		char why[96]; /* why it is off, or what it does */
+	} layers[NR_LAYERS];
+};
+
+/* The name of a layer in reports. */
+const char *layer_name(enum layer layer);
+
+/* For struct sandbox_config.confine: @phase 0 before the zygote, 1 after it; @arg is a struct launch. 0, or a
+ * negative errno with a sentence in @why, when something failed that must not. */
+int launch_confine(int phase, void *arg, char *why, size_t size);
+
+/* The layers, one file each: 0 when it is on, else a negative errno with the reason in the layer's @why. */
+int launch_no_new_privs(struct launch *l);
+int launch_capabilities(struct launch *l);
+int launch_rlimits(struct launch *l);
+int launch_landlock(struct launch *l);
+int launch_filter(struct launch *l);
+
+#endif
