@@ -37,12 +37,20 @@ static u64 random_u64(struct kernel *k)
 	return x;
 }
 
+static u64 no_random(struct kernel *k)
+{
+	(void)k;
+	return 0;
+}
+
 void mm_layout(struct mm *mm, u64 stack_limit, bool randomize)
 {
 	u64 pad = VMA_GUARD_GAP + (randomize ? STACK_RND : 0);
 	u64 gap = stack_limit + pad > stack_limit ? stack_limit + pad : stack_limit;
-	u64 rnd = randomize ? mm->random(mm->k) % MMAP_RND * PAGE_SIZE : 0;
+	u64 rnd;
 
+	mm->random = randomize ? random_u64 : no_random;
+	rnd = mm->random(mm->k) % MMAP_RND * PAGE_SIZE;
 	gap = max(gap, MIN_GAP);
 	gap = min(gap, TRAP_GUEST_TOP / 6 * 5);
 	mm->mmap_base = page_up(TRAP_GUEST_TOP - gap - rnd);
@@ -56,7 +64,6 @@ static struct mm *alloc_mm(struct kernel *k)
 		return NULL;
 	mm->k = k;
 	mm->refs = mm->users = 1;
-	mm->random = random_u64;
 	mm->dumpable = 1;
 	list_init(&mm->undos);
 	vma_store_init(&mm->vmas, MM_MAX_COUNT);
@@ -114,6 +121,7 @@ struct mm *mm_fork(struct mm *mm)
 		}
 	}
 	child->mmap_base = mm->mmap_base;
+	child->random = mm->random;
 	child->start_brk = mm->start_brk;
 	child->brk = mm->brk;
 	child->start_code = mm->start_code;
