@@ -9,6 +9,7 @@
  */
 #include "mm/mm.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -207,6 +208,24 @@ void mm_unuse(struct mm *mm)
 		mm->exe = NULL;
 	}
 	mm_put(mm);
+}
+
+/* Declared in core/usermem.h. */
+long mm_peek(struct mm *mm, void *to, u64 addr, size_t size)
+{
+	u64 at = addr;
+
+	if (!mm->space || mm->space->dead)
+		return 0;
+	while (at - addr < size) {
+		struct vma *v = vma_lookup(&mm->vmas, at);
+
+		if (!v)
+			break;
+		at = v->end;
+	}
+	size = min(size, (size_t)(at - addr));
+	return size ? mm->k->trap_ops->read(mm->space, to, addr, size) : -EFAULT;
 }
 
 void mm_account(struct mm *mm)
