@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Synthetic trees (proc, dev): directories and files described by tables, contents made when they are opened.
+ */
+#ifndef HUSK_KERNEL_VFS_SYNTH_H
+#define HUSK_KERNEL_VFS_SYNTH_H
+
+#include "vfs/inode.h"
+
+struct synth_ops;
+
+/* One entry of a static table, ended by a NULL name. */
+struct synth_entry {
+	const char *name;
+	u32 mode; /* type and permissions */
+	const struct synth_ops *ops;
+	const struct synth_entry *children; /* a static directory */
+	u64 rdev;
+	const void *data; /* for ops */
+};
+
+/* What a node does; @data is the entry's data, @owner what a dynamic directory's lookup set (pid, descriptor, ...). */
+struct synth_node {
+	struct kernel *k;
+	const struct synth_entry *entry;
+	const void *data;
+	u64 owner;
+};
+
+struct synth_ops {
+	/* Regular files: the whole text at open; *out is malloc()ed, consumed. 0 or -errno. */
+	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
+	int (*store)(struct synth_node *n, struct task *t, const char *text, size_t size); /* nullable: -EACCES at open */
+	/* Symlinks: text, or a place. */
+	long (*readlink)(struct synth_node *n, struct task *t, char *buf, size_t size);
+	int (*follow)(struct synth_node *n, struct task *t, struct path *out);
+	/* Dynamic directories: finds @name: fills *entry (static) and *owner; -ENOENT. */
+	int (*lookup)(struct synth_node *n, struct task *t, const char *name, size_t len, const struct synth_entry **entry,
+		      u64 *owner);
+	/* The first name whose key is above *key: into @name[64], sets *key and *type (DT_*); false at the end. Keys order
+	 * dynamic names (pids, descriptors). Listed after the static children. */
+	bool (*next)(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type);
+	/* Devices and other special opens. */
+	int (*open)(struct synth_node *n, struct task *t, u32 flags, struct file **out);
+	/* Owner ids of the node; NULL: 0, 0. */
+	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
+};
+
+/* A file system from a static table; @type as /proc/mounts shows it. */
+int synth_super(struct kernel *k, const char *type, const struct synth_entry *root, struct super **out);
+
+#endif
