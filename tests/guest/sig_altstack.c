@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows the alternate signal stack: its errors, SA_ONSTACK, nesting, overflow, SS_AUTODISARM, fork and threads. */
+/* Shows the alternate signal stack: its errors, SA_ONSTACK, nesting, overflow, SS_AUTODISARM, fork and
+ * threads. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows the signal frame: registers and vector state kept over handlers, changed by them, layout, flags, red zone. */
+/* Shows the signal frame: registers and vector state kept over handlers, changed by them, layout, flags, red
+ * zone. */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <signal.h>
@@ -33,7 +34,10 @@ static void smash(int signo, siginfo_t *info, void *context)
 			 :
 			 : "xmm0", "xmm1", "xmm7", "xmm15", "cc");
 	if (__builtin_cpu_supports("avx"))
-		__asm__ volatile("vcmpps $15, %%ymm0, %%ymm0, %%ymm0\n\tvmovaps %%ymm0, %%ymm7" : : : "xmm0", "xmm7");
+		__asm__ volatile("vcmpps $15, %%ymm0, %%ymm0, %%ymm0\n\tvmovaps %%ymm0, %%ymm7"
+				 :
+				 :
+				 : "xmm0", "xmm7");
 	CHECK_EQ((uintptr_t)uc->uc_mcontext.fpregs % 64, 0);
 	CHECK((uintptr_t)uc->uc_mcontext.fpregs > (uintptr_t)uc);
 	CHECK(here % 16 == 0);
@@ -60,15 +64,18 @@ static int vectors_kept(void)
 	int avx = __builtin_cpu_supports("avx");
 
 	__asm__ volatile("stmxcsr %0" : "=m"(old));
-	__asm__ volatile("fldcw %[cw]\n\tldmxcsr %[mx]\n\tmovaps (%[p]), %%xmm0\n\tmovaps 16(%[p]), %%xmm15\n\t"
-			 "syscall\n\t"
-			 "movaps %%xmm0, (%[g])\n\tmovaps %%xmm15, 16(%[g])\n\tfnstcw %[cwa]\n\tstmxcsr %[mxa]\n\tfninit"
-			 : "=a"(r), [cwa] "=m"(cw_after), [mxa] "=m"(mxcsr_after)
-			 : "a"(SYS_kill), "D"(pid), "S"((long)SIGUSR1), [p] "r"(pattern), [g] "r"(got), [cw] "m"(cw),
-			   [mx] "m"(mxcsr)
-			 : "rcx", "r11", "memory", "xmm0", "xmm15");
+	__asm__ volatile(
+		"fldcw %[cw]\n\tldmxcsr %[mx]\n\tmovaps (%[p]), %%xmm0\n\tmovaps 16(%[p]), %%xmm15\n\t"
+		"syscall\n\t"
+		"movaps %%xmm0, (%[g])\n\tmovaps %%xmm15, 16(%[g])\n\tfnstcw %[cwa]\n\tstmxcsr "
+		"%[mxa]\n\tfninit"
+		: "=a"(r), [cwa] "=m"(cw_after), [mxa] "=m"(mxcsr_after)
+		: "a"(SYS_kill), "D"(pid),
+		  "S"((long)SIGUSR1), [p] "r"(pattern), [g] "r"(got), [cw] "m"(cw), [mx] "m"(mxcsr)
+		: "rcx", "r11", "memory", "xmm0", "xmm15");
 	__asm__ volatile("ldmxcsr %0" : : "m"(old));
-	if (r || memcmp(got, pattern, sizeof got) || cw_after != cw || (mxcsr_after & 0xffc0) != (mxcsr & 0xffc0))
+	if (r || memcmp(got, pattern, sizeof got) || cw_after != cw ||
+	    (mxcsr_after & 0xffc0) != (mxcsr & 0xffc0))
 		return 0;
 	if (!avx)
 		return 1;
@@ -85,21 +92,22 @@ static int registers_kept(void)
 {
 	long pid = getpid(), ok;
 
-	__asm__ volatile("mov $0x1111, %%rbx\n\tmov $0x2222, %%r8\n\tmov $0x3333, %%r9\n\tmov $0x4444, %%r10\n\t"
-			 "mov $0x5555, %%r12\n\tmov $0x6666, %%r13\n\tmov $0x7777, %%r14\n\tmov $0x8888, %%r15\n\t"
-			 "movq $0x5aa5, -8(%%rsp)\n\tmovq $0x5aa6, -128(%%rsp)\n\tstd\n\tstc\n\t"
-			 "mov $62, %%eax\n\tsyscall\n\t"
-			 "setc %%dl\n\tcld\n\tmovzbl %%dl, %%edx\n\t"
-			 "xor $0x1111, %%rbx\n\txor $0x2222, %%r8\n\txor $0x3333, %%r9\n\txor $0x4444, %%r10\n\t"
-			 "xor $0x5555, %%r12\n\txor $0x6666, %%r13\n\txor $0x7777, %%r14\n\txor $0x8888, %%r15\n\t"
-			 "or %%rbx, %%r8\n\tor %%r9, %%r8\n\tor %%r10, %%r8\n\tor %%r12, %%r8\n\tor %%r13, %%r8\n\t"
-			 "or %%r14, %%r8\n\tor %%r15, %%r8\n\tor %%rax, %%r8\n\t"
-			 "mov -8(%%rsp), %%rax\n\txor $0x5aa5, %%rax\n\tor %%rax, %%r8\n\t"
-			 "mov -128(%%rsp), %%rax\n\txor $0x5aa6, %%rax\n\tor %%rax, %%r8\n\t"
-			 "xor $1, %%edx\n\tor %%rdx, %%r8\n\tmov %%r8, %0"
-			 : "=a"(ok)
-			 : "D"(pid), "S"((long)SIGUSR1)
-			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+	__asm__ volatile(
+		"mov $0x1111, %%rbx\n\tmov $0x2222, %%r8\n\tmov $0x3333, %%r9\n\tmov $0x4444, %%r10\n\t"
+		"mov $0x5555, %%r12\n\tmov $0x6666, %%r13\n\tmov $0x7777, %%r14\n\tmov $0x8888, %%r15\n\t"
+		"movq $0x5aa5, -8(%%rsp)\n\tmovq $0x5aa6, -128(%%rsp)\n\tstd\n\tstc\n\t"
+		"mov $62, %%eax\n\tsyscall\n\t"
+		"setc %%dl\n\tcld\n\tmovzbl %%dl, %%edx\n\t"
+		"xor $0x1111, %%rbx\n\txor $0x2222, %%r8\n\txor $0x3333, %%r9\n\txor $0x4444, %%r10\n\t"
+		"xor $0x5555, %%r12\n\txor $0x6666, %%r13\n\txor $0x7777, %%r14\n\txor $0x8888, %%r15\n\t"
+		"or %%rbx, %%r8\n\tor %%r9, %%r8\n\tor %%r10, %%r8\n\tor %%r12, %%r8\n\tor %%r13, %%r8\n\t"
+		"or %%r14, %%r8\n\tor %%r15, %%r8\n\tor %%rax, %%r8\n\t"
+		"mov -8(%%rsp), %%rax\n\txor $0x5aa5, %%rax\n\tor %%rax, %%r8\n\t"
+		"mov -128(%%rsp), %%rax\n\txor $0x5aa6, %%rax\n\tor %%rax, %%r8\n\t"
+		"xor $1, %%edx\n\tor %%rdx, %%r8\n\tmov %%r8, %0"
+		: "=a"(ok)
+		: "D"(pid), "S"((long)SIGUSR1)
+		: "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
 	return ok == 0;
 }
 
@@ -127,7 +135,8 @@ static void test_change(void)
 	sa.sa_sigaction = change;
 	sa.sa_flags = SA_SIGINFO;
 	sigaction(SIGUSR2, &sa, NULL);
-	__asm__ volatile("xor %%r12d, %%r12d\n\tpcmpeqd %%xmm3, %%xmm3\n\tclc\n\tsyscall\n\tsetc %[c]\n\tmov %%r12, %[r]\n\t"
+	__asm__ volatile("xor %%r12d, %%r12d\n\tpcmpeqd %%xmm3, %%xmm3\n\tclc\n\tsyscall\n\tsetc %[c]\n\tmov "
+			 "%%r12, %[r]\n\t"
 			 "movq %%xmm3, %[x]"
 			 : "=a"(rax), [c] "=&r"(carry), [r] "=&r"(r12), [x] "=&r"(xmm)
 			 : "a"(SYS_kill), "D"(pid), "S"((long)SIGUSR2)
@@ -172,7 +181,10 @@ static int dies(void (*how)(void))
 
 static void bad_stack(void)
 {
-	__asm__ volatile("mov $64, %%rsp\n\tsyscall\n\tud2" : : "a"(SYS_kill), "D"((long)getpid()), "S"((long)SIGUSR1) : "memory");
+	__asm__ volatile("mov $64, %%rsp\n\tsyscall\n\tud2"
+			 :
+			 : "a"(SYS_kill), "D"((long)getpid()), "S"((long)SIGUSR1)
+			 : "memory");
 }
 
 static void bad_return(void)

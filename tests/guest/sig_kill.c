@@ -158,7 +158,7 @@ static void test_threads(void)
 	CHECK_EQ(taker, other);
 	taker = 0;
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
-	CHECK_EQ(taker, getpid()); /* the main thread, as it does not block it: before kill() returns */
+	CHECK_EQ(taker, getpid());   /* the main thread, as it does not block it: before kill() returns */
 	CHECK_EQ(kill(other, 0), 0); /* any thread's number names the process */
 	pthread_barrier_wait(&barrier);
 	pthread_join(t, NULL);

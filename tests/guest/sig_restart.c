@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows what a handler makes of a blocked call: EINTR or restart, by call and by SA_RESTART; ignored signals; stops. */
+/* Shows what a handler makes of a blocked call: EINTR or restart, by call and by SA_RESTART; ignored signals;
+ * stops. */
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <poll.h>

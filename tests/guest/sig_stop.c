@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows job control: stop and continue with waitpid, SIGCHLD and its flags, threads, orphans, what cancels what. */
+/* Shows job control: stop and continue with waitpid, SIGCHLD and its flags, threads, orphans, what cancels
+ * what. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -94,7 +95,8 @@ static void test_stop(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* SIGCONT takes back a pending stop, a stop a pending SIGCONT; a handler for SIGCONT runs after the continuation. */
+/* SIGCONT takes back a pending stop, a stop a pending SIGCONT; a handler for SIGCONT runs after the
+ * continuation. */
 static void test_cancel(void)
 {
 	sigset_t set, pending;
@@ -209,11 +211,11 @@ static void test_default(void)
 	static const struct {
 		int signo, dies;
 	} table[] = {
-		{SIGHUP, 1},  {SIGINT, 1},  {SIGQUIT, 1},   {SIGILL, 1},    {SIGTRAP, 1}, {SIGABRT, 1}, {SIGBUS, 1},
-		{SIGFPE, 1},  {SIGKILL, 1}, {SIGUSR1, 1},   {SIGSEGV, 1},   {SIGUSR2, 1}, {SIGPIPE, 1}, {SIGALRM, 1},
-		{SIGTERM, 1}, {16, 1},	    {SIGCHLD, 0},   {SIGCONT, 0},   {SIGURG, 0},  {SIGXCPU, 1}, {SIGXFSZ, 1},
-		{SIGVTALRM, 1}, {SIGPROF, 1}, {SIGWINCH, 0}, {SIGIO, 1},    {SIGPWR, 1},  {SIGSYS, 1},	{40, 1},
-		{64, 1},
+		{SIGHUP, 1},  {SIGINT, 1},  {SIGQUIT, 1}, {SIGILL, 1},    {SIGTRAP, 1}, {SIGABRT, 1},
+		{SIGBUS, 1},  {SIGFPE, 1},  {SIGKILL, 1}, {SIGUSR1, 1},   {SIGSEGV, 1}, {SIGUSR2, 1},
+		{SIGPIPE, 1}, {SIGALRM, 1}, {SIGTERM, 1}, {16, 1},        {SIGCHLD, 0}, {SIGCONT, 0},
+		{SIGURG, 0},  {SIGXCPU, 1}, {SIGXFSZ, 1}, {SIGVTALRM, 1}, {SIGPROF, 1}, {SIGWINCH, 0},
+		{SIGIO, 1},   {SIGPWR, 1},  {SIGSYS, 1},  {40, 1},        {64, 1},
 	};
 	int status;
 

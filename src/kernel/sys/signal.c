@@ -5,7 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "task/life.h"
 #include "task/signal.h"
+#include "vfs/file.h"
 
 #define SIGSET_SIZE 8
 #define NSIG_MAX    64
@@ -154,6 +156,41 @@ long sys_rt_tgsigqueueinfo(struct task *t, struct call *c)
 		return -EINVAL;
 	r = read_info(t, c->arg[3], (int)c->arg[2], tid, &info);
 	return r < 0 ? r : send_to_thread(t, tgid, tid, &info);
+}
+
+long sys_pidfd_send_signal(struct task *t, struct call *c)
+{
+	int signo = (int)c->arg[1], r;
+	struct thread_group *g;
+	struct file *f;
+	siginfo_t info;
+
+	if ((u32)c->arg[3])
+		return -EINVAL;
+	r = fd_get(t, (int)c->arg[0], &f);
+	if (r < 0)
+		return r;
+	g = pidfd_group(f);
+	r = -EBADF;
+	if (!g)
+		goto put;
+	info = signal_info_from(t, signo, SI_USER);
+	if (c->arg[2]) {
+		r = user_get(t, &info, c->arg[2]);
+		if (r < 0)
+			goto put;
+		r = -EINVAL;
+		if (info.si_signo != signo)
+			goto put;
+		r = -EPERM;
+		if ((info.si_code >= 0 || info.si_code == SI_TKILL) && g != t->group)
+			goto put;
+	}
+	/* A process that was waited for has no leader any more. */
+	r = g->leader ? send_checked(t, g->leader, &info, true) : -ESRCH;
+put:
+	file_put(f);
+	return r;
 }
 
 /* ---- handlers and masks ---- */
