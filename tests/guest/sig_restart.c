@@ -15,7 +15,8 @@
 
 #include "check.h"
 
-static volatile int calls;
+static volatile int *counter; /* shared with the helper */
+#define calls (*counter)
 static int wake[2]; /* a pipe whose writing the helper does after the signal, to end what was restarted */
 static volatile int *word;
 
@@ -52,12 +53,16 @@ enum end { END_NOTHING, END_WRITE, END_WORD, END_CHILD };
 /* A child that signals its parent once that sleeps, then ends what may have been restarted. */
 static pid_t helper(int signo, enum end end)
 {
+	int before = calls;
 	pid_t parent = getpid(), child = fork();
 
 	if (child)
 		return child;
 	wait_state(parent, 'S');
 	kill(parent, signo);
+	/* What ends the call must not come before the signal has interrupted it. */
+	while (signo == SIGUSR1 && calls == before)
+		sched_yield();
 	if (signo == SIGSTOP) {
 		wait_state(parent, 'T');
 		kill(parent, SIGCONT);
@@ -187,6 +192,7 @@ int main(void)
 
 	CHECK_EQ(pipe(wake), 0);
 	word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	counter = word + 1;
 	before = calls;
 	CHECK_EQ(try_read(0, SIGUSR1), -EINTR);
 	CHECK_EQ(calls, before + 1);

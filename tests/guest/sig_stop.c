@@ -3,6 +3,7 @@
  * what. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,6 +35,13 @@ static void watch(int flags)
 	chld = 0;
 }
 
+static void await(int n)
+{
+	while (chld < n)
+		sched_yield();
+	CHECK_EQ(chld, n);
+}
+
 static pid_t sleeper(void)
 {
 	pid_t child = fork();
@@ -57,7 +65,7 @@ static void test_stop(void)
 	kill(child, SIGSTOP);
 	CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
 	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-	CHECK_EQ(chld, 1);
+	await(1); /* the signal may come after the status */
 	CHECK_EQ(last.si_code, CLD_STOPPED);
 	CHECK_EQ(last.si_status, SIGSTOP);
 	CHECK_EQ(last.si_pid, child);
@@ -65,7 +73,7 @@ static void test_stop(void)
 	kill(child, SIGCONT);
 	CHECK_EQ(waitpid(child, &status, WCONTINUED), child);
 	CHECK(WIFCONTINUED(status));
-	CHECK_EQ(chld, 2);
+	await(2);
 	CHECK_EQ(last.si_code, CLD_CONTINUED);
 	CHECK_EQ(last.si_status, SIGCONT);
 	CHECK_EQ(waitpid(child, &status, WNOHANG | WUNTRACED | WCONTINUED), 0);
