@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mmap and munmap: every kind of mapping, hints, fixed places, errors in Linux's order, terabyte
  * reservations. */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>

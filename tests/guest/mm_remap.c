@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mremap: growing, shrinking, moving, keeping the old place, doubling shared mappings, errors in Linux's
  * order. */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/mman.h>
