@@ -102,6 +102,8 @@ bool signal_queue_entry(struct task *t, struct sigpending *p, struct sigqueue *q
 void sigpending_remove(struct sigpending *p, u64 mask);
 void group_stop_begin(struct task *t, int signo);
 void task_stop_now(struct task *t);
+/* The stop may be complete: the last thread to stop has stopped or ended. */
+void group_stop_check(struct thread_group *g);
 void group_continue(struct thread_group *g);
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info);
 int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);

@@ -239,14 +239,8 @@ void signal_task_exit(struct task *t)
 	/* Blocked from now on: nothing is sent to it any more. */
 	retarget(t, ~t->blocked);
 	t->blocked = ~0UL;
-	if (t->work & TASK_WORK_STOP) {
-		t->work &= ~TASK_WORK_STOP;
-		if (g->stop_left > 0 && --g->stop_left == 0 && !g->exiting) {
-			g->stopped = true;
-			g->stop_reported = g->continued = false;
-			signal_notify_parent(g, CLD_STOPPED);
-		}
-	}
+	t->work &= ~TASK_WORK_STOP;
+	group_stop_check(g);
 	sigpending_flush(&t->pending);
 	t->work &= ~(TASK_WORK_SIGNAL | TASK_WORK_SIGMASK);
 }

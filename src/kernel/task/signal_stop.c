@@ -2,7 +2,7 @@
 /*
  * Job control: a group stops and goes on as one, and its parent hears of it.
  *
- * The thread that takes a stop signal marks all its siblings (TASK_WORK_STOP, counted in group->stop_left);
+ * The thread that takes a stop signal marks all its siblings (TASK_WORK_STOP, group->stopping);
  * each stops on its way back to the guest. When the last has stopped, the group counts as stopped and the
  * parent is told. SIGCONT undoes all of it at the time it is sent.
  */
@@ -17,18 +17,32 @@ static void group_stopped(struct thread_group *g)
 	signal_notify_parent(g, CLD_STOPPED);
 }
 
+/* Whether a thread has yet to stop. */
+static bool stop_incomplete(const struct thread_group *g)
+{
+	const struct task *t;
+
+	list_for_each (t, &g->threads, group_node) {
+		if (t->state != TASK_DEAD && (t->work & TASK_WORK_STOP))
+			return true;
+	}
+	return false;
+}
+
+void group_stop_check(struct thread_group *g)
+{
+	if (!g->stopping || g->exiting || stop_incomplete(g))
+		return;
+	g->stopping = false;
+	group_stopped(g);
+}
+
 /* The calling task takes its part in the stop: it does not go back to the guest. */
 void task_stop_now(struct task *t)
 {
-	struct thread_group *g = t->group;
-
-	if (t->work & TASK_WORK_STOP) {
-		t->work &= ~TASK_WORK_STOP;
-		g->stop_left--;
-	}
+	t->work &= ~TASK_WORK_STOP;
 	t->state = TASK_STOPPED;
-	if (g->stop_left <= 0 && !g->stopped)
-		group_stopped(g);
+	group_stop_check(t->group);
 }
 
 /* @t took @signo, whose action is to stop the group. @t itself has its part to do by task_stop_now(). */
@@ -38,12 +52,11 @@ void group_stop_begin(struct task *t, int signo)
 	struct task *other;
 
 	g->stop_signal = signo;
-	g->stop_left = 0;
+	g->stopping = true;
 	list_for_each (other, &g->threads, group_node) {
 		if (other->state == TASK_DEAD || (other->state == TASK_STOPPED && other != t))
 			continue;
 		other->work |= TASK_WORK_STOP;
-		g->stop_left++;
 		if (other != t)
 			task_kick(other);
 	}
@@ -52,11 +65,10 @@ void group_stop_begin(struct task *t, int signo)
 /* SIGCONT was sent to @g. */
 void group_continue(struct thread_group *g)
 {
-	bool was_stopped = g->stopped, was_stopping = g->stop_left > 0;
+	bool was_stopped = g->stopped, was_stopping = g->stopping;
 	struct task *t;
 
-	g->stopped = false;
-	g->stop_left = 0;
+	g->stopped = g->stopping = false;
 	list_for_each (t, &g->threads, group_node) {
 		t->work &= ~TASK_WORK_STOP;
 		if (t->state == TASK_STOPPED)
@@ -78,6 +90,18 @@ static clock_t clock_ticks(u64 ns)
 	return (clock_t)(ns / 10000000);
 }
 
+/* A thread that still has handlers; NULL: the group is gone. */
+static struct task *group_alive(const struct thread_group *g)
+{
+	struct task *t;
+
+	list_for_each (t, &g->threads, group_node) {
+		if (t->state != TASK_DEAD && t->sighand)
+			return t;
+	}
+	return NULL;
+}
+
 void signal_notify_parent(struct thread_group *child, int why)
 {
 	struct thread_group *parent = child->parent;
@@ -90,8 +114,8 @@ void signal_notify_parent(struct thread_group *child, int why)
 
 	if (!parent)
 		return;
-	p = list_empty(&parent->threads) ? NULL : list_first(&parent->threads, struct task, group_node);
-	if (p && p->sighand && signo > 0 && signo <= 64) {
+	p = group_alive(parent);
+	if (p && signo > 0 && signo <= 64) {
 		info = signal_info(signo, why);
 		info.si_pid = child->tgid;
 		info.si_uid = t->cred->uid;

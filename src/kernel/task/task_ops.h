@@ -20,11 +20,12 @@ struct thread_group {
 	struct thread_group *parent; /* NULL: husk itself is init (pid 1) */
 	struct list children;        /* struct thread_group, by sibling */
 	struct list sibling;
-	int parent_tid_of_death_signal;
+	int parent_tid_of_death_signal; /* the parent's thread that made it, for PR_SET_PDEATHSIG and __WNOTHREAD */
 	int pgid, sid;
 	bool session_leader, execed; /* setpgid's EACCES after exec */
 	struct tty *ctty;            /* controlling terminal of the session, nullable */
 	struct wait_queue child_wait; /* parents in wait4() */
+	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
 	bool subreaper, has_child_subreaper;
 
 	struct sigpending shared_pending;
@@ -33,7 +34,7 @@ struct thread_group {
 	struct task *exec_task; /* the task whose execve waits for its siblings to end */
 	bool stopped, stop_reported, continued; /* job control, for wait4(WUNTRACED|WCONTINUED) */
 	int stop_signal;
-	int stop_left; /* threads that have yet to stop (TASK_WORK_STOP) */
+	bool stopping; /* threads with TASK_WORK_STOP have yet to stop */
 	bool zombie;
 	int exit_status; /* of a zombie */
 
@@ -43,6 +44,7 @@ struct thread_group {
 	struct posix_timers *posix_timers; /* signal/time code */
 	u64 itimer_virt[2], itimer_prof[2];
 	u64 start_ns;
+	bool borrows_space; /* a vfork child: the host process's CPU time is its parent's until it execs */
 	u64 utime_ns, stime_ns, cutime_ns, cstime_ns; /* of ended threads; of waited-for children */
 	u64 min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, cnvcsw, cnivcsw, maxrss_kb, cmaxrss_kb;
 	int oom_score_adj;
