@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/task.h"
+#include "core/tracer.h"
 
 #define BIG_WRITE    8192 /* from here on one process_vm_writev() is cheaper than pieces through the slot */
 
@@ -121,6 +122,26 @@ long user_string(struct task *t, char *to, u64 addr, size_t size)
 	return -ENAMETOOLONG;
 }
 
+size_t user_peek(struct task *t, void *to, u64 addr, size_t size)
+{
+	const struct trap_ops *trap = t->k->trap_ops;
+	size_t done = 0;
+
+	while (t->thread && done < size) {
+		size_t n = trap->precopied(t->thread, (char *)to + done, addr + done, size - done);
+		long got;
+
+		if (!n) {
+			got = trap->read(t->thread->space, (char *)to + done, addr + done, size - done);
+			if (got <= 0)
+				break;
+			n = (size_t)got;
+		}
+		done += n;
+	}
+	return done;
+}
+
 /* The stub has brought a piece, or could not. */
 static void fetched(void *arg, long result)
 {
@@ -179,6 +200,8 @@ int user_write(struct task *t, u64 addr, const void *from, size_t size)
 		return 0;
 	if (t->k->ops.access(t, addr, size, true, &ok))
 		return -EFAULT;
+	if (t->k->tracer)
+		t->k->tracer->wrote(t->k->tracer, t, addr, from, size);
 	if (!t->mem.out && size >= BIG_WRITE && !trap->ops_pending(t->thread->space)) {
 		long n = trap->write(t->thread->space, addr, from, size);
 
