@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The strings of an execve: reading them from the caller, their limits, and what a script's first line adds.
+ *
+ * Reading may be broken off by CALL_FETCH between any two strings: what has been read stays in struct exec,
+ * and the next call goes on behind it. Strings mostly lie together, so guest memory is read by pages.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "task/exec.h"
+
+/* ---- reading ---- */
+
+static int load_page(struct task *t, struct exec *e, u64 page)
+{
+	int err;
+
+	if (e->page_addr == page)
+		return 0;
+	e->page_addr = ~0UL;
+	err = user_read(t, e->page, page, PAGE_SIZE);
+	if (!err)
+		e->page_addr = page;
+	return err;
+}
+
+static int read_pointer(struct task *t, struct exec *e, u64 addr, u64 *out)
+{
+	if (addr % PAGE_SIZE > PAGE_SIZE - sizeof *out)
+		return user_get(t, out, addr);
+	int err = load_page(t, e, align_down(addr, PAGE_SIZE));
+	if (!err)
+		memcpy(out, e->page + addr % PAGE_SIZE, sizeof *out);
+	return err;
+}
+
+static int reserve(struct exec_strings *s, size_t more)
+{
+	size_t room = max(s->room, (size_t)1024);
+	char *bytes;
+
+	if (s->used + more <= s->room)
+		return 0;
+	while (room < s->used + more)
+		room *= 2;
+	bytes = realloc(s->bytes, room);
+	if (!bytes)
+		return -ENOMEM;
+	s->bytes = bytes;
+	s->room = room;
+	return 0;
+}
+
+int exec_add_string(struct exec_strings *s, const char *string, size_t len)
+{
+	int err = reserve(s, len + 1);
+
+	if (err)
+		return err;
+	memcpy(s->bytes + s->used, string, len);
+	s->bytes[s->used + len] = 0;
+	s->used += len + 1;
+	s->count++;
+	return 0;
+}
+
+/* Appends the string at @addr; on any failure @s is as before. */
+static int read_string(struct task *t, struct exec *e, struct exec_strings *s, u64 addr)
+{
+	size_t len = 0, piece;
+	const char *from, *end;
+	int err;
+
+	for (;;) {
+		err = load_page(t, e, align_down(addr + len, PAGE_SIZE));
+		if (err)
+			return err;
+		from = e->page + (addr + len) % PAGE_SIZE;
+		piece = (size_t)(e->page + PAGE_SIZE - from);
+		end = memchr(from, 0, piece);
+		if (end)
+			piece = (size_t)(end - from) + 1;
+		if (len + piece > EXEC_MAX_STRING)
+			return -E2BIG;
+		err = reserve(s, len + piece);
+		if (err)
+			return err;
+		memcpy(s->bytes + s->used + len, from, piece);
+		len += piece;
+		if (end)
+			break;
+	}
+	s->used += len;
+	s->count++;
+	return 0;
+}
+
+int exec_read_strings(struct task *t, struct exec *e, struct exec_strings *s, u64 array)
+{
+	u64 pointer;
+	int err;
+
+	while (!s->complete) {
+		pointer = 0;
+		err = array ? read_pointer(t, e, array + s->count * sizeof pointer, &pointer) : 0;
+		if (err)
+			return err;
+		if (!pointer) {
+			s->complete = true;
+			break;
+		}
+		err = read_string(t, e, s, pointer);
+		if (err)
+			return err;
+		if (s->used + s->count * sizeof pointer > e->limit)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+int exec_copy_strings(struct exec_strings *s, char *const *vector)
+{
+	int err = 0;
+
+	for (; vector && *vector && !err; vector++)
+		err = exec_add_string(s, *vector, strlen(*vector));
+	s->complete = true;
+	return err;
+}
+
+/* ---- limits ---- */
+
+void exec_set_limit(struct task *t, struct exec *e)
+{
+	u64 stack = t->group->limits[RLIMIT_STACK].rlim_cur;
+
+	e->limit = max(min(EXEC_MAX_BYTES, stack / 4), EXEC_MIN_BYTES);
+}
+
+int exec_check_size(const struct exec *e)
+{
+	u64 bytes = strlen(e->path) + 1 + e->args.used + e->env.used;
+
+	bytes += (max(e->args.count, (u64)1) + e->env.count) * sizeof(u64);
+	for (int i = 0; i < e->nprefix; i++)
+		bytes += strlen(e->prefix[i]) + 1;
+	return bytes > e->limit ? -E2BIG : 0;
+}
+
+/* ---- scripts ---- */
+
+static bool blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static int push(struct exec *e, const char *from, size_t len)
+{
+	char *s;
+
+	if (e->nprefix == EXEC_MAX_PREFIX)
+		return -E2BIG;
+	s = strndup(from, len);
+	if (!s)
+		return -ENOMEM;
+	e->prefix[e->nprefix++] = s;
+	return 0;
+}
+
+static void drop_first_argument(struct exec *e)
+{
+	if (e->nprefix)
+		free(e->prefix[--e->nprefix]);
+	else
+		e->skip = 1;
+}
+
+/*
+ * The first line (fs/binfmt_script.c): blanks, a path, and, as one argument, whatever follows it up to the
+ * line's end without blanks around it. A path that may have been cut off by the buffer's end is refused, an
+ * argument is cut.
+ */
+int exec_script(struct exec *e, const char *script, const char **interp)
+{
+	const char *line = e->head + 2, *limit = e->head + EXEC_HEAD_SIZE;
+	const char *end = memchr(line, '\n', (size_t)(limit - line));
+	const char *name, *name_end, *arg;
+	size_t script_len = strlen(script);
+	char *own_script;
+	int err;
+
+	if (!end)
+		end = memchr(line, 0, (size_t)(limit - line));
+	if (!end) {
+		const char *p = line;
+
+		while (p < limit && blank(*p))
+			p++;
+		while (p < limit && !blank(*p))
+			p++;
+		if (p == limit)
+			return -ENOEXEC;
+		end = limit;
+	}
+	while (end > line && blank(end[-1]))
+		end--;
+	for (name = line; name < end && blank(*name); name++)
+		;
+	if (name == end || !*name)
+		return -ENOEXEC;
+	for (name_end = name; name_end < end && !blank(*name_end) && *name_end; name_end++)
+		;
+	for (arg = name_end; arg < end && blank(*arg); arg++)
+		;
+	/* @script may be what drop_first_argument() frees. */
+	own_script = strndup(script, script_len);
+	if (!own_script)
+		return -ENOMEM;
+	drop_first_argument(e);
+	err = push(e, own_script, script_len);
+	free(own_script);
+	if (!err && arg < end && *arg)
+		err = push(e, arg, (size_t)(end - arg));
+	if (!err)
+		err = push(e, name, (size_t)(name_end - name));
+	if (err)
+		return err;
+	*interp = e->prefix[e->nprefix - 1];
+	return exec_check_size(e);
+}
+
+void exec_free_strings(struct exec *e)
+{
+	free(e->args.bytes);
+	free(e->env.bytes);
+	while (e->nprefix)
+		free(e->prefix[--e->nprefix]);
+	e->args = e->env = (struct exec_strings){0};
+}
