@@ -276,6 +276,34 @@ static void do_search(void)
 	EXPECT(got == (a >= 0 ? address(a) : 0));
 }
 
+/* A copy by appending is the same, but for locked pages, which it has none of. */
+static void do_copy(void)
+{
+	struct vma_store copy, old;
+	struct page kept[PAGES];
+	struct vma *v;
+	int i;
+
+	memcpy(kept, model, sizeof kept);
+	vma_store_init(&copy, store.max_count);
+	for (v = vma_first(&store); v; v = vma_next(v))
+		EXPECT(vma_append(&copy, v, v->flags & ~VM_LOCKED) == 0);
+	for (i = 0; i < PAGES; i++)
+		model[i].flags &= ~VM_LOCKED;
+	old = store;
+	store = copy;
+	vma_store_clear(&old);
+	validate();
+	if (rnd(2))
+		return;
+	/* And back. */
+	for (i = 0; i < PAGES; i++)
+		if (kept[i].mapped && kept[i].flags != model[i].flags)
+			EXPECT(vma_change(&store, address(i), address(i + 1), 0, VM_LOCKED) == 0 ||
+			       (kept[i].flags &= ~VM_LOCKED));
+	memcpy(model, kept, sizeof model);
+}
+
 static void do_mapped(void)
 {
 	int a, b, i;
@@ -290,8 +318,8 @@ static void do_mapped(void)
 int main(int argc, char **argv)
 {
 	static void (*const actions[])(void) = {
-		do_insert, do_insert, do_insert,   do_remove, do_change,
-		do_change, do_extend, do_snapshot, do_search, do_mapped,
+		do_insert, do_insert,   do_insert, do_remove, do_change, do_change,
+		do_extend, do_snapshot, do_search, do_mapped, do_copy,
 	};
 	int i;
 

@@ -62,16 +62,27 @@ static void unlink_vma(struct vma_store *s, struct vma *v)
 	s->count--;
 	if (s->last == v)
 		s->last = NULL;
+	if (s->appended == v)
+		s->appended = NULL;
 	free_vma(v);
+}
+
+/* Children first; the tree is not deeper than twice the logarithm of its size. */
+static void free_tree(struct rb_node *n)
+{
+	if (!n)
+		return;
+	free_tree(n->left);
+	free_tree(n->right);
+	free_vma(rb_entry(n, struct vma, node));
 }
 
 void vma_store_clear(struct vma_store *s)
 {
-	struct vma *v;
+	struct rb_node *tree = s->root.node;
 
-	while ((v = vma_first(s)))
-		unlink_vma(s, v);
-	s->search_base = 0;
+	vma_store_init(s, s->max_count);
+	free_tree(tree);
 }
 
 struct vma *vma_first(const struct vma_store *s)
@@ -139,6 +150,7 @@ static void link_vma(struct vma_store *s, struct vma *new)
 	rb_insert(&s->root, &new->node, parent, link);
 	s->count++;
 	account(s, new);
+	s->appended = NULL;
 }
 
 static bool can_merge(const struct vma *a, const struct vma *b)
@@ -227,6 +239,32 @@ int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, st
 	};
 	link_vma(s, new);
 	merge_range(s, start, end);
+	return 0;
+}
+
+int vma_append(struct vma_store *s, const struct vma *v, u64 flags)
+{
+	struct rb_node *last = s->appended ? &s->appended->node : rb_last(&s->root);
+	struct vma *tail = vma_of(last), *new;
+
+	BUG_ON(tail && tail->end > v->start);
+	new = malloc(sizeof *new);
+	if (!new)
+		return -ENOMEM;
+	*new = *v;
+	new->flags = flags;
+	if (tail && can_merge(tail, new)) {
+		unaccount(s, tail);
+		tail->end = new->end;
+		account(s, tail);
+		free(new);
+		return 0;
+	}
+	vma_object_get(new->object);
+	rb_insert(&s->root, &new->node, last, last ? &last->right : &s->root.node);
+	s->count++;
+	account(s, new);
+	s->appended = new;
 	return 0;
 }
 

@@ -80,7 +80,8 @@ struct vma {
 
 struct vma_store {
 	struct rb_root root;
-	struct vma *last; /* found last, nullable */
+	struct vma *last;     /* found last, nullable */
+	struct vma *appended; /* the highest one, while only vma_append() adds; nullable */
 	int count, max_count;
 	u64 total, data, stack, exec, locked; /* pages, as Linux counts them */
 	/* No free gap of search_len bytes or more lies between search_top and the base of the last top-down
@@ -112,6 +113,8 @@ struct vma *vma_prev(const struct vma *v);
 /* Maps [start, end), which must be free. Takes a reference of @object for itself. 0, or -ENOMEM. */
 int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, struct vma_object *object,
 	       const char *label);
+/* Adds a copy of @v, with other @flags, behind everything that is there: quick, for fork. 0 or -ENOMEM. */
+int vma_append(struct vma_store *s, const struct vma *v, u64 flags);
 /* Leaves nothing in [start, end). 0; or -ENOMEM (memory, or a split above max_count) with nothing changed. */
 int vma_remove(struct vma_store *s, u64 start, u64 end);
 /* flags = flags & ~clear | set for all that is mapped in [start, end). As vma_remove(). */
