@@ -24,6 +24,7 @@ struct call_entry;
 struct tracer;
 struct wait_queue;
 struct signal_state;
+struct synth_ops;
 
 /* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
 struct kernel_ops {
@@ -77,6 +78,8 @@ struct kernel {
 	struct vfs *vfs;             /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer; /* --strace, or NULL */
+	u64 anon_ino;                        /* vfs room: the last number given to a pipe or socket */
+	const struct synth_ops *proc_pids;   /* task room: what /proc shows of processes */
 	struct list unix_bound;  /* net room: named sockets, struct unix_sock */
 	struct list unix_doomed; /* net room: messages that are about to be freed */
 	bool unix_purging;

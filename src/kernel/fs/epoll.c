@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "core/kernel.h"
+#include "vfs/anon.h"
 #include "core/task.h"
 
 #define EP_PRIVATE   (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
@@ -311,6 +312,7 @@ static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
 	.release = epoll_release,
 	.name = "[eventpoll]",
+	.seek = anon_seek,
 	.stream = true,
 };
 

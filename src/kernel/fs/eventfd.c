@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "core/kernel.h"
+#include "vfs/anon.h"
 
 #define EVENTFD_MAX (~0UL - 1)
 
@@ -88,6 +89,7 @@ static const struct file_ops eventfd_ops = {
 	.poll = eventfd_poll,
 	.release = eventfd_release,
 	.name = "[eventfd]",
+	.seek = anon_seek,
 	.stream = true,
 };
 

@@ -28,6 +28,7 @@
 #include "core/task.h"
 #include "fs/tty.h"
 #include "host/poller.h"
+#include "vfs/inode.h"
 
 #define HOSTIO_CHUNK 16384
 
@@ -310,6 +311,7 @@ static void hostio_release(struct file *f)
 	struct hostio *h = f->priv;
 
 	object_count(h->k, "hostio", -1);
+	f->inode->priv = NULL;
 	close(h->fd.fd);
 	hostio_free(h);
 }
@@ -383,9 +385,56 @@ static int hostio_setup(struct hostio *h, const struct stat *st, int flags, bool
 	return 0;
 }
 
+/* fstat() shows the host's own. */
+static int hostio_getattr(struct inode *i, struct kstat *out)
+{
+	const struct hostio *h = i->priv;
+	struct stat st;
+
+	if (!h) /* the file is closed, somebody still looks at its inode */
+		return -ESTALE;
+	if (fstat(h->fd.fd, &st) < 0)
+		return -errno;
+	*out = (struct kstat){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.mode = st.st_mode,
+		.nlink = st.st_nlink,
+		.uid = st.st_uid,
+		.gid = st.st_gid,
+		.rdev = st.st_rdev,
+		.size = st.st_size,
+		.blocks = st.st_blocks,
+		.blksize = st.st_blksize,
+		.atime = st.st_atim,
+		.mtime = st.st_mtim,
+		.ctime = st.st_ctim,
+		.btime = st.st_ctim,
+	};
+	return 0;
+}
+
+static int hostio_setattr(struct inode *i, const struct iattr *attr)
+{
+	const struct hostio *h = i->priv;
+
+	/* Size alone: the file was given to write to, not to own. */
+	if (!h || (attr->valid & (ATTR_MODE | ATTR_UID | ATTR_GID)))
+		return -EPERM;
+	if ((attr->valid & ATTR_SIZE) && ftruncate(h->fd.fd, attr->size) < 0)
+		return -errno;
+	return 0;
+}
+
+static const struct inode_ops hostio_inode_ops = {
+	.getattr = hostio_getattr,
+	.setattr = hostio_setattr,
+};
+
 int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
 {
 	struct hostio *h;
+	struct inode *inode;
 	struct stat st;
 	int err, flags = fcntl(fd.fd, F_GETFL);
 	bool plain;
@@ -405,8 +454,11 @@ int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
 		return err;
 	}
 	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK;
-	err = file_new(k, plain ? &plain_ops : &hostio_ops, flags, NULL, h, out);
+	inode = inode_new(k, NULL, &hostio_inode_ops, h->type, st.st_ino, h);
+	err = inode ? file_new(k, plain ? &plain_ops : &hostio_ops, flags, inode, h, out) : -ENOMEM;
 	if (err < 0) {
+		if (inode)
+			inode_put(inode);
 		hostio_free(h);
 		return err;
 	}

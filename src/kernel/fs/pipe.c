@@ -288,6 +288,9 @@ void pipe_end_opened(struct pipe *p, struct file *f)
 		p->writer_opens++;
 	}
 	f->pos = p->writers ? ~0UL : p->writer_opens;
+	/* Blocking opens of the other side go on. */
+	wake_all(&p->rd_wait);
+	wake_all(&p->wr_wait);
 }
 
 bool pipe_end_closed(struct pipe *p, struct file *f)

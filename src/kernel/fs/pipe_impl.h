@@ -24,7 +24,6 @@ struct pipe {
 	char *spare; /* owned, nullable: one page ready for the next write */
 	unsigned readers, writers;
 	u64 reader_opens, writer_opens; /* ever, for blocking FIFO opens */
-	unsigned openers;		/* tasks inside a blocking open */
 	struct wait_queue rd_wait, wr_wait; /* readers wait on the first, writers on the second */
 };
 

@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 
 #include "core/task.h"
+#include "vfs/anon.h"
 
 struct signalfd {
 	struct kernel *k;
@@ -102,6 +103,7 @@ static const struct file_ops signalfd_ops = {
 	.poll = signalfd_poll,
 	.release = signalfd_release,
 	.name = "[signalfd]",
+	.seek = anon_seek,
 	.stream = true,
 };
 

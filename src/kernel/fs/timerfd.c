@@ -7,6 +7,7 @@
 #include <sys/timerfd.h>
 
 #include "core/kernel.h"
+#include "vfs/anon.h"
 #include "core/timer.h"
 #include "fs/eventfd.h"
 
@@ -98,6 +99,7 @@ static const struct file_ops timerfd_ops = {
 	.poll = timerfd_poll,
 	.release = timerfd_release,
 	.name = "[timerfd]",
+	.seek = anon_seek,
 	.stream = true,
 };
 

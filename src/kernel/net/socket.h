@@ -43,7 +43,7 @@ struct socket_ops {
 	/* -EAGAIN: the backlog is full; -EINPROGRESS is not used by unix sockets. */
 	int (*connect)(struct socket *s, struct task *t, const struct socket_addr *addr);
 	/* The next connection as a new file, the caller's. */
-	int (*accept)(struct socket *s, u32 flags, struct file **out);
+	int (*accept)(struct socket *s, struct task *t, u32 flags, struct file **out);
 	int (*name)(struct socket *s, bool peer, struct socket_addr *addr);
 	int (*shutdown)(struct socket *s, int how);
 	long (*sendmsg)(struct socket *s, struct task *t, struct socket_msg *m);

@@ -9,7 +9,7 @@
 
 #include "net/unix_impl.h"
 #include "net/unix_path.h"
-#include "vfs/inode.h"
+#include "vfs/anon.h"
 
 static const struct file_ops unix_file_ops;
 static const struct socket_ops unix_ops;
@@ -122,8 +122,10 @@ static void unix_close(struct unix_sock *u, bool unaccepted)
 	if (u->name)
 		unix_name_put(u->name);
 	u->name = NULL;
-	if (u->inode)
+	if (u->inode) {
+		u->inode->sock = NULL;
 		inode_put(u->inode);
+	}
 	u->inode = NULL;
 }
 
@@ -152,9 +154,9 @@ static const struct file_ops unix_file_ops = {
 };
 
 /* A file for @u, whose reference it takes over on success. */
-static int unix_file(struct unix_sock *u, u32 flags, struct file **out)
+static int unix_file(struct unix_sock *u, const struct cred *cred, u32 flags, struct file **out)
 {
-	struct inode *inode = anon_inode_new(u->sock.k, S_IFSOCK | 0777);
+	struct inode *inode = anon_inode_new(u->sock.k, cred, S_IFSOCK | 0777);
 	int err;
 
 	if (!inode)
@@ -211,7 +213,7 @@ static void addr_path(const struct socket_addr *addr, char path[sizeof(((struct 
 int unix_find(struct unix_sock *from, struct task *t, const struct socket_addr *addr, struct unix_sock **out)
 {
 	struct kernel *k = from->sock.k;
-	struct unix_sock *u, *found = NULL;
+	struct unix_sock *found = NULL;
 	struct inode *inode;
 	char path[110];
 	int err = addr_check(addr);
@@ -225,9 +227,7 @@ int unix_find(struct unix_sock *from, struct task *t, const struct socket_addr *
 		err = unix_path_find(t, path, &inode);
 		if (err < 0)
 			return err;
-		list_for_each(u, &k->unix_bound, bound_node)
-			if (u->inode == inode)
-				found = u;
+		found = inode->sock;
 		inode_put(inode);
 	}
 	if (!found)
@@ -262,6 +262,21 @@ static int bind_auto(struct unix_sock *u)
 	return -ENOSPC;
 }
 
+static bool addr_path_exists(struct task *t, const struct socket_addr *addr)
+{
+	struct inode *inode;
+	char path[110];
+	int err;
+
+	if (!((const struct sockaddr_un *)&addr->sa)->sun_path[0])
+		return false;
+	addr_path(addr, path);
+	err = unix_path_find(t, path, &inode);
+	if (!err)
+		inode_put(inode);
+	return !err || err == -ECONNREFUSED;
+}
+
 static int unix_bind(struct socket *s, struct task *t, const struct socket_addr *addr)
 {
 	struct unix_sock *u = unix_of(s);
@@ -275,8 +290,10 @@ static int unix_bind(struct socket *s, struct task *t, const struct socket_addr 
 	err = addr_check(addr);
 	if (err < 0)
 		return err;
-	if (u->name)
-		return -EINVAL;
+	if (u->name) {
+		/* Linux makes the name first: one that exists is the first error. */
+		return addr_path_exists(t, addr) ? -EADDRINUSE : -EINVAL;
+	}
 	if (((const struct sockaddr_un *)&addr->sa)->sun_path[0]) {
 		addr_path(addr, path);
 		/* Linux keeps the path up to its NUL, counted. */
@@ -289,6 +306,7 @@ static int unix_bind(struct socket *s, struct task *t, const struct socket_addr 
 			unix_name_put(name);
 			return err == -EEXIST ? -EADDRINUSE : err;
 		}
+		u->inode->sock = u;
 	} else {
 		if (find_abstract(s->k, &addr->sa, len))
 			return -EADDRINUSE;
@@ -392,7 +410,7 @@ static int unix_connect(struct socket *s, struct task *t, const struct socket_ad
 	return 0;
 }
 
-static int unix_accept(struct socket *s, u32 flags, struct file **out)
+static int unix_accept(struct socket *s, struct task *t, u32 flags, struct file **out)
 {
 	struct unix_sock *u = unix_of(s), *c;
 	int err;
@@ -404,7 +422,7 @@ static int unix_accept(struct socket *s, u32 flags, struct file **out)
 	if (list_empty(&u->pending))
 		return -EAGAIN;
 	c = list_first(&u->pending, struct unix_sock, pending_node);
-	err = unix_file(c, flags, out);
+	err = unix_file(c, t->cred, flags, out);
 	if (err < 0)
 		return err;
 	list_del(&c->pending_node);
@@ -462,7 +480,7 @@ int unix_socket_open(struct task *t, int type, int protocol, u32 flags, struct f
 	u = unix_new(t->k, type);
 	if (!u)
 		return -ENOMEM;
-	err = unix_file(u, flags, out);
+	err = unix_file(u, t->cred, flags, out);
 	if (err < 0)
 		unix_put(u);
 	return err;

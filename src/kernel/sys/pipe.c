@@ -12,9 +12,15 @@
 
 #include "core/task.h"
 #include "fs/eventfd.h"
-#include "fs/memfd.h"
 #include "fs/pipe.h"
-#include "vfs/file.h"
+#include "vfs/inode.h"
+
+#define MEMFD_NAME_MAX 249 /* NAME_MAX without "memfd:" */
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#define MFD_EXEC	16U
+#endif
 
 /* Gives @f (consumed) the lowest descriptor. */
 static long install(struct task *t, struct file *f, bool cloexec)
@@ -186,7 +192,7 @@ long sys_memfd_create(struct task *t, struct call *c)
 		return -EINVAL;
 	if (err < 0)
 		return err;
-	err = memfd_open(t->k, t->cred, name, flags, &f);
+	err = tmpfs_anonymous(t->k, name, flags, t->cred, &f);
 	return err < 0 ? err : install(t, f, flags & MFD_CLOEXEC);
 }
 

@@ -188,7 +188,7 @@ static long do_accept(struct task *t, struct call *c, int flags)
 		if (err == CALL_FETCH)
 			return err;
 	}
-	err = s->ops->accept(s, flags & SOCK_NONBLOCK, &f);
+	err = s->ops->accept(s, t, flags & SOCK_NONBLOCK, &f);
 	if (err == -EAGAIN)
 		return socket_wait(t, c, &s->rd_wait, s->rcvtimeo);
 	if (err < 0)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making pipes and opening FIFOs.
+ *
+ * A FIFO's pipe hangs off its inode while anybody has it open. A blocking open is an end of the pipe from its start,
+ * so that the other side's open finds it; if a signal ends the wait, the half-opened file is put like any other.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/task.h"
+#include "fs/pipe.h"
+#include "fs/pipe_impl.h"
+#include "vfs/anon.h"
+
+static void pipe_release(struct file *f)
+{
+	struct pipe *p = f->priv;
+
+	if (!pipe_end_closed(p, f))
+		return;
+	f->inode->pipe = NULL;
+	pipe_free(p);
+}
+
+static void pipe_link_name(struct file *f, char *buf, size_t size)
+{
+	snprintf(buf, size, "pipe:[%lu]", f->inode->ino);
+}
+
+static const struct file_ops pipe_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+	.fcntl = pipe_fcntl,
+	.release = pipe_release,
+	.link_name = pipe_link_name,
+	.stream = true,
+};
+
+bool file_is_pipe(const struct file *f)
+{
+	return f->ops == &pipe_ops;
+}
+
+/* One end of the pipe behind @inode (borrowed). */
+static int open_end(struct kernel *k, struct inode *inode, u32 flags, struct file **out)
+{
+	struct pipe *p = inode->pipe;
+	int err = file_new(k, &pipe_ops, flags, inode, p, out);
+
+	if (err < 0)
+		return err;
+	inode_get(inode); /* file_new() took the caller's */
+	pipe_end_opened(p, *out);
+	return 0;
+}
+
+int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader, struct file **writer)
+{
+	struct inode *inode = anon_inode_new(k, cred, S_IFIFO | 0600);
+	struct file *rd;
+	int err = -ENOMEM;
+
+	if (!inode)
+		return -ENOMEM;
+	inode->pipe = pipe_alloc(k);
+	if (!inode->pipe)
+		goto put_inode;
+	err = open_end(k, inode, O_RDONLY | flags, &rd);
+	if (err < 0) {
+		pipe_free(inode->pipe);
+		goto put_inode;
+	}
+	err = open_end(k, inode, O_WRONLY | flags, writer);
+	if (err < 0)
+		file_put(rd);
+	else
+		*reader = rd;
+put_inode:
+	inode_put(inode);
+	return err;
+}
+
+/* ---- FIFOs ---- */
+
+/* An open that waits for the other side. */
+struct fifo_wait {
+	struct file *file; /* owned */
+	u64 opens;	   /* of the other side, when the wait began */
+};
+
+static void fifo_wait_free(struct task *t, void *priv)
+{
+	struct fifo_wait *w = priv;
+
+	if (w->file)
+		file_put(w->file);
+	free(w);
+}
+
+static long fifo_wait_step(struct task *t, struct fifo_wait *w, struct file **out)
+{
+	struct pipe *p = w->file->priv;
+	bool reading = file_readable(w->file);
+	long r;
+
+	wait_remove_all(t);
+	if ((reading ? p->writer_opens : p->reader_opens) != w->opens) {
+		*out = w->file;
+		w->file = NULL;
+		return 0;
+	}
+	if (wait_add(reading ? &p->rd_wait : &p->wr_wait, t) < 0)
+		return -ENOMEM;
+	r = call_wait(t);
+	if (r != CALL_PARK && w->file) {
+		/* The end must go now, not when the call has ended: an open that fails has no reader. */
+		file_put(w->file);
+		w->file = NULL;
+	}
+	return r;
+}
+
+static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags, struct file **out)
+{
+	u32 mode = flags & O_ACCMODE;
+	struct fifo_wait *w;
+	struct file *f;
+	struct pipe *p;
+	int err;
+
+	if (c->priv_free == fifo_wait_free)
+		return fifo_wait_step(t, c->priv, out);
+	p = i->pipe;
+	if (mode == O_WRONLY && (flags & O_NONBLOCK) && (!p || !p->readers))
+		return -ENXIO;
+	if (!p) {
+		p = i->pipe = pipe_alloc(t->k);
+		if (!p)
+			return -ENOMEM;
+	}
+	err = open_end(t->k, i, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), &f);
+	if (err < 0) {
+		if (!p->readers && !p->writers) {
+			i->pipe = NULL;
+			pipe_free(p);
+		}
+		return err;
+	}
+	if (mode == O_RDWR || (flags & O_NONBLOCK) || (mode == O_RDONLY ? p->writers : p->readers)) {
+		*out = f;
+		return 0;
+	}
+	w = calloc(1, sizeof *w);
+	if (!w) {
+		file_put(f);
+		return -ENOMEM;
+	}
+	w->file = f;
+	w->opens = mode == O_RDONLY ? p->writer_opens : p->reader_opens;
+	c->priv = w;
+	c->priv_free = fifo_wait_free;
+	return fifo_wait_step(t, w, out);
+}
+
+void pipe_init(struct kernel *k)
+{
+	k->vfs->fifo_open = fifo_open;
+}

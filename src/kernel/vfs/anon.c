@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inodes of files without a name. */
+#include "vfs/anon.h"
+
+#include <stdlib.h>
+
+#define ANON_DEV 0xd /* st_dev of the host's pipefs and sockfs looks like it: major 0, a small minor */
+
+struct anon {
+	u32 mode, uid, gid;
+	struct timespec made;
+};
+
+static int anon_getattr(struct inode *i, struct kstat *st)
+{
+	struct anon *a = i->priv;
+
+	*st = (struct kstat){
+		.dev = ANON_DEV,
+		.ino = i->ino,
+		.mode = a->mode,
+		.nlink = 1,
+		.uid = a->uid,
+		.gid = a->gid,
+		.blksize = 4096,
+		.atime = a->made,
+		.mtime = a->made,
+		.ctime = a->made,
+		.btime = a->made,
+	};
+	return 0;
+}
+
+static int anon_setattr(struct inode *i, const struct iattr *attr)
+{
+	struct anon *a = i->priv;
+
+	if (attr->valid & ATTR_MODE)
+		a->mode = (a->mode & S_IFMT) | (attr->mode & 07777);
+	if (attr->valid & ATTR_UID)
+		a->uid = attr->uid;
+	if (attr->valid & ATTR_GID)
+		a->gid = attr->gid;
+	return 0;
+}
+
+static void anon_release(struct inode *i)
+{
+	free(i->priv);
+}
+
+static const struct inode_ops anon_ops = {
+	.getattr = anon_getattr,
+	.setattr = anon_setattr,
+	.release = anon_release,
+};
+
+struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode)
+{
+	struct anon *a = calloc(1, sizeof *a);
+	struct inode *i;
+
+	if (!a)
+		return NULL;
+	a->mode = mode;
+	a->uid = cred ? cred->fsuid : 0;
+	a->gid = cred ? cred->fsgid : 0;
+	clock_gettime(CLOCK_REALTIME, &a->made);
+	i = inode_new(k, NULL, &anon_ops, mode & S_IFMT, ++k->anon_ino, a);
+	if (!i)
+		free(a);
+	return i;
+}
+
+s64 anon_seek(struct file *f, s64 offset, int whence)
+{
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inodes of files without a name: pipes and sockets, which fstat() must describe. */
+#ifndef HUSK_KERNEL_VFS_ANON_H
+#define HUSK_KERNEL_VFS_ANON_H
+
+#include "vfs/inode.h"
+
+/* An inode of no file system with @mode (type and permissions), owned by @cred's ids. NULL: no memory. */
+struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode);
+/* lseek() on files that ignore it: 0 for ever. */
+s64 anon_seek(struct file *f, s64 offset, int whence);
+
+#endif

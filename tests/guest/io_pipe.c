@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pipes: order and capacity, atomic writes, packets, ends, EPIPE with SIGPIPE, sizes, blocking and waking. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static void *volatile bad_pointer = (void *)8;
+static volatile int minus_one = -1;
+
+static volatile sig_atomic_t pipes_broken;
+
+static void on_sigpipe(int sig)
+{
+	pipes_broken++;
+}
+
+static void test_basics(void)
+{
+	int p[2], n;
+	char buf[64];
+	struct stat st;
+
+	CHECK_ERRNO(pipe2(p, 0x1), EINVAL);
+	CHECK_ERRNO(pipe2((int *)bad_pointer, 0), EFAULT);
+	CHECK_OK(pipe2(p, O_NONBLOCK | O_CLOEXEC));
+	CHECK_EQ(fcntl(p[0], F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(p[0], F_GETFL), O_RDONLY | O_NONBLOCK);
+	CHECK_EQ(fcntl(p[1], F_GETFL), O_WRONLY | O_NONBLOCK);
+	CHECK_OK(fstat(p[0], &st));
+	CHECK(S_ISFIFO(st.st_mode));
+	CHECK_EQ(st.st_mode & 0777, 0600);
+	CHECK_ERRNO(read(p[0], buf, 1), EAGAIN);
+	CHECK_ERRNO(read(p[1], buf, 1), EBADF);
+	CHECK_ERRNO(write(p[0], buf, 1), EBADF);
+	CHECK_ERRNO(lseek(p[0], 0, SEEK_SET), ESPIPE);
+	CHECK_ERRNO(pread(p[0], buf, 1, 0), ESPIPE);
+	CHECK_EQ(write(p[1], "hello ", 6), 6);
+	CHECK_EQ(write(p[1], "world", 5), 5);
+	CHECK_OK(ioctl(p[0], FIONREAD, &n));
+	CHECK_EQ(n, 11);
+	CHECK_ERRNO(read(p[0], bad_pointer, 4), EFAULT);
+	CHECK_EQ(read(p[0], buf, 4), 4);
+	CHECK_EQ(read(p[0], buf + 4, 60), 7);
+	CHECK(!memcmp(buf, "hello world", 11));
+	CHECK_ERRNO(write(p[1], bad_pointer, 4), EFAULT);
+	CHECK_EQ(write(p[1], "x", 0), 0);
+	CHECK_EQ(read(p[0], buf, 0), 0);
+	close(p[1]);
+	CHECK_EQ(read(p[0], buf, 1), 0);
+	close(p[0]);
+}
+
+static void test_capacity(void)
+{
+	int p[2];
+	static char big[1 << 17];
+	long total = 0, n;
+
+	memset(big, 'b', sizeof big);
+	CHECK_OK(pipe2(p, O_NONBLOCK));
+	CHECK_EQ(fcntl(p[0], F_GETPIPE_SZ), 65536);
+	CHECK_EQ(write(p[1], big, sizeof big), 65536);
+	CHECK_ERRNO(write(p[1], big, 1), EAGAIN);
+	CHECK_EQ(read(p[0], big, 4095), 4095);
+	/* No page has become free: what is written whole or not at all is not. */
+	CHECK_ERRNO(write(p[1], big, PIPE_BUF), EAGAIN);
+	CHECK_EQ(read(p[0], big, 1), 1);
+	CHECK_EQ(write(p[1], big, PIPE_BUF), PIPE_BUF);
+	CHECK_ERRNO(fcntl(p[0], F_SETPIPE_SZ, 4096), EBUSY);
+	CHECK_EQ(fcntl(p[0], F_SETPIPE_SZ, 100000), 131072);
+	CHECK_EQ(write(p[1], big, sizeof big), 65536);
+	while ((n = read(p[0], big, 10000)) > 0)
+		total += n;
+	CHECK_EQ(total, 131072);
+	CHECK_EQ(fcntl(p[0], F_SETPIPE_SZ, 1), 4096);
+	CHECK_EQ(write(p[1], big, 8192), 4096);
+	close(p[0]);
+	close(p[1]);
+	CHECK_ERRNO(fcntl(0x7fff, F_GETPIPE_SZ), EBADF);
+}
+
+static void test_packets(void)
+{
+	int p[2];
+	char buf[16];
+
+	CHECK_OK(pipe2(p, O_NONBLOCK | O_DIRECT));
+	CHECK_EQ(write(p[1], "one", 3), 3);
+	CHECK_EQ(write(p[1], "second", 6), 6);
+	CHECK_EQ(read(p[0], buf, 16), 3);
+	CHECK_EQ(read(p[0], buf, 2), 2);
+	CHECK_ERRNO(read(p[0], buf, 16), EAGAIN);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_broken(void)
+{
+	int p[2], status;
+	pid_t pid;
+	struct pollfd pfd;
+
+	signal(SIGPIPE, on_sigpipe);
+	CHECK_OK(pipe(p));
+	close(p[0]);
+	CHECK_ERRNO(write(p[1], "x", 1), EPIPE);
+	CHECK_EQ(pipes_broken, 1);
+	signal(SIGPIPE, SIG_IGN);
+	CHECK_ERRNO(write(p[1], "x", 1), EPIPE);
+	pfd = (struct pollfd){p[1], POLLOUT, 0};
+	CHECK_EQ(poll(&pfd, 1, 0), 1);
+	CHECK(pfd.revents & POLLERR);
+	close(p[1]);
+	pid = fork();
+	if (!pid) {
+		signal(SIGPIPE, SIG_DFL);
+		if (pipe(p))
+			_exit(1);
+		close(p[0]);
+		write(p[1], "x", 1);
+		_exit(2);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+}
+
+/* A child writes more than fits while we read slowly: all bytes arrive, in order, in one write() of the child's. */
+static void test_blocking(void)
+{
+	enum { SIZE = 1 << 20 };
+	int p[2], status;
+	char buf[5000], *data = malloc(SIZE);
+	long at = 0, n, bad = 0;
+	pid_t pid;
+
+	for (int i = 0; i < SIZE; i++)
+		data[i] = i * 7 + (i >> 9);
+	CHECK_OK(pipe(p));
+	pid = fork();
+	if (!pid) {
+		close(p[0]);
+		_exit(write(p[1], data, SIZE) == SIZE ? 0 : 1);
+	}
+	close(p[1]);
+	while ((n = read(p[0], buf, sizeof buf)) > 0) {
+		bad += memcmp(buf, data + at, n) != 0;
+		at += n;
+	}
+	CHECK_EQ(at, SIZE);
+	CHECK_EQ(bad, 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	close(p[0]);
+	free(data);
+}
+
+static void test_vectors(void)
+{
+	int p[2];
+	char a[3], b[5];
+	struct iovec out[] = {{"abc", 3}, {"", 0}, {"defgh", 5}}, in[] = {{a, 3}, {b, 5}};
+
+	CHECK_OK(pipe(p));
+	CHECK_EQ(writev(p[1], out, 3), 8);
+	CHECK_EQ(readv(p[0], in, 2), 8);
+	CHECK(!memcmp(a, "abc", 3) && !memcmp(b, "defgh", 5));
+	CHECK_ERRNO(writev(p[1], out, minus_one), EINVAL);
+	CHECK_ERRNO(readv(p[0], in, IOV_MAX + 2 + minus_one), EINVAL);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_two_processes(void)
+{
+	int a[2], b[2], status;
+	char c = 0;
+	pid_t pid;
+
+	CHECK_OK(pipe(a));
+	CHECK_OK(pipe(b));
+	pid = fork();
+	if (!pid) {
+		close(a[1]);
+		while (read(a[0], &c, 1) == 1) {
+			c++;
+			if (write(b[1], &c, 1) != 1)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 200; i++) {
+		c = i;
+		CHECK_EQ(write(a[1], &c, 1), 1);
+		CHECK_EQ(read(b[0], &c, 1), 1);
+		CHECK_EQ(c, (char)(i + 1));
+	}
+	close(a[1]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	close(a[0]);
+	close(b[0]);
+	close(b[1]);
+}
+
+int main(void)
+{
+	test_basics();
+	test_capacity();
+	test_packets();
+	test_broken();
+	test_blocking();
+	test_vectors();
+	test_two_processes();
+	return check_done();
+}
