@@ -243,6 +243,82 @@ static void test_robust(void)
 	}
 }
 
+static pthread_mutex_t owned;
+static long owned_count;
+
+static void *owner(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_mutex_lock(&owned);
+		owned_count++;
+		if (i % 64 == 0)
+			sched_yield();
+		pthread_mutex_unlock(&owned);
+	}
+	return arg;
+}
+
+static void *try_owned(void *arg)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_REALTIME, &at);
+	CHECK_EQ(pthread_mutex_trylock(&owned), EBUSY);
+	CHECK_EQ(pthread_mutex_timedlock(&owned, &at), ETIMEDOUT);
+	return arg;
+}
+
+/* Mutexes whose word names the owner, for priority inheritance: also those whose owner dies. */
+static void test_owned(void)
+{
+	pthread_mutexattr_t ma;
+	pthread_t t[THREADS];
+	struct shared *s;
+	int status;
+	pid_t child;
+
+	pthread_mutexattr_init(&ma);
+	CHECK_EQ(pthread_mutexattr_setprotocol(&ma, PTHREAD_PRIO_INHERIT), 0);
+	CHECK_EQ(pthread_mutexattr_settype(&ma, PTHREAD_MUTEX_ERRORCHECK), 0);
+	CHECK_EQ(pthread_mutex_init(&owned, &ma), 0);
+	for (long i = 0; i < THREADS; i++)
+		pthread_create(&t[i], NULL, owner, NULL);
+	for (long i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	CHECK_EQ(owned_count, THREADS * ROUNDS);
+	CHECK_EQ(pthread_mutex_lock(&owned), 0);
+	CHECK_EQ(pthread_mutex_lock(&owned), EDEADLK);
+	pthread_create(&t[0], NULL, try_owned, NULL);
+	pthread_join(t[0], NULL);
+	CHECK_EQ(pthread_mutex_unlock(&owned), 0);
+	CHECK_EQ(pthread_mutex_unlock(&owned), EPERM);
+
+	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutexattr_setpshared(&ma, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST);
+	CHECK_EQ(pthread_mutex_init(&s->mutex, &ma), 0);
+	for (int i = 0; i < 2; i++) {
+		s->count = 0;
+		child = fork();
+		if (!child) {
+			pthread_mutex_lock(&s->mutex);
+			__atomic_store_n(&s->count, 1, __ATOMIC_SEQ_CST);
+			if (i)
+				usleep(3000);
+			_exit(0);
+		}
+		if (!i)
+			waitpid(child, &status, 0);
+		while (!__atomic_load_n(&s->count, __ATOMIC_SEQ_CST))
+			sched_yield();
+		CHECK_EQ(pthread_mutex_lock(&s->mutex), EOWNERDEAD);
+		CHECK_EQ(pthread_mutex_consistent(&s->mutex), 0);
+		CHECK_EQ(pthread_mutex_unlock(&s->mutex), 0);
+		if (i)
+			waitpid(child, &status, 0);
+	}
+}
+
 int main(void)
 {
 	struct sigaction sa;
@@ -257,5 +333,6 @@ int main(void)
 	test_timeouts();
 	test_cancel();
 	test_robust();
+	test_owned();
 	return check_done();
 }

@@ -11,20 +11,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "task/futex.h"
+#include "sys/futex_ops.h"
 #include "task/signal.h"
 
 #define NSEC              1000000000L
 #define FUTEX_32_BITS     2u /* FUTEX_32 of futex_waitv */
 #define FUTEX_WAITV_WORDS 128
 #define FUTEX_CLOCK_MASK  (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
-
-struct futex_args {
-	u64 addr, timeout, addr2;
-	u32 val, val3;
-	int command;
-	bool private, realtime;
-};
 
 static struct futex_args futex_decode(const struct call *c)
 {
@@ -164,12 +157,57 @@ static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
 	return futex_requeue_key(t->k, &from, &to, (int)a->val, requeue);
 }
 
-/* FUTEX_WAKE_OP changes the second word by the stub's compare-and-exchange, again until nobody came between.
- */
+/* ---- changing a word ---- */
+
+static void changed(void *arg, long result)
+{
+	struct futex_change *change = arg;
+	struct task *t = change->task;
+	void (*then)(struct task *, s64) = change->then;
+	s64 old = change->word.result;
+
+	/* The stub's word is a guest's: anything that is no 32-bit value is a failure. */
+	if (old > 0xffffffffL || old < 0)
+		old = -EFAULT;
+	free(change);
+	if (t)
+		then(t, result < 0 ? result : old);
+}
+
+int futex_change(struct task *t, u64 addr, u32 old, u32 new, void (*then)(struct task *t, s64 old),
+		 struct futex_change **out)
+{
+	const struct trap_ops *ops = t->k->trap_ops;
+	struct futex_change *change = calloc(1, sizeof *change);
+	int r;
+
+	if (!change)
+		return -ENOMEM;
+	change->word = (struct trap_word){.kind = TRAP_CMPXCHG, .addr = addr, .old = old, .new = new};
+	change->task = t;
+	change->then = then;
+	r = ops->word(t->thread, &change->word);
+	if (r < 0) {
+		free(change);
+		return r;
+	}
+	*out = change;
+	ops->run(t->thread, changed, change);
+	return 0;
+}
+
+void futex_change_forget(struct futex_change *change)
+{
+	if (change)
+		change->task = NULL;
+}
+
+/* FUTEX_WAKE_OP changes the second word, again until nobody came between. */
 struct wake_op {
-	struct trap_word word;
+	struct futex_change *change;
 	struct futex_args args;
 	struct futex_key key, key2;
+	u32 old;
 };
 
 static bool wake_op_new(u32 op, u32 old, u32 *new)
@@ -222,53 +260,53 @@ static int wake_op_compare(u32 op, u32 old_word)
 
 static void wake_op_free(struct task *t, void *priv)
 {
+	struct wake_op *w = priv;
+
 	(void)t;
-	free(priv);
+	futex_change_forget(w->change);
+	free(w);
 }
 
 static int wake_op_order(struct task *t, struct wake_op *w, u32 old);
 
-static void wake_op_done(void *arg, long result)
+static long wake_op_wakes(struct task *t, struct wake_op *w)
 {
-	struct task *t = arg;
-	struct wake_op *w = t->call.priv;
-	int woken, compare;
+	int compare = wake_op_compare(w->args.val3, w->old), woken;
 
-	if (!result && w->word.result < 0)
-		result = w->word.result;
-	if (!result && (u32)w->word.result != w->word.old)
-		result = wake_op_order(t, w, (u32)w->word.result) ?: 1;
-	if (result > 0)
-		return;
-	if (result < 0) {
-		call_finish(t, result);
-		return;
-	}
-	compare = wake_op_compare(w->args.val3, w->word.old);
-	if (compare < 0) {
-		call_finish(t, compare);
-		return;
-	}
+	if (compare < 0)
+		return compare;
 	woken = futex_wake_key(t->k, &w->key, (int)w->args.val, ~0u);
 	if (compare)
 		woken += futex_wake_key(t->k, &w->key2, (int)w->args.timeout, ~0u);
-	call_finish(t, woken);
+	return woken;
+}
+
+static void wake_op_changed(struct task *t, s64 old)
+{
+	struct wake_op *w = t->call.priv;
+	long r;
+
+	w->change = NULL;
+	if (old < 0) {
+		r = old;
+	} else if ((u32)old == w->old) {
+		r = wake_op_wakes(t, w);
+	} else {
+		r = wake_op_order(t, w, (u32)old);
+		if (!r)
+			return;
+	}
+	call_finish(t, r);
 }
 
 static int wake_op_order(struct task *t, struct wake_op *w, u32 old)
 {
-	const struct trap_ops *ops = t->k->trap_ops;
 	u32 new;
-	int r;
 
 	if (!wake_op_new(w->args.val3, old, &new))
 		return -ENOSYS;
-	w->word = (struct trap_word){.kind = TRAP_CMPXCHG, .addr = w->args.addr2, .old = old, .new = new};
-	r = ops->word(t->thread, &w->word);
-	if (r < 0)
-		return r;
-	ops->run(t->thread, wake_op_done, t);
-	return 0;
+	w->old = old;
+	return futex_change(t, w->args.addr2, old, new, wake_op_changed, &w->change);
 }
 
 static long op_wake_op(struct task *t, struct call *c, struct futex_args *a)
@@ -316,6 +354,10 @@ static const struct futex_op {
 	[FUTEX_WAKE_OP] = {op_wake_op, false, false, true, false},
 	[FUTEX_WAIT_BITSET] = {op_wait, true, false, true, true},
 	[FUTEX_WAKE_BITSET] = {op_wake, false, false, true, false},
+	[FUTEX_LOCK_PI] = {futex_lock_pi, true, false, true, false},
+	[FUTEX_LOCK_PI2] = {futex_lock_pi, true, false, true, true},
+	[FUTEX_TRYLOCK_PI] = {futex_lock_pi, false, false, true, false},
+	[FUTEX_UNLOCK_PI] = {futex_unlock_pi, false, false, true, false},
 };
 
 long sys_futex(struct task *t, struct call *c)

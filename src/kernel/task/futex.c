@@ -11,6 +11,7 @@
 
 struct futex_table {
 	struct list bucket[BUCKETS];
+	struct list owned; /* struct futex_pi, for all words: there are few */
 };
 
 struct futex_table *futex_table_new(struct kernel *k)
@@ -22,6 +23,7 @@ struct futex_table *futex_table_new(struct kernel *k)
 		return NULL;
 	for (int i = 0; i < BUCKETS; i++)
 		list_init(&table->bucket[i]);
+	list_init(&table->owned);
 	return table;
 }
 
@@ -147,12 +149,47 @@ int futex_requeue_key(struct kernel *k, const struct futex_key *from, const stru
 	return count;
 }
 
+void futex_pi_queue(struct kernel *k, struct futex_pi *w)
+{
+	list_add_tail(&k->futexes->owned, &w->node);
+}
+
+struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, const struct futex_pi *but)
+{
+	struct futex_pi *w;
+
+	list_for_each (w, &k->futexes->owned, node) {
+		if (w != but && !w->giver && key_equal(&w->key, key))
+			return w;
+	}
+	return NULL;
+}
+
+/* A robust word's owner has died: the first who waits for it, by whichever kind of key, takes it over. */
+static int wake_owned(struct kernel *k, const struct futex_key *key)
+{
+	struct futex_pi *w;
+
+	list_for_each (w, &k->futexes->owned, node) {
+		if (w->key.object == key->object && w->key.offset == key->offset && !w->giver) {
+			w->again = true;
+			task_wake(w->task);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int futex_wake(struct task *t, u64 addr, int n, u32 bitset)
 {
 	struct futex_key key;
 	int r = futex_key(t, addr, false, &key);
 
-	return r < 0 ? r : futex_wake_key(t->k, &key, n, bitset);
+	if (r < 0)
+		return r;
+	if (!list_empty(&t->k->futexes->owned))
+		wake_owned(t->k, &key);
+	return futex_wake_key(t->k, &key, n, bitset);
 }
 
 long futex_wait_step(struct task *t, struct call *c)

@@ -36,6 +36,20 @@ struct futex_wait {
 	struct futex_waiter words[];
 };
 
+/* Who waits for a word with an owner (sys/futex_pi.c), in the order of arrival. */
+struct futex_pi {
+	struct list node;
+	struct task *task;
+	struct futex_key key;
+	void *giver;  /* the unlock that is giving it the word; NULL: none */
+	bool granted; /* the word is its own now */
+	bool again;   /* the owner has died: look at the word again */
+};
+
+void futex_pi_queue(struct kernel *k, struct futex_pi *w);
+/* The first who waits for @key and is not @but (nullable) and is not being given it; NULL. */
+struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, const struct futex_pi *but);
+
 /* The key of the word at @addr: 0, -EINVAL when misaligned, -EFAULT. */
 int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key);
 /* A record for @n words, owned by the call from now on; NULL: no memory. */

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Futexes that know their owner: FUTEX_LOCK_PI and its kin.
+ *
+ * The word holds the owner's tid, a bit that says that somebody waits, and one that says that an owner has
+ * died. Guests take and leave a free word themselves. Who finds it taken comes here: it is queued, sets the
+ * waiters' bit, and waits; the owner's unlock then comes here too, and gives the word to the first who waits.
+ * The word is changed by the stub's compare-and-exchange alone, again with the new value when a guest was
+ * faster.
+ *
+ * Linux: the owner runs at its first waiter's priority. Here: the host schedules, so nothing is lent; who
+ * waits longest is first.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+
+#include "sys/futex_ops.h"
+#include "task/task_ops.h"
+
+/* The record of a call, in call.priv. */
+struct pi_call {
+	struct futex_pi wait; /* queued while the lock is waited for */
+	u64 addr;
+	bool try, fresh; /* fresh: the word is to be looked at anew */
+	struct futex_change *change;
+	u32 expected;          /* the word's value that the change builds on */
+	struct futex_pi *heir; /* an unlock: to whom the word goes, nullable */
+};
+
+static struct pi_call *call_of(struct task *t)
+{
+	return t->call.priv;
+}
+
+static void pi_free(struct task *t, void *priv)
+{
+	struct pi_call *p = priv;
+
+	(void)t;
+	futex_change_forget(p->change);
+	if (p->heir)
+		p->heir->giver = NULL;
+	/* Linux would pass on what it was being given. Here it is as if it had died with the lock. */
+	if (p->wait.giver)
+		((struct pi_call *)p->wait.giver)->heir = NULL;
+	list_del(&p->wait.node);
+	free(p);
+}
+
+static int pi_new(struct task *t, struct call *c, const struct futex_args *a, struct pi_call **out)
+{
+	struct futex_key key;
+	struct pi_call *p;
+	int r = futex_key(t, a->addr, a->private, &key);
+
+	if (r < 0)
+		return r;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	list_init(&p->wait.node);
+	p->wait.task = t;
+	p->wait.key = key;
+	p->addr = a->addr;
+	c->priv = p;
+	c->priv_free = pi_free;
+	*out = p;
+	return 0;
+}
+
+static bool others_wait(struct task *t, struct pi_call *p)
+{
+	return futex_pi_first(t->k, &p->wait.key, &p->wait) != NULL;
+}
+
+/* ---- locking ---- */
+
+static void lock_changed(struct task *t, s64 old);
+
+/* The word was @old: takes it, or sees to it that its owner will hear of us. CALL_GONE, or the call's result.
+ */
+static long lock_try(struct task *t, struct pi_call *p, u32 old)
+{
+	u32 owner = old & FUTEX_TID_MASK, new;
+	struct task *o;
+	int r;
+
+	if (owner == (u32)t->tid)
+		return -EDEADLK;
+	if (!owner) {
+		new = (u32)t->tid | (old & FUTEX_OWNER_DIED) | (others_wait(t, p) ? FUTEX_WAITERS : 0);
+	} else {
+		if (p->try)
+			return -EAGAIN;
+		o = task_find(t->k, (int)owner);
+		if (!o || o->state == TASK_DEAD)
+			return -ESRCH;
+		new = old | FUTEX_WAITERS;
+		if (list_empty(&p->wait.node))
+			futex_pi_queue(t->k, &p->wait);
+	}
+	p->expected = old;
+	r = futex_change(t, p->addr, old, new, lock_changed, &p->change);
+	return r < 0 ? r : CALL_GONE;
+}
+
+static void lock_changed(struct task *t, s64 old)
+{
+	struct pi_call *p = call_of(t);
+	long r;
+
+	p->change = NULL;
+	if (old < 0) {
+		call_finish(t, old);
+	} else if ((u32)old != p->expected) {
+		r = lock_try(t, p, (u32)old);
+		if (r != CALL_GONE)
+			call_finish(t, r);
+	} else if (!(p->expected & FUTEX_TID_MASK)) {
+		call_finish(t, 0);
+	} else {
+		task_run(t);
+	}
+}
+
+static long lock_step(struct task *t, struct call *c)
+{
+	struct pi_call *p = c->priv;
+	u32 old;
+	long r;
+
+	if (p->wait.granted)
+		return 0;
+	if (p->wait.giver)
+		return CALL_PARK; /* it is being given to us: nothing may come between */
+	if (p->fresh || p->wait.again) {
+		r = user_get(t, &old, p->addr);
+		if (r < 0)
+			return r;
+		p->fresh = p->wait.again = false;
+		return lock_try(t, p, old);
+	}
+	r = call_wait(t);
+	if (r == CALL_PARK || r == -ETIMEDOUT)
+		return r;
+	return -ERESTARTNOINTR;
+}
+
+long futex_lock_pi(struct task *t, struct call *c, struct futex_args *a)
+{
+	struct pi_call *p = c->priv;
+	int r;
+
+	if (!p) {
+		r = pi_new(t, c, a, &p);
+		if (r < 0)
+			return r;
+		if (user_writable(t, a->addr, 4) != 4)
+			return -EFAULT;
+		p->try = a->command == FUTEX_TRYLOCK_PI;
+		p->fresh = true;
+	}
+	c->step = lock_step;
+	return lock_step(t, c);
+}
+
+/* ---- unlocking ---- */
+
+static void unlock_changed(struct task *t, s64 old);
+
+static long unlock_try(struct task *t, struct pi_call *p, u32 old)
+{
+	struct futex_pi *heir;
+	u32 new = 0;
+	int r;
+
+	if ((old & FUTEX_TID_MASK) != (u32)t->tid)
+		return -EPERM;
+	heir = futex_pi_first(t->k, &p->wait.key, NULL);
+	if (heir) {
+		heir->giver = p;
+		p->heir = heir;
+		new = (u32)heir->task->tid;
+		if (futex_pi_first(t->k, &p->wait.key, heir))
+			new |= FUTEX_WAITERS;
+	}
+	p->expected = old;
+	r = futex_change(t, p->addr, old, new, unlock_changed, &p->change);
+	return r < 0 ? r : CALL_GONE;
+}
+
+static void unlock_changed(struct task *t, s64 old)
+{
+	struct pi_call *p = call_of(t);
+	struct futex_pi *heir = p->heir;
+	bool done = old >= 0 && (u32)old == p->expected;
+	long r;
+
+	p->change = NULL;
+	p->heir = NULL;
+	if (heir) {
+		heir->giver = NULL;
+		if (done) {
+			list_del(&heir->node);
+			heir->granted = true;
+		}
+		task_wake(heir->task);
+	}
+	if (done)
+		r = 0;
+	else
+		r = old < 0 ? old : unlock_try(t, p, (u32)old);
+	if (r != CALL_GONE)
+		call_finish(t, r);
+}
+
+long futex_unlock_pi(struct task *t, struct call *c, struct futex_args *a)
+{
+	struct pi_call *p = c->priv;
+	u32 old;
+	int r;
+
+	if (!p) {
+		r = pi_new(t, c, a, &p);
+		if (r < 0)
+			return r;
+	}
+	r = user_get(t, &old, a->addr);
+	if (r < 0)
+		return r;
+	return unlock_try(t, p, old);
+}
