@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # husk: build, test, measure. `make help` lists the targets.
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD ?= build
 OPT ?= -O2
 PREFIX ?= /usr/local
@@ -10,7 +12,7 @@ FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
 WARN := -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter -Wno-missing-field-initializers
-CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -D_GNU_SOURCE -DHUSK_VERSION='"$(VERSION)"' -Isrc -Isrc/kernel -I$(BUILD)/gen \
+CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -D_GNU_SOURCE= -DHUSK_VERSION='"$(VERSION)"' -Isrc -Isrc/kernel -I$(BUILD)/gen \
 	-fno-strict-aliasing $(EXTRA_CFLAGS)
 LDFLAGS := -pthread $(EXTRA_LDFLAGS)
 
@@ -39,15 +41,14 @@ $(BUILD)/husk: $(OBJECTS) $(STUB_IMAGE)
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 
-# A guest test is an ordinary program, `static` in its head makes a static one as well. An escape attempt may use the
-# stub's addresses. A unit test names the sources that it links in a line `links: FILE...` of its head.
-TEST_CFLAGS := -std=gnu17 -g -O2 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE -Itests/guest -I. -Isrc -I$(BUILD)/gen \
+# A guest test is an ordinary program, `static` in its head makes a static one as well.
+# A unit test names the sources that it links in a line `links: FILE...` of its head.
+TEST_CFLAGS := -std=gnu17 -g -O2 -Wall -Wextra -Wno-unused-parameter -D_GNU_SOURCE= -Itests/guest -I. -Isrc -I$(BUILD)/gen \
 	-pthread
 
 GUEST_SOURCES := $(wildcard tests/guest/*.c)
-GUEST_STATIC := $(if $(GUEST_SOURCES),$(shell for f in $(GUEST_SOURCES); do head -n 25 $$f | grep -qw static && echo $$f; done))
+GUEST_STATIC := $(if $(GUEST_SOURCES),$(shell for f in $(GUEST_SOURCES); do sed "/^\#/q" $$f | grep -qw static && echo $$f; done))
 GUEST_TESTS := $(GUEST_SOURCES:%.c=$(BUILD)/%) $(GUEST_STATIC:%.c=$(BUILD)/%.static)
-ESCAPE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/escape/*.c))
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
@@ -57,10 +58,6 @@ $(BUILD)/tests/guest/%.static: tests/guest/%.c tests/guest/check.h
 	$(CC) $(TEST_CFLAGS) $< -static -o $@
 
 $(BUILD)/tests/guest/%: tests/guest/%.c tests/guest/check.h
-	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) $< -o $@
-
-$(BUILD)/tests/escape/%: tests/escape/%.c $(wildcard tests/escape/*.h) | $(BUILD)/husk
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@
 
@@ -79,7 +76,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
 
-tests: $(GUEST_TESTS) $(ESCAPE_TESTS) $(UNIT_TESTS) $(TEST_TOOLS)
+tests: $(GUEST_TESTS) $(UNIT_TESTS) $(TEST_TOOLS)
 
 test:
 	@$(MAKE) --no-print-directory deps
