@@ -48,7 +48,7 @@ static void host_call_interrupted(struct task *t, const struct trap_event *event
 static void operation_failed(struct task *t, const struct trap_event *event)
 {
 	if (t->returning_call)
-		task_regs(t)->rax = event->error;
+		task_regs(t)->rax = (u64)t->k->ops.op_refused(t, (long)event->error);
 	else
 		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
 	task_return(t);

@@ -33,6 +33,8 @@ struct kernel_ops {
 	int (*access)(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 	/* mm: a host fault. 0: resolved (resume); else a signal for the task was forced. */
 	void (*fault)(struct task *t, const struct trap_event *event);
+	/* mm: what the task's call returns after the host refused its operation with @error (it has been undone). */
+	long (*op_refused)(struct task *t, long error);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group exit. False when
 	 * the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 
 #include "mm/internal.h"
@@ -306,6 +307,13 @@ bool mm_enough_memory(struct mm *mm, u64 pages)
 	return !mm->k->memory_pages || pages <= mm->k->memory_pages;
 }
 
+/* brk() answers with the break that holds, never with an error: a C library would take that for an address.
+ */
+static long op_refused(struct task *t, long error)
+{
+	return t->call.nr == SYS_brk && t->mm ? (long)t->mm->brk : error;
+}
+
 void mm_init(struct kernel *k)
 {
 	struct sysinfo info;
@@ -314,4 +322,5 @@ void mm_init(struct kernel *k)
 		k->memory_pages = (info.totalram + info.totalswap) * info.mem_unit >> PAGE_SHIFT;
 	k->ops.access = mm_access;
 	k->ops.fault = mm_fault;
+	k->ops.op_refused = op_refused;
 }

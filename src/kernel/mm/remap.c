@@ -2,8 +2,9 @@
 /*
  * mremap: in place, or to another place that husk chooses (mm/mremap.c).
  *
- * The host moves the pages; it is given exact addresses only. A growth of private anonymous memory in place
- * is a new mapping behind the old one, since the host may hold as two VMAs what the store has as one.
+ * The host moves the pages; it is given exact addresses only. It grows mappings in place itself (a new
+ * mapping behind the old one would stay a VMA of its own there after a fork, and could not be moved together
+ * with it).
  */
 #include <errno.h>
 #include <sys/mman.h>
@@ -166,15 +167,6 @@ static long expand_in_place(struct remap *r, struct vma *v)
 
 	if (!u)
 		return -ENOMEM;
-	if (vma_anonymous(v)) {
-		op.kind = TRAP_OP_MAP;
-		op.addr = start;
-		op.len = end - start;
-		op.prot = mm_host_prot(v->flags);
-		op.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
-			   (v->flags & VM_NORESERVE ? MAP_NORESERVE : 0);
-		op.fd = HOSTFD_NONE;
-	}
 	error = vma_insert(&r->mm->vmas, start, end, v->flags, pgoff_at(v, start), v->object, v->label);
 	if (error) {
 		mm_undo_abort(u);
