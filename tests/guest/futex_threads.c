@@ -217,29 +217,26 @@ static void test_robust(void)
 	pthread_mutexattr_setrobust(&ma, PTHREAD_MUTEX_ROBUST);
 	pthread_mutex_init(&robust->mutex, &ma);
 	for (int i = 0; i < 3; i++) {
+		robust->count = 0;
 		child = fork();
 		if (!child) {
 			pthread_mutex_lock(&robust->mutex);
+			__atomic_store_n(&robust->count, 1, __ATOMIC_SEQ_CST);
+			if (i == 1) /* dies while its parent waits */
+				usleep(3000);
 			if (i == 2)
 				kill(getpid(), SIGKILL);
 			_exit(0);
 		}
-		if (i == 1) /* or is found dead by one who waits */
-			sched_yield();
-		else
+		if (i != 1)
 			CHECK_EQ(waitpid(child, &status, 0), child);
-		int r = pthread_mutex_lock(&robust->mutex);
-		if (i == 1) {
-			CHECK_EQ(waitpid(child, &status, 0) == child && (r == 0 || r == EOWNERDEAD), 1);
-			if (!r) {
-				pthread_mutex_unlock(&robust->mutex);
-				continue;
-			}
-		} else {
-			CHECK_EQ(r, EOWNERDEAD);
-		}
+		while (!__atomic_load_n(&robust->count, __ATOMIC_SEQ_CST))
+			sched_yield();
+		CHECK_EQ(pthread_mutex_lock(&robust->mutex), EOWNERDEAD);
 		CHECK_EQ(pthread_mutex_consistent(&robust->mutex), 0);
 		CHECK_EQ(pthread_mutex_unlock(&robust->mutex), 0);
+		if (i == 1)
+			CHECK_EQ(waitpid(child, &status, 0), child);
 	}
 }
 
