@@ -49,6 +49,14 @@ static int clock_read_dynamic(struct task *t, int clock, s64 *ns)
 	return 0;
 }
 
+/* Clocks that would wake a sleeping machine show what their plain kin show, without a call to the host. */
+static int plain(int clock)
+{
+	if (clock == CLOCK_REALTIME_ALARM)
+		return CLOCK_REALTIME;
+	return clock == CLOCK_BOOTTIME_ALARM ? CLOCK_BOOTTIME : clock;
+}
+
 int clock_read(struct task *t, int clock, s64 *ns)
 {
 	struct timespec ts;
@@ -63,7 +71,7 @@ int clock_read(struct task *t, int clock, s64 *ns)
 		*ns = thread_clock(t, 2);
 		return 0;
 	}
-	if (clock > CLOCK_TAI_ID || clock == 10 || clock_gettime(clock, &ts) < 0)
+	if (clock > CLOCK_TAI_ID || clock == 10 || clock_gettime(plain(clock), &ts) < 0)
 		return -EINVAL;
 	*ns = ts.tv_sec * 1000000000 + ts.tv_nsec;
 	return 0;
@@ -90,7 +98,7 @@ int clock_to_monotonic(struct kernel *k, int clock, s64 ns, u64 *mono)
 	default:
 		return clock < 0 ? -EOPNOTSUPP : -EINVAL;
 	}
-	if (clock_gettime(clock, &ts) < 0)
+	if (clock_gettime(plain(clock), &ts) < 0)
 		return -EINVAL;
 	if (__builtin_sub_overflow(ns, ts.tv_sec * 1000000000 + ts.tv_nsec, &left))
 		left = ns;
