@@ -2,6 +2,7 @@
 /* Inodes of files without a name. */
 #include "vfs/anon.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define ANON_DEV 0xd /* st_dev of the host's pipefs and sockfs looks like it: major 0, a small minor */
@@ -70,6 +71,21 @@ struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode
 	if (!i)
 		free(a);
 	return i;
+}
+
+int anon_path(struct inode *i, struct path *out)
+{
+	struct super as = {.k = i->k, .root = i};
+	struct dentry *d = dentry_root(&as);
+
+	if (!d)
+		return -ENOMEM;
+	out->mnt = i->k->vfs->root;
+	d->sb = out->mnt->sb;
+	out->dentry = d;
+	path_get(out);
+	dentry_put(d);
+	return 0;
 }
 
 s64 anon_seek(struct file *f, s64 offset, int whence)

@@ -169,7 +169,9 @@ struct vfs {
 	int next_mount_id;
 	u64 next_dev; /* minor number of the next anonymous st_dev */
 	struct mount *root;
-	/* fs/pipe: opens a FIFO: blocks (staged) unless O_NONBLOCK. Answers as a call step does. */
+	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened end in c->file and
+	 * answers what call_wait() says; vfs_open_at(), run again, comes straight back here while c->file is set. On 0 the
+	 * end is moved from c->file to *out. */
 	long (*fifo_open)(struct task *t, struct call *c, struct inode *i, u32 flags, struct file **out);
 };
 
@@ -185,6 +187,16 @@ static inline struct inode *path_inode(const struct path *p)
 {
 	return p->dentry->inode;
 }
+
+/* The dentry of @name in @parent, made with @inode (consumed) when it is not cached; NULL: no memory. */
+struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, struct inode *inode);
+/* The cached and valid one, or NULL. */
+struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
+void dentry_drop(struct dentry *d, bool unlinked);	     /* takes the name out of the cache */
+void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_t len);
+/* Drops whatever is cached and unused below nothing in particular: all of it (shutdown). */
+void dentries_shrink(struct kernel *k, int keep);
+struct dentry *dentry_root(struct super *sb);
 
 struct fs_info *fs_info_new(struct kernel *k); /* root and cwd at /, umask 022 */
 struct fs_info *fs_info_get(struct fs_info *fs);
@@ -206,7 +218,7 @@ enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct path *dir, char *last,
 		enum last_type *last_type, bool *slashes);
 /* One component below @dir, following mounts but no symlink: 0 or -ENOENT... */
-int path_child(struct task *t, const struct path *dir, const char *name, size_t len, struct path *out);
+int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
 /* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok. */
 long user_path(struct task *t, u64 addr, char *buf /* [4096] */, bool empty_ok);
 /* The text of @p as @t sees it from its root (getcwd, /proc/PID/fd): its length; " (deleted)" is appended for removed

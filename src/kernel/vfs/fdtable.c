@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptor tables: arrays that grow, with a bit per descriptor for close-on-exec. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "vfs/inode.h"
+#include "vfs/lock.h"
+
+#define FD_PATH 010000000 /* O_PATH */
+
+struct fdtable {
+	struct kernel *k;
+	int refs;
+	int size;     /* slots */
+	int low_free; /* no free one below */
+	struct file **files;
+	u8 *cloexec;
+};
+
+static int grow(struct fdtable *ft, int want)
+{
+	int size = ft->size ? ft->size : 64;
+	struct file **files;
+	u8 *cloexec;
+
+	while (size < want)
+		size *= 2;
+	files = realloc(ft->files, (size_t)size * sizeof(struct file *));
+	if (!files)
+		return -ENOMEM;
+	ft->files = files;
+	cloexec = realloc(ft->cloexec, (size_t)size);
+	if (!cloexec)
+		return -ENOMEM;
+	ft->cloexec = cloexec;
+	memset(files + ft->size, 0, (size_t)(size - ft->size) * sizeof(struct file *));
+	memset(cloexec + ft->size, 0, (size_t)(size - ft->size));
+	ft->size = size;
+	return 0;
+}
+
+struct fdtable *fdtable_new(struct kernel *k)
+{
+	struct fdtable *ft = calloc(1, sizeof *ft);
+
+	if (!ft)
+		return NULL;
+	ft->k = k;
+	ft->refs = 1;
+	if (grow(ft, 1)) {
+		free(ft->files);
+		free(ft);
+		return NULL;
+	}
+	object_count(k, "fdtable", 1);
+	return ft;
+}
+
+struct fdtable *fdtable_get(struct fdtable *ft)
+{
+	ft->refs++;
+	return ft;
+}
+
+struct fdtable *fdtable_copy(struct fdtable *ft)
+{
+	struct fdtable *n = fdtable_new(ft->k);
+
+	if (!n)
+		return NULL;
+	if (grow(n, ft->size)) {
+		fdtable_put(n);
+		return NULL;
+	}
+	for (int fd = 0; fd < ft->size; fd++) {
+		n->files[fd] = ft->files[fd] ? file_get(ft->files[fd]) : NULL;
+		n->cloexec[fd] = ft->cloexec[fd];
+	}
+	n->low_free = ft->low_free;
+	return n;
+}
+
+/* What close() of one descriptor does besides dropping the reference: all record locks of the table on that file go. */
+static void close_file(struct fdtable *ft, struct file *f)
+{
+	if (f->inode)
+		locks_release_owner(f->inode, ft);
+	if (f->ops->flush)
+		f->ops->flush(f);
+	file_put(f);
+}
+
+void fdtable_put(struct fdtable *ft)
+{
+	if (!ft || --ft->refs)
+		return;
+	for (int fd = 0; fd < ft->size; fd++)
+		if (ft->files[fd])
+			close_file(ft, ft->files[fd]);
+	object_count(ft->k, "fdtable", -1);
+	free(ft->files);
+	free(ft->cloexec);
+	free(ft);
+}
+
+int fdtable_exec(struct task *t)
+{
+	struct fdtable *ft = t->files;
+
+	if (ft->refs > 1) {
+		struct fdtable *own = fdtable_copy(ft);
+
+		if (!own)
+			return -ENOMEM;
+		fdtable_put(ft);
+		t->files = ft = own;
+	}
+	for (int fd = 0; fd < ft->size; fd++)
+		if (ft->files[fd] && ft->cloexec[fd])
+			fd_close(t, fd);
+	return 0;
+}
+
+static int limit(struct task *t)
+{
+	u64 soft = t->k->ops.limit(t, RLIMIT_NOFILE);
+
+	return soft > 0x40000000 ? 0x40000000 : (int)soft;
+}
+
+int fd_install_from(struct task *t, struct file *f, bool cloexec, int from)
+{
+	struct fdtable *ft = t->files;
+	int fd = max(from, ft->low_free);
+
+	while (fd < ft->size && ft->files[fd])
+		fd++;
+	if (fd >= limit(t))
+		return -EMFILE;
+	if (fd >= ft->size && grow(ft, fd + 1))
+		return -ENOMEM;
+	ft->files[fd] = f;
+	ft->cloexec[fd] = cloexec;
+	if (from <= ft->low_free)
+		ft->low_free = fd + 1;
+	return fd;
+}
+
+int fd_install(struct task *t, struct file *f, bool cloexec)
+{
+	return fd_install_from(t, f, cloexec, 0);
+}
+
+int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd)
+{
+	struct fdtable *ft = t->files;
+	struct file *old;
+
+	if (fd < 0 || fd >= limit(t))
+		return -EBADF;
+	if (fd >= ft->size && grow(ft, fd + 1))
+		return -ENOMEM;
+	old = ft->files[fd];
+	ft->files[fd] = f;
+	ft->cloexec[fd] = cloexec;
+	if (old)
+		close_file(ft, old);
+	return fd;
+}
+
+int fd_get_path(struct task *t, int fd, struct file **out)
+{
+	struct fdtable *ft = t->files;
+
+	if (fd < 0 || fd >= ft->size || !ft->files[fd])
+		return -EBADF;
+	*out = file_get(ft->files[fd]);
+	return 0;
+}
+
+int fd_get(struct task *t, int fd, struct file **out)
+{
+	int err = fd_get_path(t, fd, out);
+
+	if (!err && (*out)->flags & FD_PATH) {
+		file_put(*out);
+		return -EBADF;
+	}
+	return err;
+}
+
+int fd_close(struct task *t, int fd)
+{
+	struct fdtable *ft = t->files;
+	struct file *f;
+
+	if (fd < 0 || fd >= ft->size || !ft->files[fd])
+		return -EBADF;
+	f = ft->files[fd];
+	ft->files[fd] = NULL;
+	ft->low_free = min(ft->low_free, fd);
+	close_file(ft, f);
+	return 0;
+}
+
+bool fd_cloexec(struct fdtable *ft, int fd)
+{
+	return fd >= 0 && fd < ft->size && ft->cloexec[fd];
+}
+
+void fd_set_cloexec(struct fdtable *ft, int fd, bool on)
+{
+	if (fd >= 0 && fd < ft->size)
+		ft->cloexec[fd] = on;
+}
+
+int fdtable_next(struct fdtable *ft, int fd, struct file **out)
+{
+	for (fd = max(fd, 0); fd < ft->size; fd++) {
+		if (ft->files[fd]) {
+			*out = ft->files[fd];
+			return fd;
+		}
+	}
+	return -1;
+}

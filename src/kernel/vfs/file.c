@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open file descriptions: making, sharing, ending; their attributes. */
+#include "vfs/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vfs/inode.h"
+#include "vfs/lock.h"
+
+int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv, struct file **out)
+{
+	struct file *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return -ENOMEM;
+	object_count(k, "file", 1);
+	f->k = k;
+	f->refs = 1;
+	f->ops = ops;
+	f->flags = flags;
+	f->inode = inode;
+	f->priv = priv;
+	list_init(&f->epoll_items);
+	*out = f;
+	return 0;
+}
+
+struct file *file_get(struct file *f)
+{
+	f->refs++;
+	return f;
+}
+
+void file_put(struct file *f)
+{
+	if (!f || --f->refs)
+		return;
+	/* Whoever is told may look at the file once more. */
+	f->refs = 1;
+	while (!list_empty(&f->epoll_items)) {
+		struct file_link *link = list_first(&f->epoll_items, struct file_link, node);
+
+		list_del(&link->node);
+		link->gone(link);
+	}
+	if (f->inode)
+		locks_release_file(f);
+	if (f->ops->release)
+		f->ops->release(f);
+	if (f->path) {
+		path_put(&f->path->path);
+		free(f->path);
+	}
+	inode_put(f->inode);
+	object_count(f->k, "file", -1);
+	free(f);
+}
+
+int path_getattr(const struct path *p, struct kstat *st)
+{
+	int err = path_inode(p)->ops->getattr(path_inode(p), st);
+
+	if (!err)
+		st->mnt_id = (u64)p->mnt->id;
+	return err;
+}
+
+int file_getattr(struct file *f, struct kstat *st)
+{
+	if (f->inode) {
+		int err = f->inode->ops->getattr(f->inode, st);
+
+		if (!err && f->path)
+			st->mnt_id = (u64)f->path->path.mnt->id;
+		return err;
+	}
+	/* As Linux shows files of its anonymous inode. */
+	memset(st, 0, sizeof *st);
+	st->dev = 15;
+	st->ino = 1;
+	st->mode = 0600;
+	st->nlink = 1;
+	st->blksize = PAGE_SIZE;
+	return 0;
+}
+
+int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
+{
+	struct inode *i = path_inode(p);
+
+	if (p->mnt->read_only || p->mnt->sb->read_only)
+		return -EROFS;
+	return i->ops->setattr ? i->ops->setattr(i, attr) : -EPERM;
+}
+
+long file_pread(struct file *f, void *buf, size_t size, u64 offset)
+{
+	struct uio u;
+
+	uio_init(&u, NULL, (u64)buf, size);
+	while (u.left) {
+		long n = f->ops->read ? f->ops->read(f, &u, &offset) : -EINVAL;
+
+		if (n < 0)
+			return u.done ? (long)u.done : n;
+		if (!n)
+			break;
+	}
+	return (long)u.done;
+}

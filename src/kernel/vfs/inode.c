@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inodes and dentries: references, the hash of names, the cache of unused ones. */
+#include "vfs/inode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DENTRY_BUCKETS	 4096
+#define DENTRIES_CACHED 1024
+
+struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino, void *priv)
+{
+	struct inode *i = calloc(1, sizeof *i);
+
+	if (!i)
+		return NULL;
+	object_count(k, "inode", 1);
+	i->k = k;
+	i->refs = 1;
+	i->ops = ops;
+	i->sb = sb;
+	i->type = type;
+	i->ino = ino;
+	i->priv = priv;
+	list_init(&i->locks);
+	wait_queue_init(&i->lock_wait);
+	return i;
+}
+
+struct inode *inode_get(struct inode *i)
+{
+	i->refs++;
+	return i;
+}
+
+void inode_put(struct inode *i)
+{
+	if (!i || --i->refs)
+		return;
+	object_count(i->k, "inode", -1);
+	if (i->ops->release)
+		i->ops->release(i);
+	free(i);
+}
+
+/* ---- dentries ---- */
+
+static u32 hash_name(const struct dentry *parent, const char *name, size_t len)
+{
+	u64 h = (u64)parent >> 4;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (u8)name[i]) * 0x100000001b3UL;
+	return (u32)(h ^ h >> 32);
+}
+
+static struct list *bucket(struct vfs *v, u32 hash)
+{
+	if (!v->dentries) {
+		v->dentries = malloc(DENTRY_BUCKETS * sizeof *v->dentries);
+		for (int i = 0; v->dentries && i < DENTRY_BUCKETS; i++)
+			list_init(&v->dentries[i]);
+	}
+	return v->dentries ? &v->dentries[hash % DENTRY_BUCKETS] : NULL;
+}
+
+static void dentry_free(struct dentry *d)
+{
+	struct dentry *parent = d->parent;
+
+	list_del(&d->hash_node);
+	inode_put(d->inode);
+	object_count(d->k, "dentry", -1);
+	free(d);
+	dentry_put(parent);
+}
+
+static struct dentry *dentry_alloc(struct kernel *k, struct super *sb, struct inode *inode)
+{
+	struct dentry *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return NULL;
+	object_count(k, "dentry", 1);
+	d->k = k;
+	d->refs = 1;
+	d->sb = sb;
+	d->inode = inode;
+	list_init(&d->hash_node);
+	list_init(&d->lru_node);
+	list_init(&d->mounts);
+	return d;
+}
+
+struct dentry *dentry_root(struct super *sb)
+{
+	struct dentry *d = dentry_alloc(sb->k, sb, sb->root);
+
+	if (d)
+		inode_get(sb->root);
+	return d;
+}
+
+struct dentry *dentry_get(struct dentry *d)
+{
+	if (!d->refs++ && !list_empty(&d->lru_node)) {
+		list_del(&d->lru_node);
+		d->k->vfs->ncached--;
+	}
+	return d;
+}
+
+void dentry_put(struct dentry *d)
+{
+	struct vfs *v;
+
+	if (!d || --d->refs)
+		return;
+	v = d->k->vfs;
+	if (!d->parent || d->unlinked || list_empty(&d->hash_node) || d->sb->no_cache) {
+		dentry_free(d);
+		return;
+	}
+	list_add_tail(&v->lru, &d->lru_node);
+	v->ncached++;
+	dentries_shrink(d->k, DENTRIES_CACHED);
+}
+
+void dentries_shrink(struct kernel *k, int keep)
+{
+	struct vfs *v = k->vfs;
+
+	while (v->ncached > keep) {
+		struct dentry *d = list_first(&v->lru, struct dentry, lru_node);
+
+		list_del(&d->lru_node);
+		v->ncached--;
+		dentry_free(d);
+	}
+}
+
+static void set_name(struct dentry *d, struct dentry *parent, const char *name, size_t len)
+{
+	struct list *b;
+
+	d->hash = hash_name(parent, name, len);
+	d->len = (u8)len;
+	memcpy(d->name, name, len);
+	d->name[len] = 0;
+	b = bucket(d->k->vfs, d->hash);
+	if (b)
+		list_add(b, &d->hash_node);
+}
+
+struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, struct inode *inode)
+{
+	struct dentry *d = dentry_alloc(parent->k, parent->sb, inode);
+
+	if (!d) {
+		inode_put(inode);
+		return NULL;
+	}
+	d->parent = dentry_get(parent);
+	set_name(d, parent, name, len);
+	return d;
+}
+
+struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
+{
+	struct inode *dir = parent->inode;
+	u32 hash = hash_name(parent, name, len);
+	struct list *b = bucket(parent->k->vfs, hash);
+	struct dentry *d;
+
+	if (!b)
+		return NULL;
+	list_for_each(d, b, hash_node) {
+		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
+			continue;
+		if (dir->ops->revalidate && !dir->ops->revalidate(dir, name, len, d->inode)) {
+			dentry_drop(dentry_get(d), false);
+			dentry_put(d);
+			return NULL;
+		}
+		return dentry_get(d);
+	}
+	return NULL;
+}
+
+void dentry_drop(struct dentry *d, bool unlinked)
+{
+	list_del(&d->hash_node);
+	d->unlinked = unlinked;
+}
+
+void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_t len)
+{
+	struct dentry *old = d->parent;
+
+	list_del(&d->hash_node);
+	d->parent = dentry_get(parent);
+	set_name(d, parent, name, len);
+	dentry_put(old);
+}
+
+/* ---- paths ---- */
+
+void path_get(struct path *p)
+{
+	p->mnt->refs++;
+	dentry_get(p->dentry);
+}
+
+void path_put(struct path *p)
+{
+	if (!p->dentry)
+		return;
+	dentry_put(p->dentry);
+	p->mnt->refs--;
+	*p = (struct path){0};
+}
+
+/* ---- working directory and root ---- */
+
+struct fs_info *fs_info_new(struct kernel *k)
+{
+	struct fs_info *fs = calloc(1, sizeof *fs);
+
+	if (!fs)
+		return NULL;
+	object_count(k, "fs_info", 1);
+	fs->k = k;
+	fs->refs = 1;
+	fs->umask = 022;
+	fs->root = fs->cwd = (struct path){k->vfs->root, k->vfs->root->root};
+	path_get(&fs->root);
+	path_get(&fs->cwd);
+	return fs;
+}
+
+struct fs_info *fs_info_get(struct fs_info *fs)
+{
+	fs->refs++;
+	return fs;
+}
+
+struct fs_info *fs_info_copy(struct fs_info *fs)
+{
+	struct fs_info *n = malloc(sizeof *n);
+
+	if (!n)
+		return NULL;
+	object_count(fs->k, "fs_info", 1);
+	*n = *fs;
+	n->refs = 1;
+	path_get(&n->root);
+	path_get(&n->cwd);
+	return n;
+}
+
+void fs_info_put(struct fs_info *fs)
+{
+	if (!fs || --fs->refs)
+		return;
+	object_count(fs->k, "fs_info", -1);
+	path_put(&fs->root);
+	path_put(&fs->cwd);
+	free(fs);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Permission by the guest's own credentials (path_resolution(7), capabilities(7); fs/namei.c). */
+#include <errno.h>
+#include <linux/capability.h>
+
+#include "vfs/inode.h"
+
+static bool has_cap(const struct cred *c, int cap)
+{
+	return c->cap_effective >> cap & 1;
+}
+
+int inode_permission(const struct cred *cred, struct inode *i, int mask)
+{
+	struct kstat st;
+	u32 bits;
+	int err;
+
+	if (i->type == S_IFDIR && has_cap(cred, CAP_DAC_OVERRIDE))
+		return 0;
+	err = i->ops->getattr(i, &st);
+	if (err)
+		return err;
+	if (cred->fsuid == st.uid)
+		bits = st.mode >> 6;
+	else if (cred_in_group(cred, st.gid))
+		bits = st.mode >> 3;
+	else
+		bits = st.mode;
+	if (!(mask & ~bits & 7))
+		return 0;
+	if (has_cap(cred, CAP_DAC_OVERRIDE) && (!(mask & MAY_EXEC) || st.mode & 0111))
+		return 0;
+	if (has_cap(cred, CAP_DAC_READ_SEARCH) && (mask == MAY_READ || (i->type == S_IFDIR && !(mask & MAY_WRITE))))
+		return 0;
+	return -EACCES;
+}
+
+static bool read_only(const struct path *p)
+{
+	return p->mnt->read_only || p->mnt->sb->read_only;
+}
+
+int path_permission(struct task *t, const struct path *p, int mask)
+{
+	struct inode *i = path_inode(p);
+	bool file = i->type == S_IFREG || i->type == S_IFDIR || i->type == S_IFLNK;
+
+	if (mask & MAY_WRITE && file && read_only(p))
+		return -EROFS;
+	return inode_permission(t->cred, i, mask);
+}
+
+int may_create(struct task *t, const struct path *dir)
+{
+	if (dir->dentry->unlinked)
+		return -ENOENT;
+	if (read_only(dir))
+		return -EROFS;
+	return inode_permission(t->cred, path_inode(dir), MAY_WRITE | MAY_EXEC);
+}
+
+int may_delete(struct task *t, const struct path *dir, struct inode *victim, bool is_dir)
+{
+	struct kstat ds, vs;
+	int err;
+
+	if (read_only(dir))
+		return -EROFS;
+	err = inode_permission(t->cred, path_inode(dir), MAY_WRITE | MAY_EXEC);
+	if (err)
+		return err;
+	err = path_inode(dir)->ops->getattr(path_inode(dir), &ds);
+	if (!err)
+		err = victim->ops->getattr(victim, &vs);
+	if (err)
+		return err;
+	if (ds.mode & S_ISVTX && t->cred->fsuid != vs.uid && t->cred->fsuid != ds.uid && !capable(t, CAP_FOWNER))
+		return -EPERM;
+	if (is_dir)
+		return victim->type == S_IFDIR ? 0 : -ENOTDIR;
+	return victim->type == S_IFDIR ? -EISDIR : 0;
+}

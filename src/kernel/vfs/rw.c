@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading and writing any file: the blocking loop around file operations that never block. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include "vfs/inode.h"
+
+/* A poll table that queues the task itself. */
+static int wait_table_add(struct poll_table *pt, struct wait_queue *q)
+{
+	return wait_add(q, pt->task);
+}
+
+long file_wait(struct task *t, struct file *f, u32 events)
+{
+	struct poll_table pt = {.add = wait_table_add, .task = t, .events = events};
+	u32 ready = f->ops->poll ? f->ops->poll(f, &pt) : events;
+
+	if (pt.error)
+		return pt.error;
+	if (ready & (events | EPOLLERR | EPOLLHUP))
+		task_wake(t);
+	return call_wait(t);
+}
+
+/* RLIMIT_FSIZE: writes beyond it are cut, one at it ends with SIGXFSZ and EFBIG (fs/read_write.c:
+ * generic_write_check_limits). */
+static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 pos)
+{
+	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE);
+
+	if (limit == RLIM_INFINITY || !f->inode || f->inode->type != S_IFREG)
+		return 0;
+	if (pos >= limit) {
+		t->k->ops.send_signal(t, SIGXFSZ, SI_KERNEL, false);
+		return -EFBIG;
+	}
+	u->left = min(u->left, limit - pos);
+	return 0;
+}
+
+static long move(struct task *t, struct file *f, struct uio *u, u64 *pos, bool write)
+{
+	if (write) {
+		struct kstat st;
+		int err;
+
+		if (f->flags & O_APPEND && f->inode && f->inode->type == S_IFREG && !file_getattr(f, &st))
+			*pos = (u64)st.size;
+		err = check_file_size(t, f, u, *pos);
+		return err ? err : f->ops->write(f, u, pos);
+	}
+	return f->ops->read(f, u, pos);
+}
+
+/* The bytes of @u that an earlier round has moved. */
+static void skip_done(struct uio *u, size_t done)
+{
+	while (done && u->count) {
+		size_t n = min(done, (size_t)(u->iov->len - u->at));
+
+		u->at += n;
+		u->left -= n;
+		u->done += n;
+		done -= n;
+		if (u->at == u->iov->len) {
+			u->iov++;
+			u->count--;
+			u->at = 0;
+		}
+	}
+}
+
+long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
+{
+	u64 *at = pos ? pos : &f->pos;
+	bool regular = f->inode && f->inode->type == S_IFREG;
+	long n;
+
+	if (!(write ? f->ops->write : f->ops->read))
+		return -EINVAL;
+	skip_done(u, c->done);
+	for (;;) {
+		n = move(t, f, u, at, write);
+		/* A write goes on until all is written; a read, once it has something, is done. */
+		if (n > 0 && write && u->left && !regular)
+			continue;
+		break;
+	}
+	if (n == CALL_FETCH && u->done == c->done)
+		return n;
+	if (n != -EAGAIN || f->flags & O_NONBLOCK)
+		return u->done ? (long)u->done : n;
+	if (u->done && !write)
+		return (long)u->done;
+	c->done = u->done;
+	n = file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
+	return n == CALL_PARK || !c->done ? n : (long)c->done;
+}

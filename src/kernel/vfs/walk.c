@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Path walking: from a guest's text to a mount and a dentry (path_resolution(7), openat2(2); fs/namei.c).
+ *
+ * Symlinks are followed here, against the guest's root, never by the host. A text of a link is walked by recursion, at
+ * most 40 links deep.
+ */
+#include "vfs/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+
+#define MAX_LINKS 40
+#define NAME_LIMIT 255
+
+/* The mount that covers @p, if any, and so on upwards. */
+static void cross_mounts(struct path *p)
+{
+	struct mount *m, *found;
+
+	do {
+		found = NULL;
+		list_for_each(m, &p->dentry->mounts, on_node)
+			if (m->parent == p->mnt)
+				found = m;
+		if (found) {
+			struct path top = {found, found->root};
+
+			path_get(&top);
+			path_put(p);
+			*p = top;
+		}
+	} while (found);
+}
+
+int path_child(const struct path *dir, const char *name, size_t len, struct path *out)
+{
+	struct inode *i = dir->dentry->inode, *child;
+	struct dentry *d;
+
+	if (i->type != S_IFDIR || !i->ops->lookup)
+		return -ENOTDIR;
+	if (dir->dentry->unlinked)
+		return -ENOENT;
+	d = dentry_find(dir->dentry, name, len);
+	if (!d) {
+		int err = i->ops->lookup(i, name, len, &child);
+
+		if (err)
+			return err;
+		d = dentry_make(dir->dentry, name, len, child);
+		if (!d)
+			return -ENOMEM;
+	}
+	*out = (struct path){dir->mnt, d};
+	dir->mnt->refs++;
+	cross_mounts(out);
+	return 0;
+}
+
+static bool same_place(const struct path *a, const struct path *b)
+{
+	return a->mnt == b->mnt && a->dentry == b->dentry;
+}
+
+/* "..": stops at the root; from the root of a mount goes on from where it is mounted. */
+static int walk_up(struct walk *w)
+{
+	struct path up;
+
+	if (same_place(&w->cur, &w->root))
+		return w->resolve & RESOLVE_BENEATH ? -EXDEV : 0;
+	up = w->cur;
+	while (up.dentry == up.mnt->root && up.mnt->parent) {
+		if (w->resolve & RESOLVE_NO_XDEV)
+			return -EXDEV;
+		up = (struct path){up.mnt->parent, up.mnt->on};
+		if (same_place(&up, &w->root))
+			break;
+	}
+	if (up.dentry->parent && !same_place(&up, &w->root))
+		up.dentry = up.dentry->parent;
+	path_get(&up);
+	path_put(&w->cur);
+	w->cur = up;
+	cross_mounts(&w->cur);
+	return 0;
+}
+
+int read_link(struct path *link, char *buf)
+{
+	struct inode *i = path_inode(link);
+	long n = i->ops->readlink ? i->ops->readlink(i, buf, PATH_MAX - 1) : -EINVAL;
+
+	if (n < 0)
+		return (int)n;
+	buf[n] = 0;
+	return n ? 0 : -ENOENT;
+}
+
+int walk_link(struct walk *w, struct path *link, bool follow)
+{
+	struct inode *i = path_inode(link);
+	char text[PATH_MAX];
+	int err;
+
+	if (w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > MAX_LINKS)
+		return -ELOOP;
+	if (i->ops->follow) {
+		struct path to;
+
+		if (w->resolve & RESOLVE_NO_MAGICLINKS)
+			return -ELOOP;
+		if (w->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
+			return -EXDEV;
+		err = i->ops->follow(i, w->task, &to);
+		if (err)
+			return err;
+		path_put(&w->cur);
+		w->cur = to;
+		return 0;
+	}
+	err = read_link(link, text);
+	return err ? err : walk_path(w, text, follow);
+}
+
+/* Goes down to @name; @last: no component follows; @slashes: but a slash does. */
+static int walk_component(struct walk *w, const char *name, size_t len, bool last, bool slashes, bool follow)
+{
+	struct path next;
+	int err;
+
+	if (len == 1 && name[0] == '.')
+		return 0;
+	if (len == 2 && name[0] == '.' && name[1] == '.')
+		return walk_up(w);
+	err = path_child(&w->cur, name, len, &next);
+	if (err)
+		return err;
+	if (w->resolve & RESOLVE_NO_XDEV && next.mnt != w->cur.mnt)
+		err = -EXDEV;
+	else if (path_inode(&next)->type == S_IFLNK && (!last || follow || slashes))
+		err = walk_link(w, &next, true);
+	else {
+		path_put(&w->cur);
+		w->cur = next;
+		return 0;
+	}
+	path_put(&next);
+	return err;
+}
+
+/* A directory that may be searched. */
+static int may_search(struct walk *w)
+{
+	if (path_inode(&w->cur)->type != S_IFDIR)
+		return -ENOTDIR;
+	return inode_permission(w->task->cred, path_inode(&w->cur), MAY_EXEC);
+}
+
+static int walk_start(struct walk *w, const char *path)
+{
+	struct path root = w->root;
+
+	if (*path != '/')
+		return 0;
+	if (w->resolve & RESOLVE_BENEATH)
+		return -EXDEV;
+	path_get(&root);
+	path_put(&w->cur);
+	w->cur = root;
+	return 0;
+}
+
+int walk_path(struct walk *w, const char *path, bool follow)
+{
+	int err = walk_start(w, path);
+
+	while (!err) {
+		const char *end, *rest;
+
+		path += strspn(path, "/");
+		if (!*path)
+			break;
+		end = path + strcspn(path, "/");
+		rest = end + strspn(end, "/");
+		err = may_search(w);
+		if (!err && end - path > NAME_LIMIT)
+			err = -ENAMETOOLONG;
+		if (!err)
+			err = walk_component(w, path, (size_t)(end - path), !*rest, *end == '/', follow);
+		if (!err && *end == '/' && path_inode(&w->cur)->type != S_IFDIR)
+			err = -ENOTDIR;
+		path = rest;
+	}
+	return err;
+}
+
+int walk_parent(struct walk *w, const char *path, char *last, enum last_type *type, bool *slashes)
+{
+	char head[PATH_MAX];
+	size_t len = strlen(path), end = len, start;
+	int err;
+
+	while (end && path[end - 1] == '/')
+		end--;
+	*slashes = end < len;
+	if (!end) {
+		*type = LAST_ROOT;
+		last[0] = 0;
+		return len ? walk_path(w, "/", true) : -ENOENT;
+	}
+	start = end;
+	while (start && path[start - 1] != '/')
+		start--;
+	memcpy(head, path, start);
+	head[start] = 0;
+	err = walk_path(w, head, true);
+	if (!err)
+		err = may_search(w);
+	if (err)
+		return err;
+	if (end - start > NAME_LIMIT)
+		return -ENAMETOOLONG;
+	memcpy(last, path + start, end - start);
+	last[end - start] = 0;
+	*type = !strcmp(last, ".") ? LAST_DOT : !strcmp(last, "..") ? LAST_DOTDOT : LAST_NORM;
+	return 0;
+}
+
+int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 flags)
+{
+	struct file *f;
+	int err;
+
+	memset(w, 0, sizeof *w);
+	w->task = t;
+	w->resolve = flags >> 16;
+	w->root = t->fs->root;
+	if ((*path == '/' && !(w->resolve & RESOLVE_IN_ROOT)) || dirfd == AT_FDCWD) {
+		w->cur = *path == '/' && !(w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) ? t->fs->root : t->fs->cwd;
+		path_get(&w->cur);
+	} else {
+		err = fd_get_path(t, dirfd, &f);
+		if (err) {
+			w->root = (struct path){0};
+			return err;
+		}
+		if (f->path && (!*path || path_inode(&f->path->path)->type == S_IFDIR)) {
+			w->cur = f->path->path;
+			path_get(&w->cur);
+		}
+		file_put(f);
+	}
+	if (w->cur.dentry && w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
+		w->root = w->cur;
+	path_get(&w->root);
+	return w->cur.dentry ? 0 : -ENOTDIR;
+}
+
+void walk_end(struct walk *w)
+{
+	path_put(&w->root);
+	path_put(&w->cur);
+}
+
+int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct path *out)
+{
+	struct walk w;
+	int err;
+
+	if (!*path && !(flags & LOOKUP_EMPTY))
+		return -ENOENT;
+	err = walk_begin(&w, t, dirfd, path, flags);
+	if (!err)
+		err = walk_path(&w, path, flags & LOOKUP_FOLLOW);
+	if (!err && flags & LOOKUP_DIRECTORY && path_inode(&w.cur)->type != S_IFDIR)
+		err = -ENOTDIR;
+	if (!err) {
+		*out = w.cur;
+		w.cur = (struct path){0};
+	}
+	walk_end(&w);
+	return err;
+}
+
+int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct path *dir, char *last,
+		enum last_type *last_type, bool *slashes)
+{
+	struct walk w;
+	int err;
+
+	if (!*path)
+		return -ENOENT;
+	err = walk_begin(&w, t, dirfd, path, flags);
+	if (!err)
+		err = walk_parent(&w, path, last, last_type, slashes);
+	if (!err) {
+		*dir = w.cur;
+		w.cur = (struct path){0};
+	}
+	walk_end(&w);
+	return err;
+}
+
+long user_path(struct task *t, u64 addr, char *buf, bool empty_ok)
+{
+	long n = user_string(t, buf, addr, PATH_MAX);
+
+	return n == 0 && !empty_ok ? -ENOENT : n;
+}
+
+/* ---- text of a path ---- */
+
+long path_text(struct task *t, const struct path *p, char *buf, size_t size, bool mark)
+{
+	static const char deleted[] = " (deleted)", unreachable[] = "(unreachable)";
+	struct path at = *p;
+	char *end = buf + size, *s = end;
+	bool reached = true;
+	size_t len;
+
+	*--s = 0;
+	if (mark && p->dentry->unlinked) {
+		s -= sizeof deleted - 1;
+		memcpy(s, deleted, sizeof deleted - 1);
+	}
+	len = (size_t)(end - s);
+	while (!same_place(&at, &t->fs->root)) {
+		if (at.dentry == at.mnt->root) {
+			if (!at.mnt->parent) {
+				reached = at.mnt == t->k->vfs->root && at.dentry == t->fs->root.dentry;
+				break;
+			}
+			at = (struct path){at.mnt->parent, at.mnt->on};
+			continue;
+		}
+		if (!at.dentry->parent)
+			break;
+		if ((size_t)(s - buf) < at.dentry->len + 1U + sizeof unreachable)
+			return -ENAMETOOLONG;
+		s -= at.dentry->len;
+		memcpy(s, at.dentry->name, at.dentry->len);
+		*--s = '/';
+		at.dentry = at.dentry->parent;
+	}
+	if ((size_t)(end - s) == len)
+		*--s = '/';
+	if (!reached) {
+		s -= sizeof unreachable - 1;
+		memcpy(s, unreachable, sizeof unreachable - 1);
+	}
+	len = (size_t)(end - s);
+	memmove(buf, s, len);
+	return (long)len - 1;
+}

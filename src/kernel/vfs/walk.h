@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside path walking: the state of one walk, for walk.c and open.c. */
+#ifndef HUSK_KERNEL_VFS_WALK_H
+#define HUSK_KERNEL_VFS_WALK_H
+
+#include "vfs/inode.h"
+
+struct walk {
+	struct task *task;
+	struct path root, cur; /* owned */
+	int links;	       /* symlinks followed: ELOOP above 40 */
+	u32 resolve;	       /* openat2's RESOLVE_* */
+};
+
+/* Begins at @dirfd (or AT_FDCWD) for @path: 0, -EBADF, -ENOTDIR. walk_end() afterwards in any case. */
+int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 flags);
+void walk_end(struct walk *w);
+/* Resolves @path from w->cur. @follow: the last component too. */
+int walk_path(struct walk *w, const char *path, bool follow);
+/* Resolves all but the last component; see path_parent(). */
+int walk_parent(struct walk *w, const char *path, char *last, enum last_type *type, bool *slashes);
+/* w->cur is the directory of the symlink @link: goes where it leads. */
+int walk_link(struct walk *w, struct path *link, bool follow);
+/* Reads a symlink's text into @buf[4096], terminated. */
+int read_link(struct path *link, char *buf);
+
+#endif
