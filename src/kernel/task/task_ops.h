@@ -48,6 +48,7 @@ struct thread_group {
 	u64 utime_ns, stime_ns, cutime_ns, cstime_ns; /* of ended threads; of waited-for children */
 	u64 min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, cnvcsw, cnivcsw, maxrss_kb, cmaxrss_kb;
 	int oom_score_adj;
+	bool thp_disabled; /* PR_SET_THP_DISABLE: kept and told */
 };
 
 /* The pid table. */
