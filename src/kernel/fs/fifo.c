@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/task.h"
 #include "fs/pipe.h"
@@ -87,54 +86,39 @@ put_inode:
 
 /* ---- FIFOs ---- */
 
-/* An open that waits for the other side. */
-struct fifo_wait {
-	struct file *file; /* owned */
-	u64 opens;	   /* of the other side, when the wait began */
-};
-
-static void fifo_wait_free(struct task *t, void *priv)
+/* Waits until the other side has been opened once more since c->scratch[0]; c->file is our end. */
+static long fifo_wait(struct task *t, struct call *c, struct file **out)
 {
-	struct fifo_wait *w = priv;
-
-	if (w->file)
-		file_put(w->file);
-	free(w);
-}
-
-static long fifo_wait_step(struct task *t, struct fifo_wait *w, struct file **out)
-{
-	struct pipe *p = w->file->priv;
-	bool reading = file_readable(w->file);
+	struct pipe *p = c->file->priv;
+	bool reading = file_readable(c->file);
 	long r;
 
 	wait_remove_all(t);
-	if ((reading ? p->writer_opens : p->reader_opens) != w->opens) {
-		*out = w->file;
-		w->file = NULL;
+	if ((reading ? p->writer_opens : p->reader_opens) != c->scratch[0]) {
+		*out = c->file;
+		c->file = NULL;
 		return 0;
 	}
-	if (wait_add(reading ? &p->rd_wait : &p->wr_wait, t) < 0)
-		return -ENOMEM;
-	r = call_wait(t);
-	if (r != CALL_PARK && w->file) {
-		/* The end must go now, not when the call has ended: an open that fails has no reader. */
-		file_put(w->file);
-		w->file = NULL;
-	}
+	r = wait_add(reading ? &p->rd_wait : &p->wr_wait, t);
+	if (!r)
+		r = call_wait(t);
+	if (r == CALL_PARK)
+		return r;
+	/* The end must go now, not when the call has ended: an open that failed is no reader. */
+	file_put(c->file);
+	c->file = NULL;
 	return r;
 }
 
 static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags, struct file **out)
 {
 	u32 mode = flags & O_ACCMODE;
-	struct fifo_wait *w;
 	struct file *f;
 	struct pipe *p;
 	int err;
 
-	if (c->priv_free == fifo_wait_free)
-		return fifo_wait_step(t, c->priv, out);
+	if (c->file)
+		return fifo_wait(t, c, out);
 	p = i->pipe;
 	if (mode == O_WRONLY && (flags & O_NONBLOCK) && (!p || !p->readers))
 		return -ENXIO;
@@ -155,16 +139,9 @@ static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags
 		*out = f;
 		return 0;
 	}
-	w = calloc(1, sizeof *w);
-	if (!w) {
-		file_put(f);
-		return -ENOMEM;
-	}
-	w->file = f;
-	w->opens = mode == O_RDONLY ? p->writer_opens : p->reader_opens;
-	c->priv = w;
-	c->priv_free = fifo_wait_free;
-	return fifo_wait_step(t, w, out);
+	c->file = f;
+	c->scratch[0] = mode == O_RDONLY ? p->writer_opens : p->reader_opens;
+	return fifo_wait(t, c, out);
 }
 
 void pipe_init(struct kernel *k)

@@ -137,52 +137,126 @@ static int show_boot_id(struct task *t, struct text *out)
 static const char filesystems[] = "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\n"
 				  "nodev\toverlay\n";
 
-const struct proc_file proc_system_files[] = {
-	{"cpuinfo", 0444, show_cpuinfo},
-	{"meminfo", 0444, show_meminfo},
-	{"uptime", 0444, show_uptime},
-	{"loadavg", 0444, show_loadavg},
-	{"stat", 0444, show_stat},
-	{"version", 0444, show_version},
-	{"cmdline", 0444, .constant = "\n"},
-	{"filesystems", 0444, .constant = filesystems},
-	{"swaps", 0444, .constant = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"},
-	{"devices", 0444, .constant = "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"},
-	{"partitions", 0444, .constant = "major minor  #blocks  name\n\n"},
-	{"sys/kernel/ostype", 0444, .constant = "Linux\n"},
-	{"sys/kernel/osrelease", 0444, .constant = HUSK_UTS_RELEASE "\n"},
-	{"sys/kernel/version", 0444, .constant = HUSK_UTS_VERSION "\n"},
-	{"sys/kernel/hostname", 0444, show_hostname},
-	{"sys/kernel/domainname", 0444, show_domainname},
-	{"sys/kernel/pid_max", 0444, .constant = "32768\n"},
-	{"sys/kernel/threads-max", 0444, .constant = "32768\n"},
-	{"sys/kernel/ngroups_max", 0444, .constant = "65536\n"},
-	{"sys/kernel/cap_last_cap", 0444, .constant = "40\n"},
-	{"sys/kernel/randomize_va_space", 0444, .constant = "2\n"},
-	{"sys/kernel/core_pattern", 0444, .constant = "core\n"},
-	{"sys/kernel/msgmax", 0444, .constant = "8192\n"},
-	{"sys/kernel/shmmax", 0444, .constant = "18446744073692774399\n"},
-	{"sys/kernel/sem", 0444, .constant = "32000\t1024000000\t500\t32000\n"},
-	{"sys/kernel/yama/ptrace_scope", 0444, .constant = "0\n"},
-	{"sys/kernel/seccomp/actions_avail", 0444,
-	 .constant = "kill_process kill_thread trap errno user_notif trace log allow\n"},
-	{"sys/kernel/random/boot_id", 0444, show_boot_id},
-	{"sys/kernel/random/uuid", 0444, show_uuid},
-	{"sys/kernel/random/entropy_avail", 0444, .constant = "256\n"},
-	{"sys/kernel/random/poolsize", 0444, .constant = "256\n"},
-	{"sys/vm/overcommit_memory", 0444, .constant = "0\n"},
-	{"sys/vm/overcommit_ratio", 0444, .constant = "50\n"},
-	{"sys/vm/max_map_count", 0444, .constant = "65530\n"},
-	{"sys/vm/mmap_min_addr", 0444, .constant = "65536\n"},
-	{"sys/vm/swappiness", 0444, .constant = "60\n"},
-	{"sys/fs/file-max", 0444, .constant = "9223372036854775807\n"},
-	{"sys/fs/nr_open", 0444, .constant = "1048576\n"},
-	{"sys/fs/file-nr", 0444, .constant = "1024\t0\t9223372036854775807\n"},
-	{"sys/fs/pipe-max-size", 0444, .constant = "1048576\n"},
-	{"sys/fs/pipe-user-pages-soft", 0444, .constant = "16384\n"},
-	{"sys/fs/protected_symlinks", 0444, .constant = "1\n"},
-	{"sys/fs/protected_hardlinks", 0444, .constant = "1\n"},
-	{"sys/net/core/somaxconn", 0444, .constant = "4096\n"},
-	{"sys/net/unix/max_dgram_qlen", 0444, .constant = "10\n"},
+/* ---- the tree ---- */
+
+static int text_show(struct synth_node *n, struct task *t, char **out, size_t *size)
+{
+	const struct proc_file *file = n->data;
+	struct text text = {0};
+	int err = 0;
+
+	if (file->show)
+		err = file->show(t, &text);
+	else
+		text_add(&text, "%s", file->constant);
+	return proc_text_done(&text, err, out, size);
+}
+
+static const struct synth_ops text_ops = {.show = text_show};
+
+#define SHOW(node, fn)	    {node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file){.show = fn}}
+#define CONSTANT(node, text) {node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file){.constant = text}}
+#define DIRECTORY(node, entries) {node, S_IFDIR | 0555, NULL, entries}
+
+static const struct synth_entry random_dir[] = {
+	SHOW("boot_id", show_boot_id),
+	SHOW("uuid", show_uuid),
+	CONSTANT("entropy_avail", "256\n"),
+	CONSTANT("poolsize", "256\n"),
+	{},
+};
+
+static const struct synth_entry yama_dir[] = {
+	CONSTANT("ptrace_scope", "0\n"),
+	{},
+};
+
+static const struct synth_entry seccomp_dir[] = {
+	CONSTANT("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"),
+	{},
+};
+
+static const struct synth_entry kernel_dir[] = {
+	CONSTANT("ostype", "Linux\n"),
+	CONSTANT("osrelease", HUSK_UTS_RELEASE "\n"),
+	CONSTANT("version", HUSK_UTS_VERSION "\n"),
+	SHOW("hostname", show_hostname),
+	SHOW("domainname", show_domainname),
+	CONSTANT("pid_max", "32768\n"),
+	CONSTANT("threads-max", "32768\n"),
+	CONSTANT("ngroups_max", "65536\n"),
+	CONSTANT("cap_last_cap", "40\n"),
+	CONSTANT("randomize_va_space", "2\n"),
+	CONSTANT("core_pattern", "core\n"),
+	CONSTANT("msgmax", "8192\n"),
+	CONSTANT("shmmax", "18446744073692774399\n"),
+	CONSTANT("sem", "32000\t1024000000\t500\t32000\n"),
+	DIRECTORY("yama", yama_dir),
+	DIRECTORY("seccomp", seccomp_dir),
+	DIRECTORY("random", random_dir),
+	{},
+};
+
+static const struct synth_entry vm_dir[] = {
+	CONSTANT("overcommit_memory", "0\n"),
+	CONSTANT("overcommit_ratio", "50\n"),
+	CONSTANT("max_map_count", "65530\n"),
+	CONSTANT("mmap_min_addr", "65536\n"),
+	CONSTANT("swappiness", "60\n"),
+	{},
+};
+
+static const struct synth_entry fs_dir[] = {
+	CONSTANT("file-max", "9223372036854775807\n"),
+	CONSTANT("nr_open", "1048576\n"),
+	CONSTANT("file-nr", "1024\t0\t9223372036854775807\n"),
+	CONSTANT("pipe-max-size", "1048576\n"),
+	CONSTANT("pipe-user-pages-soft", "16384\n"),
+	CONSTANT("protected_symlinks", "1\n"),
+	CONSTANT("protected_hardlinks", "1\n"),
+	{},
+};
+
+static const struct synth_entry core_dir[] = {
+	CONSTANT("somaxconn", "4096\n"),
+	{},
+};
+
+static const struct synth_entry unix_dir[] = {
+	CONSTANT("max_dgram_qlen", "10\n"),
+	{},
+};
+
+static const struct synth_entry net_dir[] = {
+	DIRECTORY("core", core_dir),
+	DIRECTORY("unix", unix_dir),
+	{},
+};
+
+static const struct synth_entry sys_dir[] = {
+	DIRECTORY("kernel", kernel_dir),
+	DIRECTORY("vm", vm_dir),
+	DIRECTORY("fs", fs_dir),
+	DIRECTORY("net", net_dir),
+	{},
+};
+
+const struct synth_entry proc_entries[] = {
+	{"self", S_IFLNK | 0777, &proc_self_ops},
+	{"thread-self", S_IFLNK | 0777, &proc_thread_self_ops},
+	{"mounts", S_IFLNK | 0777, &proc_link_ops, .data = "self/mounts"},
+	{"net", S_IFLNK | 0777, &proc_link_ops, .data = "self/net"},
+	SHOW("cpuinfo", show_cpuinfo),
+	SHOW("meminfo", show_meminfo),
+	SHOW("uptime", show_uptime),
+	SHOW("loadavg", show_loadavg),
+	SHOW("stat", show_stat),
+	SHOW("version", show_version),
+	CONSTANT("cmdline", "\n"),
+	CONSTANT("filesystems", filesystems),
+	CONSTANT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+	CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
+	CONSTANT("partitions", "major minor  #blocks  name\n\n"),
+	DIRECTORY("sys", sys_dir),
 	{},
 };

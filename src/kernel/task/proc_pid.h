@@ -5,20 +5,22 @@
 
 #include "base/text.h"
 #include "task/task_ops.h"
+#include "vfs/synth.h"
 
-/* One file of a process (or, with thread, of a thread). */
+/* One file of a process or thread. */
 struct pid_file {
-	const char *name;
-	u32 mode;
-	bool thread; /* shown under task/TID too */
-	bool guarded; /* only for who may ptrace the process: environ, auxv, ... */
 	/* The contents about @t as @reader sees them: 0 or -errno. */
 	int (*show)(struct task *t, struct task *reader, struct text *out);
 	/* Takes what @reader wrote: 0 or -errno. NULL: read-only. */
 	int (*store)(struct task *t, struct task *reader, const char *data, size_t size);
+	bool guarded; /* only for who may trace the process: environ, auxv, ... */
 };
 
-extern const struct pid_file pid_files[]; /* ends with a NULL name */
+/* proc_pid.c: what is in /proc/PID and in /proc/PID/task/TID. */
+extern const struct synth_entry proc_process_entries[], proc_thread_entries[];
+/* proc_tree.c: what the entries do. A node's owner is the tid, with descriptor + 1 in the high half below fd. */
+extern const struct synth_ops proc_pid_file_ops, proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops,
+	proc_fdinfo_ops, proc_task_ops;
 
 /* Whether @reader may look into @t: PTRACE_MODE_READ_FSCREDS as far as ids go. */
 bool proc_may_read(struct task *reader, struct task *t);
@@ -28,7 +30,7 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out);
 int proc_show_statm(struct task *t, struct task *reader, struct text *out);
 int proc_show_status(struct task *t, struct task *reader, struct text *out);
 
-/* Registers /proc/PID with the proc file system. 0 or -errno. */
-int proc_pid_init(struct kernel *k);
+/* Registers /proc/PID with the proc file system. */
+void proc_pid_init(struct kernel *k);
 
 #endif

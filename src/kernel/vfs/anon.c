@@ -77,10 +77,18 @@ int anon_path(struct inode *i, struct path *out)
 {
 	struct super as = {.k = i->k, .root = i};
 	struct dentry *d = dentry_root(&as);
+	struct mount *m;
 
 	if (!d)
 		return -ENOMEM;
+	/* Any mount will do that does not make the object look read-only. */
 	out->mnt = i->k->vfs->root;
+	list_for_each(m, &i->k->vfs->mounts, node) {
+		if (m->read_only || m->sb->read_only)
+			continue;
+		out->mnt = m;
+		break;
+	}
 	d->sb = out->mnt->sb;
 	out->dentry = d;
 	path_get(out);

@@ -90,8 +90,10 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 			continue;
 		break;
 	}
-	if (n == CALL_FETCH && u->done == c->done)
+	if (n == CALL_FETCH && (!regular || u->done == c->done)) {
+		c->done = u->done; /* the handler runs again for the rest */
 		return n;
+	}
 	if (n != -EAGAIN || f->flags & O_NONBLOCK)
 		return u->done ? (long)u->done : n;
 	if (u->done && !write)

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree below /proc/PID: which processes, threads and descriptors there are, and where the links lead.
+ *
+ * A node names its task by tid and looks it up at each use: a file that is held open while its process ends answers
+ * ESRCH, as on Linux.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/proc_text.h"
+#include "mm/mm.h"
+#include "task/proc_pid.h"
+#include "vfs/anon.h"
+
+static struct task *node_task(struct synth_node *n)
+{
+	return task_find(n->k, (u32)n->owner);
+}
+
+static int node_fd(struct synth_node *n)
+{
+	return (int)(n->owner >> 32) - 1;
+}
+
+static u64 fd_owner(struct synth_node *n, u32 fd)
+{
+	return (u64)(fd + 1) << 32 | (u32)n->owner;
+}
+
+/* A decimal number without leading zeros, below 2^31; -1 for anything else. */
+static long parse_number(const char *name, size_t len)
+{
+	long value = 0;
+
+	if (!len || len > 10 || (name[0] == '0' && len > 1))
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		value = value * 10 + name[i] - '0';
+	}
+	return value <= INT32_MAX ? value : -1;
+}
+
+static void node_owner(struct synth_node *n, u32 *uid, u32 *gid)
+{
+	struct task *t = node_task(n);
+
+	/* A process that may not be dumped belongs to root. */
+	bool shown = t && (!t->mm || t->mm->dumpable == 1);
+
+	*uid = shown ? t->cred->euid : 0;
+	*gid = shown ? t->cred->egid : 0;
+}
+
+/* ---- files ---- */
+
+static int file_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
+{
+	const struct pid_file *file = n->data;
+	struct task *t = node_task(n);
+	struct text text = {0};
+	int err = 0;
+
+	if (!t)
+		return -ESRCH;
+	if (file->guarded && !proc_may_read(reader, t))
+		return -EACCES;
+	err = file->show(t, reader, &text);
+	return proc_text_done(&text, err, out, size);
+}
+
+static int file_store(struct synth_node *n, struct task *writer, const char *data, size_t size)
+{
+	const struct pid_file *file = n->data;
+	struct task *t = node_task(n);
+
+	if (!t)
+		return -ESRCH;
+	return file->store ? file->store(t, writer, data, size) : -EINVAL;
+}
+
+const struct synth_ops proc_pid_file_ops = {.show = file_show, .store = file_store, .owner = node_owner};
+
+/* ---- links to places ---- */
+
+enum place { PLACE_EXE, PLACE_CWD, PLACE_ROOT };
+
+/* References for the caller: 0, -ENOENT, -EACCES. */
+static int place_path(struct synth_node *n, struct task *reader, enum place place, struct path *out)
+{
+	struct task *t = node_task(n);
+
+	if (!t)
+		return -ENOENT;
+	if (reader && !proc_may_read(reader, t))
+		return -EACCES;
+	if (place == PLACE_EXE) {
+		if (!t->mm || !t->mm->exe || !t->mm->exe->path)
+			return -ENOENT;
+		*out = t->mm->exe->path->path;
+	} else {
+		if (!t->fs)
+			return -ENOENT;
+		*out = place == PLACE_CWD ? t->fs->cwd : t->fs->root;
+	}
+	path_get(out);
+	return 0;
+}
+
+static long place_text(struct synth_node *n, struct task *reader, enum place place, char *buf, size_t size)
+{
+	struct path p;
+	char text[4096];
+	long len = place_path(n, reader, place, &p);
+
+	if (len < 0)
+		return len;
+	len = path_text(reader, &p, text, sizeof text, true);
+	path_put(&p);
+	if (len < 0)
+		return len;
+	len = min((size_t)len, size);
+	memcpy(buf, text, len);
+	return len;
+}
+
+#define PLACE(name, place)                                                                                             \
+	static int name##_follow(struct synth_node *n, struct task *t, struct path *out)                              \
+	{                                                                                                              \
+		return place_path(n, t, place, out);                                                                   \
+	}                                                                                                              \
+	static long name##_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)                     \
+	{                                                                                                              \
+		return place_text(n, t, place, buf, size);                                                             \
+	}                                                                                                              \
+	const struct synth_ops proc_##name##_ops = {                                                                   \
+		.follow = name##_follow, .readlink = name##_readlink, .owner = node_owner}
+
+PLACE(exe, PLACE_EXE);
+PLACE(cwd, PLACE_CWD);
+PLACE(root, PLACE_ROOT);
+
+/* ---- descriptors ---- */
+
+/* The file behind a node below fd, borrowed: 0, -ENOENT, -EACCES. */
+static int node_file(struct synth_node *n, struct task *reader, struct file **out)
+{
+	struct task *t = node_task(n);
+	int fd = node_fd(n);
+
+	if (!t || !t->files)
+		return -ENOENT;
+	if (reader && !proc_may_read(reader, t))
+		return -EACCES;
+	return fdtable_next(t->files, fd, out) == fd ? 0 : -ENOENT;
+}
+
+static int fd_link_follow(struct synth_node *n, struct task *t, struct path *out)
+{
+	struct file *f;
+	int err = node_file(n, t, &f);
+
+	if (err < 0)
+		return err;
+	if (f->path) {
+		*out = f->path->path;
+		path_get(out);
+		return 0;
+	}
+	return f->inode ? anon_path(f->inode, out) : -ENXIO;
+}
+
+static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)
+{
+	char text[4096];
+	struct file *f;
+	long len = node_file(n, t, &f);
+
+	if (len < 0)
+		return len;
+	if (f->ops->link_name) {
+		f->ops->link_name(f, text, sizeof text);
+	} else if (f->path) {
+		len = path_text(t, &f->path->path, text, sizeof text, true);
+		if (len < 0)
+			return len;
+	} else {
+		snprintf(text, sizeof text, "anon_inode:%s", f->ops->name ? f->ops->name : "[file]");
+	}
+	len = min(strlen(text), size);
+	memcpy(buf, text, len);
+	return len;
+}
+
+static const struct synth_ops fd_link_ops = {
+	.follow = fd_link_follow, .readlink = fd_link_readlink, .owner = node_owner};
+
+/* The link's permissions tell how the file is open. */
+static const struct synth_entry fd_links[] = {
+	{"", S_IFLNK | 0100, &fd_link_ops},
+	{"", S_IFLNK | 0500, &fd_link_ops},
+	{"", S_IFLNK | 0300, &fd_link_ops},
+	{"", S_IFLNK | 0700, &fd_link_ops},
+};
+
+static int fd_find(struct synth_node *n, const char *name, size_t len, u64 *owner, struct file **f)
+{
+	struct task *t = node_task(n);
+	long fd = parse_number(name, len);
+
+	if (!t || !t->files || fd < 0 || fdtable_next(t->files, fd, f) != fd)
+		return -ENOENT;
+	*owner = fd_owner(n, fd);
+	return 0;
+}
+
+static int fd_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
+		     const struct synth_entry **entry, u64 *owner)
+{
+	struct file *f;
+	int err = fd_find(n, name, len, owner, &f);
+
+	if (err < 0)
+		return err;
+	*entry = &fd_links[(file_readable(f) ? 1 : 0) | (file_writable(f) ? 2 : 0)];
+	return 0;
+}
+
+/* Keys are descriptors + 1. */
+static bool list_fds(struct synth_node *n, u64 *key, char *name)
+{
+	struct task *t = node_task(n);
+	struct file *f;
+	int fd;
+
+	if (!t || !t->files)
+		return false;
+	fd = fdtable_next(t->files, *key, &f);
+	if (fd < 0)
+		return false;
+	*key = fd + 1;
+	snprintf(name, 64, "%d", fd);
+	return true;
+}
+
+static bool fd_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
+{
+	*type = DT_LNK;
+	return list_fds(n, key, name);
+}
+
+const struct synth_ops proc_fd_ops = {.lookup = fd_lookup, .next = fd_next, .owner = node_owner};
+
+static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
+{
+	struct text text = {0};
+	struct kstat st = {0};
+	struct file *f;
+	struct task *t;
+	int err = node_file(n, reader, &f);
+
+	if (err < 0)
+		return err;
+	t = node_task(n);
+	file_getattr(f, &st);
+	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", f->ops->stream ? 0 : f->pos,
+		 f->flags | (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0), st.mnt_id, st.ino);
+	return proc_text_done(&text, 0, out, size);
+}
+
+static const struct synth_ops fdinfo_ops = {.show = fdinfo_show, .owner = node_owner};
+static const struct synth_entry fdinfo_entry = {"", S_IFREG | 0400, &fdinfo_ops};
+
+static int fdinfo_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
+			 const struct synth_entry **entry, u64 *owner)
+{
+	struct file *f;
+	int err = fd_find(n, name, len, owner, &f);
+
+	if (!err)
+		*entry = &fdinfo_entry;
+	return err;
+}
+
+static bool fdinfo_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
+{
+	*type = DT_REG;
+	return list_fds(n, key, name);
+}
+
+const struct synth_ops proc_fdinfo_ops = {.lookup = fdinfo_lookup, .next = fdinfo_next, .owner = node_owner};
+
+/* ---- threads ---- */
+
+static const struct synth_ops thread_dir_ops = {.owner = node_owner};
+static const struct synth_entry thread_dir = {"", S_IFDIR | 0555, &thread_dir_ops, proc_thread_entries};
+
+static int thread_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
+			 const struct synth_entry **entry, u64 *owner)
+{
+	long tid = parse_number(name, len);
+	struct task *leader = node_task(n), *found = tid > 0 ? task_find(n->k, tid) : NULL;
+
+	if (!leader || !found || found->group != leader->group)
+		return -ENOENT;
+	*entry = &thread_dir;
+	*owner = tid;
+	return 0;
+}
+
+static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
+{
+	struct task *leader = node_task(n), *other, *best = NULL;
+
+	if (!leader)
+		return false;
+	list_for_each(other, &leader->group->threads, group_node)
+		if ((u64)other->tid > *key && (!best || other->tid < best->tid))
+			best = other;
+	if (!best)
+		return false;
+	*key = best->tid;
+	*type = DT_DIR;
+	snprintf(name, 64, "%d", best->tid);
+	return true;
+}
+
+const struct synth_ops proc_task_ops = {.lookup = thread_lookup, .next = thread_next, .owner = node_owner};
+
+/* ---- processes ---- */
+
+static const struct synth_ops process_dir_ops = {.owner = node_owner};
+static const struct synth_entry process_dir = {"", S_IFDIR | 0555, &process_dir_ops, proc_process_entries};
+
+static int process_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
+			  const struct synth_entry **entry, u64 *owner)
+{
+	long pid = parse_number(name, len);
+
+	/* A thread's directory is found by its tid too, but not listed. */
+	if (pid <= 0 || !task_find(n->k, pid))
+		return -ENOENT;
+	*entry = &process_dir;
+	*owner = pid;
+	return 0;
+}
+
+static bool process_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
+{
+	struct thread_group *g = group_next(n->k, *key);
+
+	if (!g)
+		return false;
+	*key = g->tgid;
+	*type = DT_DIR;
+	snprintf(name, 64, "%d", g->tgid);
+	return true;
+}
+
+static const struct synth_ops processes = {.lookup = process_lookup, .next = process_next};
+
+void proc_pid_init(struct kernel *k)
+{
+	k->proc_pids = &processes;
+}
