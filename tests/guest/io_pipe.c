@@ -132,7 +132,8 @@ static void test_broken(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
 }
 
-/* A child writes more than fits while we read slowly: all bytes arrive, in order, in one write() of the child's. */
+/* A child writes more than fits while we read slowly: all bytes arrive, in order, in one write() of the
+ * child's. */
 static void test_blocking(void)
 {
 	enum { SIZE = 1 << 20 };

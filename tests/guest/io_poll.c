@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* poll, ppoll, select, pselect: readiness, timeouts and what is left of them, masks, errors, many descriptors. */
+/* poll, ppoll, select, pselect: readiness, timeouts and what is left of them, masks, errors, many
+ * descriptors. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /proc as programs read it: links, fd, formats of stat, status, maps, cmdline; threads; other processes; system files. */
+/* /proc as programs read it: links, fd, formats of stat, status, maps, cmdline; threads; other processes;
+ * system files. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -104,8 +105,10 @@ static void test_stat(void)
 	CHECK_EQ(ppid, getppid());
 	CHECK_EQ(pgrp, getpgrp());
 	CHECK_EQ(session, getsid(0));
-	CHECK_EQ(sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %ld %lu",
-			&threads, &start, &vsize), 3);
+	CHECK_EQ(sscanf(p + 2,
+			"%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %ld %lu",
+			&threads, &start, &vsize),
+		 3);
 	CHECK_EQ(threads, 1);
 	CHECK(vsize > 4096);
 	pid = 0;
@@ -132,7 +135,8 @@ static void test_status(void)
 	CHECK(strstr(text, line));
 	snprintf(line, sizeof line, "\nUid:\t%d\t%d\t", getuid(), geteuid());
 	CHECK(strstr(text, line));
-	CHECK(strstr(text, "\nVmSize:\t") && strstr(text, "\nThreads:\t1\n") && strstr(text, "\nSigBlk:\t0000000000000000\n"));
+	CHECK(strstr(text, "\nVmSize:\t") && strstr(text, "\nThreads:\t1\n") &&
+	      strstr(text, "\nSigBlk:\t0000000000000000\n"));
 	CHECK(strstr(text, "\nCpus_allowed_list:\t"));
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /dev: a fixed tree. Random bytes are the host's; /dev/tty is the caller's terminal when the session has one. There
- * are no pseudo-terminals yet: /dev/ptmx is there and answers ENXIO, as a kernel without them does.
+ * /dev: a fixed tree. Random bytes are the host's; /dev/tty is the caller's terminal when the session has
+ * one. There are no pseudo-terminals yet: /dev/ptmx is there and answers ENXIO, as a kernel without them
+ * does.
  */
 #include "fs/dev.h"
 
@@ -61,16 +62,19 @@ static long random_read(struct file *f, struct uio *to, u64 *pos)
 	return done;
 }
 
-static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = anon_seek, .name = "null"};
+static const struct file_ops null_ops = {
+	.read = null_read, .write = null_write, .seek = anon_seek, .name = "null"};
 static const struct file_ops zero_ops = {
 	.read = zero_read, .write = null_write, .seek = anon_seek, .mmap = zero_mmap, .name = "zero"};
-static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = anon_seek, .name = "full"};
+static const struct file_ops full_ops = {
+	.read = zero_read, .write = full_write, .seek = anon_seek, .name = "full"};
 static const struct file_ops random_ops = {
 	.read = random_read, .write = null_write, .seek = anon_seek, .name = "random"};
 
 static int dev_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
-	return file_new(n->k, n->data, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), NULL, NULL, out);
+	return file_new(n->k, n->data, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), NULL,
+			NULL, out);
 }
 
 static int tty_node_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
@@ -100,8 +104,14 @@ static const struct synth_ops link_ops = {.readlink = dev_readlink};
 
 static const struct synth_entry empty_dir[] = {{}};
 
-#define DEVICE(node, major, minor, fops) {node, S_IFCHR | 0666, &dev_ops, NULL, (major) << 8 | (minor), &(fops)}
-#define LINK(node, target)		 {node, S_IFLNK | 0777, &link_ops, NULL, 0, target}
+#define DEVICE(node, major, minor, fops)                                              \
+	{                                                                             \
+		node, S_IFCHR | 0666, &dev_ops, NULL, (major) << 8 | (minor), &(fops) \
+	}
+#define LINK(node, target)                                       \
+	{                                                        \
+		node, S_IFLNK | 0777, &link_ops, NULL, 0, target \
+	}
 
 static const struct synth_entry dev_entries[] = {
 	DEVICE("null", 1, 3, null_ops),

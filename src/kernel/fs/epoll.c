@@ -2,10 +2,10 @@
 /*
  * Event polls.
  *
- * An item stays queued on the wait queues that its file names; each wake puts it on the instance's ready list. Whether
- * it is ready is asked of the file when events are harvested: a level-triggered item that still is goes back to the
- * end of the list, an edge-triggered one waits for the next wake. Items go when their file's last descriptor goes
- * (struct file_link), so that no entry outlives the queue it is on.
+ * An item stays queued on the wait queues that its file names; each wake puts it on the instance's ready
+ * list. Whether it is ready is asked of the file when events are harvested: a level-triggered item that still
+ * is goes back to the end of the list, an edge-triggered one waits for the next wake. Items go when their
+ * file's last descriptor goes (struct file_link), so that no entry outlives the queue it is on.
  */
 #include "fs/epoll.h"
 
@@ -17,10 +17,10 @@
 #include "vfs/anon.h"
 #include "core/task.h"
 
-#define EP_PRIVATE   (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+#define EP_PRIVATE      (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 #define EP_EXCLUSIVE_OK (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
-#define EP_MAX_NEST  4
-#define EP_QUEUES    2 /* queues that one file names in poll(), at most */
+#define EP_MAX_NEST     4
+#define EP_QUEUES       2 /* queues that one file names in poll(), at most */
 
 struct epoll {
 	struct kernel *k;
@@ -126,7 +126,7 @@ static struct epoll_item *item_find(struct epoll *ep, struct file *file, int fd)
 	struct epoll_item *item;
 
 	/* A file knows its items: shorter than the instance's list. */
-	list_for_each(item, &file->epoll_items, link.node)
+	list_for_each (item, &file->epoll_items, link.node)
 		if (item->link.gone == item_file_gone && item->ep == ep && item->fd == fd)
 			return item;
 	return NULL;
@@ -134,7 +134,8 @@ static struct epoll_item *item_find(struct epoll *ep, struct file *file, int fd)
 
 /* ---- nesting ---- */
 
-/* How deep instances are nested below @ep; EP_MAX_NEST + 1 for too deep. @target: the instance that must not be found. */
+/* How deep instances are nested below @ep; EP_MAX_NEST + 1 for too deep. @target: the instance that must not
+ * be found. */
 static int nest_depth(struct epoll *ep, const struct epoll *target, int level)
 {
 	int deepest = 0;
@@ -142,7 +143,7 @@ static int nest_depth(struct epoll *ep, const struct epoll *target, int level)
 
 	if (ep == target || level > EP_MAX_NEST)
 		return EP_MAX_NEST + 1;
-	list_for_each(item, &ep->items, node)
+	list_for_each (item, &ep->items, node)
 		if (file_is_epoll(item->file))
 			deepest = max(deepest, 1 + nest_depth(item->file->priv, target, level + 1));
 	return min(deepest, EP_MAX_NEST + 1);
@@ -156,7 +157,7 @@ static int nest_above(struct file *f, int level)
 
 	if (level > EP_MAX_NEST)
 		return level;
-	list_for_each(item, &f->epoll_items, link.node)
+	list_for_each (item, &f->epoll_items, link.node)
 		highest = max(highest, 1 + nest_above(item->ep->file, level + 1));
 	return highest;
 }
@@ -173,7 +174,8 @@ static int item_arm(struct epoll_item *item, struct task *t)
 	return table.pt.error ? -ENOMEM : 0;
 }
 
-static int item_add(struct file *epf, struct task *t, struct file *file, int fd, const struct epoll_event *event)
+static int item_add(struct file *epf, struct task *t, struct file *file, int fd,
+		    const struct epoll_event *event)
 {
 	struct epoll *ep = epf->priv;
 	struct epoll_item *item = calloc(1, sizeof *item);
@@ -210,7 +212,8 @@ static int item_modify(struct epoll_item *item, struct task *t, const struct epo
 	return item_arm(item, t);
 }
 
-int epoll_control(struct file *epf, struct task *t, int op, struct file *target, int fd, const struct epoll_event *event)
+int epoll_control(struct file *epf, struct task *t, int op, struct file *target, int fd,
+		  const struct epoll_event *event)
 {
 	struct epoll *ep = epf->priv; /* if it is one */
 	struct epoll_item *item;
@@ -255,7 +258,7 @@ int epoll_harvest(struct file *epf, struct task *t, struct epoll_event *events, 
 	list_init(&batch);
 	list_init(&again);
 	list_splice_tail(&batch, &ep->ready);
-	list_for_each_safe(item, next, &batch, ready_node) {
+	list_for_each_safe (item, next, &batch, ready_node) {
 		u32 ready;
 
 		if (n == max)
@@ -289,7 +292,7 @@ static u32 epoll_poll(struct file *f, struct poll_table *pt)
 	struct epoll_item *item, *next;
 
 	poll_wait(pt, &ep->wait);
-	list_for_each_safe(item, next, &ep->ready, ready_node) {
+	list_for_each_safe (item, next, &ep->ready, ready_node) {
 		if (item_events(item, pt ? pt->task : NULL))
 			return EPOLLIN | EPOLLRDNORM;
 		list_del(&item->ready_node);
@@ -302,7 +305,7 @@ static void epoll_release(struct file *f)
 	struct epoll *ep = f->priv;
 	struct epoll_item *item, *next;
 
-	list_for_each_safe(item, next, &ep->items, node)
+	list_for_each_safe (item, next, &ep->items, node)
 		item_free(item);
 	object_count(ep->k, "epoll", -1);
 	free(ep);

@@ -11,9 +11,10 @@
 int epoll_open(struct kernel *k, struct file **out);
 bool file_is_epoll(const struct file *f);
 
-/* epoll_ctl(2) on @ep, an epoll file: entries are named by @target (borrowed) and @fd together. @event is NULL for
- * EPOLL_CTL_DEL. -EPERM, -EINVAL, -EEXIST, -ENOENT, -ELOOP, -ENOMEM. */
-int epoll_control(struct file *ep, struct task *t, int op, struct file *target, int fd, const struct epoll_event *event);
+/* epoll_ctl(2) on @ep, an epoll file: entries are named by @target (borrowed) and @fd together. @event is
+ * NULL for EPOLL_CTL_DEL. -EPERM, -EINVAL, -EEXIST, -ENOENT, -ELOOP, -ENOMEM. */
+int epoll_control(struct file *ep, struct task *t, int op, struct file *target, int fd,
+		  const struct epoll_event *event);
 
 /* Takes up to @max ready events for @t: their number. */
 int epoll_harvest(struct file *ep, struct task *t, struct epoll_event *events, int max);

@@ -2,8 +2,9 @@
 /*
  * Making pipes and opening FIFOs.
  *
- * A FIFO's pipe hangs off its inode while anybody has it open. A blocking open is an end of the pipe from its start,
- * so that the other side's open finds it; if a signal ends the wait, the half-opened file is put like any other.
+ * A FIFO's pipe hangs off its inode while anybody has it open. A blocking open is an end of the pipe from its
+ * start, so that the other side's open finds it; if a signal ends the wait, the half-opened file is put like
+ * any other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,8 @@ static int open_end(struct kernel *k, struct inode *inode, u32 flags, struct fil
 	return 0;
 }
 
-int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader, struct file **writer)
+int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader,
+		   struct file **writer)
 {
 	struct inode *inode = anon_inode_new(k, cred, S_IFIFO | 0600);
 	struct file *rd;

@@ -2,13 +2,14 @@
 /*
  * Inherited host descriptors: the guest's 0, 1 and 2.
  *
- * The service thread must not block on them, and must not change their status flags either: those belong to the open
- * file description, which husk shares with its caller. So pipes and terminals are opened a second time, without
- * blocking, through /proc/self/fd, for reading and writing; sockets take MSG_DONTWAIT; where a second open is refused,
- * poll() is asked first and writes are cut at PIPE_BUF. Regular files keep the shared offset, as natively: read() and
- * write() on the descriptor itself.
+ * The service thread must not block on them, and must not change their status flags either: those belong to
+ * the open file description, which husk shares with its caller. So pipes and terminals are opened a second
+ * time, without blocking, through /proc/self/fd, for reading and writing; sockets take MSG_DONTWAIT; where a
+ * second open is refused, poll() is asked first and writes are cut at PIPE_BUF. Regular files keep the shared
+ * offset, as natively: read() and write() on the descriptor itself.
  *
- * Readiness is always asked of the host. An edge-triggered watch, set up at the first wait, only tells when to ask.
+ * Readiness is always asked of the host. An edge-triggered watch, set up at the first wait, only tells when
+ * to ask.
  */
 #include "fs/hostio.h"
 
@@ -36,7 +37,7 @@ struct hostio {
 	struct kernel *k;
 	struct hostfd fd; /* owned: as inherited */
 	struct hostfd io; /* owned when another one: the same file, not blocking */
-	u32 type;	  /* S_IFMT bits */
+	u32 type;         /* S_IFMT bits */
 	struct watch watch;
 	bool watched;
 	struct wait_queue wait;
@@ -45,7 +46,8 @@ struct hostio {
 
 /* ---- data ---- */
 
-/* How much of the guest's buffers may be written, so that nothing is read from the host that would be lost. */
+/* How much of the guest's buffers may be written, so that nothing is read from the host that would be lost.
+ */
 static size_t uio_room(const struct uio *u, size_t cap)
 {
 	size_t room = 0, skip = u->at;

@@ -7,8 +7,8 @@
 
 struct tty;
 
-/* The open host file behind @fd (regular file, pipe, socket, terminal, device) as a guest file with the host's access
- * mode and attributes. 0 or -errno; on success @fd is the file's, and *out is the caller's. */
+/* The open host file behind @fd (regular file, pipe, socket, terminal, device) as a guest file with the
+ * host's access mode and attributes. 0 or -errno; on success @fd is the file's, and *out is the caller's. */
 int hostio_open(struct kernel *k, struct hostfd fd, struct file **out);
 
 /* The terminal behind @f, or NULL. Borrowed. */

@@ -7,8 +7,10 @@
 
 struct pipe;
 
-/* The two ends of a new pipe; @flags: O_NONBLOCK, O_DIRECT. 0, -ENOMEM or -ENFILE; both files are the caller's. */
-int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader, struct file **writer);
+/* The two ends of a new pipe; @flags: O_NONBLOCK, O_DIRECT. 0, -ENOMEM or -ENFILE; both files are the
+ * caller's. */
+int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct file **reader,
+		   struct file **writer);
 /* Whether @f is an end of a pipe or FIFO. */
 bool file_is_pipe(const struct file *f);
 

@@ -9,7 +9,7 @@
 #include "vfs/file.h"
 
 #define PIPE_DEFAULT_SLOTS 16u
-#define PIPE_MAX_SIZE	   (1UL << 20) /* /proc/sys/fs/pipe-max-size */
+#define PIPE_MAX_SIZE      (1UL << 20) /* /proc/sys/fs/pipe-max-size */
 
 struct pipe_page {
 	char *data; /* owned, one page */
@@ -23,7 +23,7 @@ struct pipe {
 	unsigned slots, tail, used;
 	char *spare; /* owned, nullable: one page ready for the next write */
 	unsigned readers, writers;
-	u64 reader_opens, writer_opens; /* ever, for blocking FIFO opens */
+	u64 reader_opens, writer_opens;     /* ever, for blocking FIFO opens */
 	struct wait_queue rd_wait, wr_wait; /* readers wait on the first, writers on the second */
 };
 

@@ -5,7 +5,8 @@
 
 #include "vfs/inode.h"
 
-/* The file system, to be mounted on /proc. kernel->proc_pids (nullable) finds and lists processes. 0 or -ENOMEM. */
+/* The file system, to be mounted on /proc. kernel->proc_pids (nullable) finds and lists processes. 0 or
+ * -ENOMEM. */
 int proc_super(struct kernel *k, struct super **out);
 
 #endif

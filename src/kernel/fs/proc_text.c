@@ -2,8 +2,8 @@
 /*
  * The contents of /proc's system-wide files.
  *
- * CPUs and memory are the host's, since that is what programs size their pools by; what tells about the host's other
- * processes is not shown. The kernel calls itself Linux 6.1: it has that kernel's calls.
+ * CPUs and memory are the host's, since that is what programs size their pools by; what tells about the
+ * host's other processes is not shown. The kernel calls itself Linux 6.1: it has that kernel's calls.
  */
 #include "fs/proc_text.h"
 
@@ -74,8 +74,8 @@ static int show_stat(struct task *t, struct text *out)
 	text_add(out, "cpu  0 0 0 %lu 0 0 0 0 0 0\n", idle * k->ncpus);
 	for (int i = 0; i < k->ncpus; i++)
 		text_add(out, "cpu%d 0 0 0 %lu 0 0 0 0 0 0\n", i, idle);
-	text_add(out, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running 1\nprocs_blocked 0\n", k->stats.turns,
-		 k->boot_realtime_ns / NSEC, k->stats.processes);
+	text_add(out, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running 1\nprocs_blocked 0\n",
+		 k->stats.turns, k->boot_realtime_ns / NSEC, k->stats.processes);
 	text_add(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");
 	return 0;
 }
@@ -154,9 +154,24 @@ static int text_show(struct synth_node *n, struct task *t, char **out, size_t *s
 
 static const struct synth_ops text_ops = {.show = text_show};
 
-#define SHOW(node, fn)	    {node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file){.show = fn}}
-#define CONSTANT(node, text) {node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file){.constant = text}}
-#define DIRECTORY(node, entries) {node, S_IFDIR | 0555, NULL, entries}
+#define SHOW(node, fn)                                                             \
+	{                                                                          \
+		node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file) \
+		{                                                                  \
+			.show = fn                                                 \
+		}                                                                  \
+	}
+#define CONSTANT(node, text)                                                       \
+	{                                                                          \
+		node, S_IFREG | 0444, &text_ops, .data = &(const struct proc_file) \
+		{                                                                  \
+			.constant = text                                           \
+		}                                                                  \
+	}
+#define DIRECTORY(node, entries)                    \
+	{                                           \
+		node, S_IFDIR | 0555, NULL, entries \
+	}
 
 static const struct synth_entry random_dir[] = {
 	SHOW("boot_id", show_boot_id),
@@ -198,12 +213,9 @@ static const struct synth_entry kernel_dir[] = {
 };
 
 static const struct synth_entry vm_dir[] = {
-	CONSTANT("overcommit_memory", "0\n"),
-	CONSTANT("overcommit_ratio", "50\n"),
-	CONSTANT("max_map_count", "65530\n"),
-	CONSTANT("mmap_min_addr", "65536\n"),
-	CONSTANT("swappiness", "60\n"),
-	{},
+	CONSTANT("overcommit_memory", "0\n"), CONSTANT("overcommit_ratio", "50\n"),
+	CONSTANT("max_map_count", "65530\n"), CONSTANT("mmap_min_addr", "65536\n"),
+	CONSTANT("swappiness", "60\n"),       {},
 };
 
 static const struct synth_entry fs_dir[] = {

@@ -8,7 +8,7 @@
 
 struct proc_file {
 	int (*show)(struct task *t, struct text *out); /* the contents as @t sees them: 0 or -errno */
-	const char *constant;			       /* contents that never change, instead */
+	const char *constant;                          /* contents that never change, instead */
 };
 
 /* The static part of /proc's root. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signalfd(2). The signals are those of whoever reads or polls, not of the file's maker; the task room lends the few
- * operations on its queues (kernel_ops.signal_*).
+ * signalfd(2). The signals are those of whoever reads or polls, not of the file's maker; the task room lends
+ * the few operations on its queues (kernel_ops.signal_*).
  */
 #include "fs/signalfd.h"
 
@@ -39,9 +39,9 @@ static void fill(struct signalfd_siginfo *to, const siginfo_t *info)
 		to->ssi_overrun = info->si_overrun;
 		to->ssi_ptr = (u64)info->si_ptr;
 		to->ssi_int = info->si_int;
-	} else if (info->si_code > 0 && (info->si_signo == SIGSEGV || info->si_signo == SIGBUS ||
-					 info->si_signo == SIGILL || info->si_signo == SIGFPE ||
-					 info->si_signo == SIGTRAP)) {
+	} else if (info->si_code > 0 &&
+		   (info->si_signo == SIGSEGV || info->si_signo == SIGBUS || info->si_signo == SIGILL ||
+		    info->si_signo == SIGFPE || info->si_signo == SIGTRAP)) {
 		to->ssi_addr = (u64)info->si_addr;
 	} else {
 		to->ssi_pid = info->si_pid;

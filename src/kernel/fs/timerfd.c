@@ -18,7 +18,7 @@ struct timerfd {
 	int clock;
 	struct timer timer;
 	u64 expires, interval; /* ns of CLOCK_MONOTONIC; 0: disarmed, once */
-	u64 ticks;	       /* expirations not read yet */
+	u64 ticks;             /* expirations not read yet */
 	struct wait_queue wait;
 };
 
@@ -39,7 +39,8 @@ static void timerfd_fire(struct timer *timer)
 	struct timerfd *t = container_of(timer, struct timerfd, timer);
 
 	t->ticks++;
-	/* A periodic timer rests until its ticks are read: timerfd_catch_up() counts what passed meanwhile. */
+	/* A periodic timer rests until its ticks are read: timerfd_catch_up() counts what passed meanwhile.
+	 */
 	if (!t->interval)
 		t->expires = 0;
 	wake_all(&t->wait);

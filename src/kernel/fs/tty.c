@@ -2,9 +2,9 @@
 /*
  * Host terminals.
  *
- * Attributes, size and flow control are the host terminal's own, so that an editor or a shell inside works on the
- * caller's terminal as it would natively. Whatever names processes (foreground group, session) is the guest's: those
- * ioctls are answered by sys/ioctl.c, which knows process groups.
+ * Attributes, size and flow control are the host terminal's own, so that an editor or a shell inside works on
+ * the caller's terminal as it would natively. Whatever names processes (foreground group, session) is the
+ * guest's: those ioctls are answered by sys/ioctl.c, which knows process groups.
  */
 #include "fs/tty.h"
 
@@ -18,7 +18,7 @@
 #include "core/task.h"
 #include "fs/hostio.h"
 
-#define KERNEL_TERMIOS	36 /* sizeof struct termios as the kernel has it */
+#define KERNEL_TERMIOS  36 /* sizeof struct termios as the kernel has it */
 #define KERNEL_TERMIOS2 44
 
 struct tty *tty_find_or_new(struct kernel *k, struct hostfd fd, u64 rdev)
@@ -27,7 +27,7 @@ struct tty *tty_find_or_new(struct kernel *k, struct hostfd fd, u64 rdev)
 
 	if (!k->ttys.next)
 		list_init(&k->ttys);
-	list_for_each(tty, &k->ttys, node) {
+	list_for_each (tty, &k->ttys, node) {
 		if (tty->rdev == rdev) {
 			tty->refs++;
 			return tty;
@@ -83,14 +83,22 @@ static const struct tty_ioctl {
 	enum tty_direction direction;
 	u32 size;
 } tty_ioctls[] = {
-	{TCGETS, TTY_OUT, KERNEL_TERMIOS},	  {TCSETS, TTY_IN, KERNEL_TERMIOS},
-	{TCSETSW, TTY_IN, KERNEL_TERMIOS},	  {TCSETSF, TTY_IN, KERNEL_TERMIOS},
-	{0x802c542a, TTY_OUT, KERNEL_TERMIOS2},	  {0x402c542b, TTY_IN, KERNEL_TERMIOS2}, /* TCGETS2, TCSETS2 */
-	{0x402c542c, TTY_IN, KERNEL_TERMIOS2},	  {0x402c542d, TTY_IN, KERNEL_TERMIOS2}, /* TCSETSW2, TCSETSF2 */
-	{TIOCGWINSZ, TTY_OUT, sizeof(struct winsize)}, {TIOCSWINSZ, TTY_IN, sizeof(struct winsize)},
-	{FIONREAD, TTY_OUT, sizeof(int)},	  {TIOCOUTQ, TTY_OUT, sizeof(int)},
-	{TIOCGETD, TTY_OUT, sizeof(int)},	  {TCSBRK, TTY_VALUE, 0},
-	{TCSBRKP, TTY_VALUE, 0},		  {TCXONC, TTY_VALUE, 0},
+	{TCGETS, TTY_OUT, KERNEL_TERMIOS},
+	{TCSETS, TTY_IN, KERNEL_TERMIOS},
+	{TCSETSW, TTY_IN, KERNEL_TERMIOS},
+	{TCSETSF, TTY_IN, KERNEL_TERMIOS},
+	{0x802c542a, TTY_OUT, KERNEL_TERMIOS2},
+	{0x402c542b, TTY_IN, KERNEL_TERMIOS2}, /* TCGETS2, TCSETS2 */
+	{0x402c542c, TTY_IN, KERNEL_TERMIOS2},
+	{0x402c542d, TTY_IN, KERNEL_TERMIOS2}, /* TCSETSW2, TCSETSF2 */
+	{TIOCGWINSZ, TTY_OUT, sizeof(struct winsize)},
+	{TIOCSWINSZ, TTY_IN, sizeof(struct winsize)},
+	{FIONREAD, TTY_OUT, sizeof(int)},
+	{TIOCOUTQ, TTY_OUT, sizeof(int)},
+	{TIOCGETD, TTY_OUT, sizeof(int)},
+	{TCSBRK, TTY_VALUE, 0},
+	{TCSBRKP, TTY_VALUE, 0},
+	{TCXONC, TTY_VALUE, 0},
 	{TCFLSH, TTY_VALUE, 0},
 };
 

@@ -11,14 +11,16 @@ struct tty {
 	struct kernel *k;
 	struct list node; /* in kernel->ttys */
 	int refs;
-	u64 rdev; /* the host's device number */
-	int sid;  /* the guest session that it controls; 0: none */
-	int pgid; /* its foreground process group; 0: none */
-	bool adopted; /* it was looked at when the first session asked for its terminal */
-	struct hostfd fd; /* owned: a descriptor of its own, so that /dev/tty can be opened when 0, 1, 2 are closed */
+	u64 rdev;         /* the host's device number */
+	int sid;          /* the guest session that it controls; 0: none */
+	int pgid;         /* its foreground process group; 0: none */
+	bool adopted;     /* it was looked at when the first session asked for its terminal */
+	struct hostfd fd; /* owned: a descriptor of its own, so that /dev/tty can be opened when 0, 1, 2 are
+			     closed */
 };
 
-/* The terminal behind @fd, shared by all descriptors of one terminal; a reference for the caller. NULL: no memory. */
+/* The terminal behind @fd, shared by all descriptors of one terminal; a reference for the caller. NULL: no
+ * memory. */
 struct tty *tty_find_or_new(struct kernel *k, struct hostfd fd, u64 rdev);
 void tty_put(struct tty *tty);
 /* A new file on @tty, as open("/dev/tty") gives it. 0 or -errno. */

@@ -4,7 +4,9 @@
 
 struct ucred socket_cred(struct task *t)
 {
-	return (struct ucred){.pid = t->k->ops.tgid ? t->k->ops.tgid(t) : t->tid, .uid = t->cred->euid, .gid = t->cred->egid};
+	return (struct ucred){.pid = t->k->ops.tgid ? t->k->ops.tgid(t) : t->tid,
+			      .uid = t->cred->euid,
+			      .gid = t->cred->egid};
 }
 
 void socket_setup(struct socket *s, struct kernel *k, const struct socket_ops *ops, int family, int type)

@@ -2,8 +2,8 @@
 /*
  * Sockets: what the handlers in sys/socket*.c see of an address family.
  *
- * As with files, no operation parks: one that cannot go on answers -EAGAIN, and the handler waits on socket_poll()'s
- * queues. A socket is one with its file: f->priv is the struct socket.
+ * As with files, no operation parks: one that cannot go on answers -EAGAIN, and the handler waits on
+ * socket_poll()'s queues. A socket is one with its file: f->priv is the struct socket.
  */
 #ifndef HUSK_KERNEL_NET_SOCKET_H
 #define HUSK_KERNEL_NET_SOCKET_H
@@ -13,7 +13,7 @@
 #include "core/task.h"
 #include "vfs/file.h"
 
-#define SCM_MAX_FILES 253
+#define SCM_MAX_FILES    253
 #define SOCK_DEFAULT_BUF 212992
 
 struct socket;

@@ -98,7 +98,7 @@ static void unix_close(struct unix_sock *u, bool unaccepted)
 
 	u->dead = true;
 	list_del(&u->bound_node);
-	list_for_each_safe(c, next, &u->pending, pending_node) {
+	list_for_each_safe (c, next, &u->pending, pending_node) {
 		list_del(&c->pending_node);
 		u->npending--;
 		unix_close(c, true);
@@ -113,7 +113,7 @@ static void unix_close(struct unix_sock *u, bool unaccepted)
 	unix_purge(u);
 	unix_wake(u);
 	/* Those that send to us stay on the list until they notice, but the list goes with us. */
-	list_for_each_safe(c, next, &u->followers, follow_node)
+	list_for_each_safe (c, next, &u->followers, follow_node)
 		list_del(&c->follow_node);
 	if (peer) {
 		unix_set_peer(u, NULL);
@@ -195,14 +195,15 @@ static struct unix_sock *find_abstract(struct kernel *k, const void *sa, u32 len
 {
 	struct unix_sock *u;
 
-	list_for_each(u, &k->unix_bound, bound_node)
+	list_for_each (u, &k->unix_bound, bound_node)
 		if (!u->inode && u->name->len == len && !memcmp(&u->name->sa, sa, len))
 			return u;
 	return NULL;
 }
 
 /* The path of @addr with a NUL behind it. */
-static void addr_path(const struct socket_addr *addr, char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1])
+static void addr_path(const struct socket_addr *addr,
+		      char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1])
 {
 	size_t size = addr->len - offsetof(struct sockaddr_un, sun_path);
 

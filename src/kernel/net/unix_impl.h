@@ -2,8 +2,8 @@
 /*
  * Inside of unix(7) sockets: unix.c (life, names, connections) and unix_msg.c (messages, readiness).
  *
- * References: the file holds one, a peer's pointer one, a listener's queue one for each connection that waits there.
- * A closed socket stays as `dead` as long as its peer points to it.
+ * References: the file holds one, a peer's pointer one, a listener's queue one for each connection that waits
+ * there. A closed socket stays as `dead` as long as its peer points to it.
  */
 #ifndef HUSK_KERNEL_NET_UNIX_IMPL_H
 #define HUSK_KERNEL_NET_UNIX_IMPL_H
@@ -13,9 +13,9 @@
 #include "net/socket.h"
 
 #define UNIX_MAX_DGRAMS 11 /* /proc/sys/net/unix/max_dgram_qlen and one */
-#define UNIX_MAX_LEVEL	4  /* how deep sockets may travel inside sockets */
-#define UNIX_PIECE	32768
-#define UNIX_OVERHEAD	512 /* what a message is charged besides its bytes */
+#define UNIX_MAX_LEVEL  4  /* how deep sockets may travel inside sockets */
+#define UNIX_PIECE      32768
+#define UNIX_OVERHEAD   512 /* what a message is charged besides its bytes */
 
 /* A bound address, shared with the messages that came from it. */
 struct unix_name {
@@ -28,19 +28,19 @@ struct unix_sock {
 	struct socket sock;
 	int refs;
 	bool connected, dead;
-	int level; /* 1 + the level of sockets that wait in our queue */
-	struct unix_sock *peer; /* a reference; nullable */
+	int level;               /* 1 + the level of sockets that wait in our queue */
+	struct unix_sock *peer;  /* a reference; nullable */
 	struct list follow_node; /* in peer->followers */
-	struct list followers;	 /* sockets whose peer we are: told when our queue drains */
-	struct list queue;	 /* struct unix_msg */
+	struct list followers;   /* sockets whose peer we are: told when our queue drains */
+	struct list queue;       /* struct unix_msg */
 	u32 queued, messages;
 	struct list pending; /* listener: struct unix_sock by pending_node */
 	struct list pending_node;
 	int npending, backlog;
 	struct wait_queue backlog_wait; /* connect() to a full listener, sendto() to a full queue */
-	struct unix_name *name;		/* nullable, counted */
-	struct inode *inode;		/* of a path name, counted */
-	struct list bound_node;		/* in kernel->unix_bound */
+	struct unix_name *name;         /* nullable, counted */
+	struct inode *inode;            /* of a path name, counted */
+	struct list bound_node;         /* in kernel->unix_bound */
 };
 
 struct unix_msg {
@@ -48,7 +48,7 @@ struct unix_msg {
 	u32 len, at, charge;
 	struct ucred cred;
 	struct unix_name *from; /* nullable, counted */
-	struct file **files;	/* nullable, owned */
+	struct file **files;    /* nullable, owned */
 	int nfiles, level;
 	char data[];
 };
@@ -62,7 +62,8 @@ struct unix_name *unix_name_get(struct unix_name *n);
 void unix_name_put(struct unix_name *n);
 struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
-/* The live socket that @addr names for @t, borrowed. -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL, -EPROTOTYPE... */
+/* The live socket that @addr names for @t, borrowed. -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL, -EPROTOTYPE...
+ */
 int unix_find(struct unix_sock *u, struct task *t, const struct socket_addr *addr, struct unix_sock **out);
 
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);

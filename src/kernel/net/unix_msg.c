@@ -32,8 +32,8 @@ static void msg_free_now(struct kernel *k, struct unix_msg *m)
 	free(m);
 }
 
-/* Frees @m. Its files may be sockets with messages that hold sockets...: those wait for their turn on a list, so that
- * no guest decides how deep husk's stack gets. */
+/* Frees @m. Its files may be sockets with messages that hold sockets...: those wait for their turn on a list,
+ * so that no guest decides how deep husk's stack gets. */
 static void msg_free(struct kernel *k, struct unix_msg *m)
 {
 	list_add_tail(&k->unix_doomed, &m->node);
@@ -52,7 +52,7 @@ static void drained(struct unix_sock *u)
 {
 	struct unix_sock *f;
 
-	list_for_each(f, &u->followers, follow_node)
+	list_for_each (f, &u->followers, follow_node)
 		wake_all(&f->sock.wr_wait);
 	wake_all(&u->backlog_wait);
 }
@@ -69,7 +69,7 @@ void unix_purge(struct unix_sock *u)
 {
 	struct unix_msg *m, *next;
 
-	list_for_each_safe(m, next, &u->queue, node)
+	list_for_each_safe (m, next, &u->queue, node)
 		msg_drop(u, m);
 	drained(u);
 }
@@ -92,7 +92,7 @@ int unix_level(struct file *f)
 	if (!s || s->family != AF_UNIX)
 		return 0;
 	level = unix_of(s)->level;
-	list_for_each(c, &unix_of(s)->pending, pending_node)
+	list_for_each (c, &unix_of(s)->pending, pending_node)
 		level = max(level, c->level);
 	return level + 1;
 }
@@ -338,7 +338,7 @@ static long recv_stream(struct unix_sock *u, struct socket_msg *to)
 
 	if (!u->connected)
 		return -EINVAL;
-	list_for_each_safe(m, next, &u->queue, node) {
+	list_for_each_safe (m, next, &u->queue, node) {
 		long n;
 
 		if (!to->data->left)
@@ -440,7 +440,7 @@ long unix_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
 	case FIONREAD:
 		if (u->sock.listening)
 			return -EINVAL;
-		list_for_each(m, &u->queue, node) {
+		list_for_each (m, &u->queue, node) {
 			n += m->len - m->at;
 			if (is_dgram(u))
 				break;

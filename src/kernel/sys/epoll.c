@@ -11,8 +11,9 @@
 #include "task/signal.h"
 #include "vfs/file.h"
 
-#define MAX_EVENTS  (INT_MAX / (int)sizeof(struct epoll_event))
-#define WAIT_BATCH  512 /* events that one call takes at most: a guest may always get fewer than it has room for */
+#define MAX_EVENTS (INT_MAX / (int)sizeof(struct epoll_event))
+#define WAIT_BATCH \
+	512 /* events that one call takes at most: a guest may always get fewer than it has room for */
 
 static long create(struct task *t, bool cloexec)
 {

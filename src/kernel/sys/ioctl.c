@@ -160,9 +160,9 @@ static const struct {
 	u32 cmd;
 	ioctl_fn *fn;
 } terminal[] = {
-	{TIOCGPGRP, get_pgrp}, {TIOCSPGRP, set_pgrp}, {TIOCGSID, get_sid}, {TIOCSCTTY, take_ctty},
-	{TIOCNOTTY, drop_ctty}, {TIOCSTI, refuse},    {TIOCCONS, refuse},  {TIOCSETD, refuse},
-	{TIOCVHANGUP, refuse},
+	{TIOCGPGRP, get_pgrp},  {TIOCSPGRP, set_pgrp},  {TIOCGSID, get_sid},
+	{TIOCSCTTY, take_ctty}, {TIOCNOTTY, drop_ctty}, {TIOCSTI, refuse},
+	{TIOCCONS, refuse},     {TIOCSETD, refuse},     {TIOCVHANGUP, refuse},
 };
 
 /* Changes of a terminal that a background process is stopped for. */

@@ -19,7 +19,7 @@
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
-#define MFD_EXEC	16U
+#define MFD_EXEC        16U
 #endif
 
 /* Gives @f (consumed) the lowest descriptor. */

@@ -2,7 +2,8 @@
 /*
  * poll, ppoll, select, pselect6: one set of watched descriptors, four ways to describe it.
  *
- * The descriptors' files are held over all waits, as Linux holds them: closing one meanwhile does not disturb the call.
+ * The descriptors' files are held over all waits, as Linux holds them: closing one meanwhile does not disturb
+ * the call.
  */
 #include <errno.h>
 #include <poll.h>
@@ -24,9 +25,9 @@
 
 struct watched {
 	int fd;
-	u32 want, got; /* EPOLL* bits, which are poll's */
-	u16 events;    /* as poll's caller wrote them */
-	u8 sets;       /* select: bit i for set i */
+	u32 want, got;     /* EPOLL* bits, which are poll's */
+	u16 events;        /* as poll's caller wrote them */
+	u8 sets;           /* select: bit i for set i */
 	struct file *file; /* owned, nullable */
 };
 
@@ -150,7 +151,8 @@ static long poll_report(struct task *t, struct call *c, struct poll_state *s, lo
 		return -ENOMEM;
 	for (unsigned i = 0; i < s->n; i++)
 		fds[i] = (struct pollfd){s->w[i].fd, s->w[i].events, s->w[i].got};
-	/* Linux: writes revents alone. Here: the whole array with the same values, because that is one copy. */
+	/* Linux: writes revents alone. Here: the whole array with the same values, because that is one copy.
+	 */
 	err = s->n ? user_write(t, s->ufds, fds, s->n * sizeof *fds) : 0;
 	free(fds);
 	return err < 0 ? err : ready;
@@ -298,7 +300,8 @@ static long select_fill(struct task *t, struct call *c, const u64 *sets, unsigne
 		for (int k = 0; k < 3; k++)
 			if (sets[k * words + fd / 64] & bit)
 				w->sets |= 1 << k;
-		w->want = (w->sets & 1 ? SELECT_IN : 0) | (w->sets & 2 ? SELECT_OUT : 0) | (w->sets & 4 ? SELECT_EX : 0);
+		w->want = (w->sets & 1 ? SELECT_IN : 0) | (w->sets & 2 ? SELECT_OUT : 0) |
+			  (w->sets & 4 ? SELECT_EX : 0);
 		if (fd_get(t, fd, &w->file) < 0) {
 			w->file = NULL;
 			return -EBADF;

@@ -336,7 +336,8 @@ static int option_get(struct socket *s, int name, void *value, u32 *size)
 	case SO_SNDTIMEO:
 		ns = name == SO_RCVTIMEO ? s->rcvtimeo : s->sndtimeo;
 		*size = sizeof(struct timeval);
-		memcpy(value, &(struct timeval){ns / 1000000000, ns % 1000000000 / 1000}, sizeof(struct timeval));
+		memcpy(value, &(struct timeval){ns / 1000000000, ns % 1000000000 / 1000},
+		       sizeof(struct timeval));
 		return 0;
 	}
 	return -ENOPROTOOPT;

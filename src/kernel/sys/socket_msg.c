@@ -8,7 +8,7 @@
 
 #include "sys/sockets.h"
 
-#define CONTROL_MAX 16384 /* bytes of control data that one message may carry */
+#define CONTROL_MAX    16384 /* bytes of control data that one message may carry */
 #define CAP_SYS_ADMIN_ 21
 #define CAP_SETUID_    7
 #define CAP_SETGID_    6
@@ -73,7 +73,8 @@ static int scm_parse(struct task *t, const char *buf, u64 size, struct socket_ms
 		len = h.cmsg_len - sizeof h;
 		if (h.cmsg_level == SOL_SOCKET) {
 			if (h.cmsg_type == SCM_RIGHTS)
-				err = rights_read(t, (const int *)(buf + at + sizeof h), len / sizeof(int), m);
+				err = rights_read(t, (const int *)(buf + at + sizeof h), len / sizeof(int),
+						  m);
 			else if (h.cmsg_type == SCM_CREDENTIALS && len == sizeof(struct ucred))
 				err = cred_read(t, (const struct ucred *)(buf + at + sizeof h), m);
 			else
@@ -106,8 +107,8 @@ int scm_read(struct task *t, u64 addr, u64 size, struct socket_msg *m)
 }
 
 /* One control message at @addr + *used: what does not fit is cut and flagged. */
-static int put_cmsg(struct task *t, u64 addr, u64 size, int type, const void *data, size_t len, struct socket_msg *m,
-		    u64 *used)
+static int put_cmsg(struct task *t, u64 addr, u64 size, int type, const void *data, size_t len,
+		    struct socket_msg *m, u64 *used)
 {
 	struct cmsghdr h = {.cmsg_len = CMSG_LEN(len), .cmsg_level = SOL_SOCKET, .cmsg_type = type};
 	u64 room = size - *used;
@@ -334,7 +335,8 @@ struct recv_request {
 	u64 control_used;
 };
 
-/* Receives into @u (which covers what is left): bytes in all, or negative; descriptors and name are delivered. */
+/* Receives into @u (which covers what is left): bytes in all, or negative; descriptors and name are
+ * delivered. */
 static long do_recv(struct task *t, struct call *c, struct socket *s, struct recv_request *r, struct uio *u)
 {
 	struct socket_msg *m = &r->m;
@@ -416,7 +418,8 @@ static long recv_msg(struct task *t, struct call *c, struct socket *s, u64 addr,
 	h.controllen = r.control_used;
 	err = user_write(t, addr + offsetof(struct user_msghdr, flags), &h.flags, sizeof h.flags);
 	if (err >= 0)
-		err = user_write(t, addr + offsetof(struct user_msghdr, controllen), &h.controllen, sizeof h.controllen);
+		err = user_write(t, addr + offsetof(struct user_msghdr, controllen), &h.controllen,
+				 sizeof h.controllen);
 	return err < 0 ? err : n;
 }
 

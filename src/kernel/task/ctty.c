@@ -2,8 +2,8 @@
 /*
  * Controlling terminals and job control.
  *
- * The terminal that husk was started on becomes the first session's, as natively: it is adopted when it is first asked
- * for, if it is husk's own controlling terminal.
+ * The terminal that husk was started on becomes the first session's, as natively: it is adopted when it is
+ * first asked for, if it is husk's own controlling terminal.
  */
 #include "task/ctty.h"
 
@@ -14,7 +14,8 @@
 #include "fs/tty.h"
 #include "task/signal.h"
 
-/* Whether the host lets husk ask for @tty's foreground group: it does so for the controlling terminal alone. */
+/* Whether the host lets husk ask for @tty's foreground group: it does so for the controlling terminal alone.
+ */
 static bool is_husks(const struct tty *tty)
 {
 	return tcgetpgrp(tty->fd.fd) >= 0;
@@ -48,7 +49,7 @@ static void adopt(struct kernel *k)
 
 	if (!k->ttys.next || !k->first)
 		return;
-	list_for_each(tty, &k->ttys, node) {
+	list_for_each (tty, &k->ttys, node) {
 		if (tty->adopted)
 			continue;
 		tty->adopted = true;
@@ -77,7 +78,8 @@ static int tty_check(struct task *t, struct tty *tty, bool write)
 {
 	siginfo_t info;
 
-	/* Writing from the background is allowed unless TOSTOP is set, which husk leaves to the host's terminal. */
+	/* Writing from the background is allowed unless TOSTOP is set, which husk leaves to the host's
+	 * terminal. */
 	if (write || !in_background(t, tty))
 		return 0;
 	if (deaf(t, SIGTTIN))
@@ -105,7 +107,7 @@ void tty_signal(struct kernel *k, int signo)
 
 	adopt(k);
 	if (k->ttys.next) {
-		list_for_each(tty, &k->ttys, node)
+		list_for_each (tty, &k->ttys, node)
 			if (tty->pgid && !signal_send_pgrp(k, tty->pgid, &info))
 				return;
 	}

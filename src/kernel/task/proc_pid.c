@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files of /proc/PID, but for stat, statm and status (proc_status.c) and the tree itself (proc_tree.c). */
+/* The files of /proc/PID, but for stat, statm and status (proc_status.c) and the tree itself (proc_tree.c).
+ */
 #include "task/proc_pid.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ static int show_memory(struct task *t, u64 from, u64 to, struct text *out)
 	return 0;
 }
 
-/* What setproctitle() leaves: when the last argument's NUL is gone, the title goes on over the environment. */
+/* What setproctitle() leaves: when the last argument's NUL is gone, the title goes on over the environment.
+ */
 static int show_cmdline(struct task *t, struct task *reader, struct text *out)
 {
 	struct mm *mm = t->mm;
@@ -269,10 +271,10 @@ static int show_mounts(struct task *t, struct task *reader, struct text *out)
 	char place[4096];
 	struct mount *m;
 
-	list_for_each(m, &t->k->vfs->mounts, node) {
+	list_for_each (m, &t->k->vfs->mounts, node) {
 		mount_place(reader, m, place, sizeof place);
-		text_add(out, "%s %s %s %s,relatime 0 0\n", m->sb->source ? m->sb->source : m->sb->type, place, m->sb->type,
-			 mount_is_read_only(m) ? "ro" : "rw");
+		text_add(out, "%s %s %s %s,relatime 0 0\n", m->sb->source ? m->sb->source : m->sb->type,
+			 place, m->sb->type, mount_is_read_only(m) ? "ro" : "rw");
 	}
 	return 0;
 }
@@ -282,53 +284,52 @@ static int show_mountinfo(struct task *t, struct task *reader, struct text *out)
 	char place[4096];
 	struct mount *m;
 
-	list_for_each(m, &t->k->vfs->mounts, node) {
+	list_for_each (m, &t->k->vfs->mounts, node) {
 		mount_place(reader, m, place, sizeof place);
-		text_add(out, "%d %d %u:%u / %s %s,relatime - %s %s %s\n", m->id, m->parent ? m->parent->id : 1,
-			 (u32)(m->sb->dev >> 8 & 0xfff), (u32)(m->sb->dev & 0xff), place,
-			 mount_is_read_only(m) ? "ro" : "rw", m->sb->type, m->sb->source ? m->sb->source : m->sb->type,
-			 m->sb->read_only ? "ro" : "rw");
+		text_add(out, "%d %d %u:%u / %s %s,relatime - %s %s %s\n", m->id,
+			 m->parent ? m->parent->id : 1, (u32)(m->sb->dev >> 8 & 0xfff),
+			 (u32)(m->sb->dev & 0xff), place, mount_is_read_only(m) ? "ro" : "rw", m->sb->type,
+			 m->sb->source ? m->sb->source : m->sb->type, m->sb->read_only ? "ro" : "rw");
 	}
 	return 0;
 }
 
 /* ---- the tables ---- */
 
-#define FILE_OF(node, perm, ...)                                                                                       \
-	{node, S_IFREG | (perm), &proc_pid_file_ops, .data = &(const struct pid_file){__VA_ARGS__}}
-#define LINK_OF(node, ops) {node, S_IFLNK | 0777, &(ops)}
+#define FILE_OF(node, perm, ...)                                                             \
+	{                                                                                    \
+		node, S_IFREG | (perm), &proc_pid_file_ops, .data = &(const struct pid_file) \
+		{                                                                            \
+			__VA_ARGS__                                                          \
+		}                                                                            \
+	}
+#define LINK_OF(node, ops)                   \
+	{                                    \
+		node, S_IFLNK | 0777, &(ops) \
+	}
 
 /* What a process and a thread have alike. */
-#define COMMON_ENTRIES                                                                                                 \
-	FILE_OF("stat", 0444, proc_show_stat),                                                                         \
-	FILE_OF("statm", 0444, proc_show_statm),                                                                       \
-	FILE_OF("status", 0444, proc_show_status),                                                                     \
-	FILE_OF("maps", 0444, show_maps, .guarded = true),                                                             \
-	FILE_OF("smaps", 0444, show_smaps, .guarded = true),                                                           \
-	FILE_OF("cmdline", 0444, show_cmdline),                                                                        \
-	FILE_OF("environ", 0400, show_environ, .guarded = true),                                                       \
-	FILE_OF("auxv", 0400, show_auxv, .guarded = true),                                                             \
-	FILE_OF("comm", 0644, show_comm, store_comm),                                                                  \
-	FILE_OF("limits", 0444, show_limits),                                                                          \
-	FILE_OF("cgroup", 0444, show_cgroup),                                                                          \
-	FILE_OF("oom_score", 0444, show_oom_score),                                                                    \
-	FILE_OF("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                                       \
-	FILE_OF("wchan", 0444, show_wchan),                                                                            \
-	FILE_OF("io", 0400, show_io, .guarded = true),                                                                 \
-	FILE_OF("loginuid", 0644, show_unset_id),                                                                      \
-	FILE_OF("sessionid", 0444, show_unset_id),                                                                     \
-	FILE_OF("personality", 0400, show_personality, .guarded = true),                                               \
-	FILE_OF("uid_map", 0644, show_id_map),                                                                         \
-	FILE_OF("gid_map", 0644, show_id_map),                                                                         \
-	FILE_OF("setgroups", 0644, show_setgroups),                                                                    \
-	FILE_OF("schedstat", 0444, show_schedstat),                                                                    \
-	FILE_OF("mounts", 0444, show_mounts),                                                                          \
-	FILE_OF("mountinfo", 0444, show_mountinfo),                                                                    \
-	LINK_OF("exe", proc_exe_ops),                                                                                  \
-	LINK_OF("cwd", proc_cwd_ops),                                                                                  \
-	LINK_OF("root", proc_root_ops),                                                                                \
-	{"fd", S_IFDIR | 0500, &proc_fd_ops},                                                                          \
-	{"fdinfo", S_IFDIR | 0555, &proc_fdinfo_ops}
+#define COMMON_ENTRIES                                                                                       \
+	FILE_OF("stat", 0444, proc_show_stat), FILE_OF("statm", 0444, proc_show_statm),                      \
+		FILE_OF("status", 0444, proc_show_status),                                                   \
+		FILE_OF("maps", 0444, show_maps, .guarded = true),                                           \
+		FILE_OF("smaps", 0444, show_smaps, .guarded = true), FILE_OF("cmdline", 0444, show_cmdline), \
+		FILE_OF("environ", 0400, show_environ, .guarded = true),                                     \
+		FILE_OF("auxv", 0400, show_auxv, .guarded = true),                                           \
+		FILE_OF("comm", 0644, show_comm, store_comm), FILE_OF("limits", 0444, show_limits),          \
+		FILE_OF("cgroup", 0444, show_cgroup), FILE_OF("oom_score", 0444, show_oom_score),            \
+		FILE_OF("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                     \
+		FILE_OF("wchan", 0444, show_wchan), FILE_OF("io", 0400, show_io, .guarded = true),           \
+		FILE_OF("loginuid", 0644, show_unset_id), FILE_OF("sessionid", 0444, show_unset_id),         \
+		FILE_OF("personality", 0400, show_personality, .guarded = true),                             \
+		FILE_OF("uid_map", 0644, show_id_map), FILE_OF("gid_map", 0644, show_id_map),                \
+		FILE_OF("setgroups", 0644, show_setgroups), FILE_OF("schedstat", 0444, show_schedstat),      \
+		FILE_OF("mounts", 0444, show_mounts), FILE_OF("mountinfo", 0444, show_mountinfo),            \
+		LINK_OF("exe", proc_exe_ops), LINK_OF("cwd", proc_cwd_ops), LINK_OF("root", proc_root_ops),  \
+		{"fd", S_IFDIR | 0500, &proc_fd_ops},                                                        \
+	{                                                                                                    \
+		"fdinfo", S_IFDIR | 0555, &proc_fdinfo_ops                                                   \
+	}
 
 const struct synth_entry proc_thread_entries[] = {
 	COMMON_ENTRIES,

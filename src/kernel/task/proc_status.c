@@ -97,19 +97,22 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out)
 
 	host_rss(t->k, mm, &rss, &shared);
 	group_times(g, &utime, &stime);
-	text_add(out, "%d (%s) %c %d %d %d %lu %d %u ", t->tid, t->comm, state_letter(t), parent_pid(g), g->pgid,
-		 g->sid, tty ? tty->rdev & 0xfffff : 0, tty ? tty->pgid : -1, 0x400000);
-	text_add(out, "%lu %lu %lu %lu %lu %lu %lu %lu ", t->min_flt + g->min_flt, g->cmin_flt, t->maj_flt + g->maj_flt,
-		 g->cmaj_flt, utime / TICK_NS, stime / TICK_NS, g->cutime_ns / TICK_NS, g->cstime_ns / TICK_NS);
+	text_add(out, "%d (%s) %c %d %d %d %lu %d %u ", t->tid, t->comm, state_letter(t), parent_pid(g),
+		 g->pgid, g->sid, tty ? tty->rdev & 0xfffff : 0, tty ? tty->pgid : -1, 0x400000);
+	text_add(out, "%lu %lu %lu %lu %lu %lu %lu %lu ", t->min_flt + g->min_flt, g->cmin_flt,
+		 t->maj_flt + g->maj_flt, g->cmaj_flt, utime / TICK_NS, stime / TICK_NS,
+		 g->cutime_ns / TICK_NS, g->cstime_ns / TICK_NS);
 	text_add(out, "%d %d %d 0 %lu %lu %lu %lu ", 20 + t->nice, t->nice, g->nthreads,
 		 (t->start_ns > t->k->boot_ns ? t->start_ns - t->k->boot_ns : 0) / TICK_NS,
 		 mm ? mm->total_pages * PAGE_SIZE : 0, rss, g->limits[RLIMIT_RSS].rlim_cur);
-	text_add(out, "%lu %lu %lu 0 0 ", mm ? mm->start_code : 0, mm ? mm->end_code : 0, peek ? mm->start_stack : 0);
-	text_add(out, "%lu %lu %lu %lu 0 0 0 %d 0 %d %d 0 0 0 ", t->pending.set & 0x7fffffff, t->blocked & 0x7fffffff,
-		 ignored & 0x7fffffff, caught & 0x7fffffff, t->exit_signal, t->sched_priority, t->sched_policy);
+	text_add(out, "%lu %lu %lu 0 0 ", mm ? mm->start_code : 0, mm ? mm->end_code : 0,
+		 peek ? mm->start_stack : 0);
+	text_add(out, "%lu %lu %lu %lu 0 0 0 %d 0 %d %d 0 0 0 ", t->pending.set & 0x7fffffff,
+		 t->blocked & 0x7fffffff, ignored & 0x7fffffff, caught & 0x7fffffff, t->exit_signal,
+		 t->sched_priority, t->sched_policy);
 	text_add(out, "%lu %lu %lu %lu %lu %lu %lu %d\n", peek ? mm->start_data : 0, peek ? mm->end_data : 0,
-		 peek ? mm->start_brk : 0, peek ? mm->arg_start : 0, peek ? mm->arg_end : 0, peek ? mm->env_start : 0,
-		 peek ? mm->env_end : 0, peek ? t->exit_code : 0);
+		 peek ? mm->start_brk : 0, peek ? mm->arg_start : 0, peek ? mm->arg_end : 0,
+		 peek ? mm->env_start : 0, peek ? mm->env_end : 0, peek ? t->exit_code : 0);
 	return 0;
 }
 
@@ -129,8 +132,8 @@ static void show_ids(struct task *t, struct text *out)
 {
 	const struct cred *c = t->cred;
 
-	text_add(out, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid, c->gid,
-		 c->egid, c->sgid, c->fsgid);
+	text_add(out, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid,
+		 c->gid, c->egid, c->sgid, c->fsgid);
 	text_add(out, "FDSize:\t64\nGroups:\t");
 	for (int i = 0; i < c->ngroups; i++)
 		text_add(out, "%u ", c->groups[i]);
@@ -147,9 +150,13 @@ static void show_memory(struct task *t, struct text *out)
 	host_rss(t->k, mm, &rss, &shared);
 	text_add(out, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t       0 kB\n",
 		 mm->peak_pages * 4, mm->total_pages * 4, mm->locked_pages * 4);
-	text_add(out, "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t       0 kB\n",
+	text_add(out,
+		 "VmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\nRssAnon:\t%8lu kB\nRssFile:\t%8lu kB\nRssShmem:\t       "
+		 "0 kB\n",
 		 rss * 4, rss * 4, (rss - shared) * 4, shared * 4);
-	text_add(out, "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\nVmPTE:\t       4 kB\n",
+	text_add(out,
+		 "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\nVmPTE:\t       4 "
+		 "kB\n",
 		 mm->data_pages * 4, mm->stack_pages * 4, (mm->end_code - mm->start_code + 1023) / 1024);
 	text_add(out, "VmSwap:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n");
 }
@@ -158,9 +165,11 @@ static void show_signals(struct task *t, struct text *out)
 {
 	u64 caught, ignored = ignored_signals(t, &caught);
 
-	text_add(out, "SigQ:\t0/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-		 t->group->limits[RLIMIT_SIGPENDING].rlim_cur, t->pending.set, t->group->shared_pending.set, t->blocked,
-		 ignored, caught);
+	text_add(out,
+		 "SigQ:\t0/"
+		 "%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		 t->group->limits[RLIMIT_SIGPENDING].rlim_cur, t->pending.set, t->group->shared_pending.set,
+		 t->blocked, ignored, caught);
 }
 
 /* "0-3" and "f" of the CPUs that the task may use. */
@@ -193,7 +202,9 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 	struct thread_group *g = t->group;
 	const struct cred *c = t->cred;
 
-	text_add(out, "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+	text_add(out,
+		 "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
+		 "\t0\n",
 		 t->comm, state_name(t), g->tgid, t->tid, parent_pid(g));
 	show_ids(t, out);
 	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", g->tgid, t->tid, g->pgid, g->sid);
@@ -203,8 +214,10 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 	text_add(out, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		 c->cap_inheritable, c->cap_permitted, c->cap_effective, c->cap_bounding, c->cap_ambient);
 	text_add(out, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", t->no_new_privs);
-	text_add(out, "Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional enabled\n");
+	text_add(out, "Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional "
+		      "enabled\n");
 	show_cpus(t, out);
-	text_add(out, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", t->nvcsw, t->nivcsw);
+	text_add(out, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", t->nvcsw,
+		 t->nivcsw);
 	return 0;
 }

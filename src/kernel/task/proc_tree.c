@@ -2,8 +2,8 @@
 /*
  * The tree below /proc/PID: which processes, threads and descriptors there are, and where the links lead.
  *
- * A node names its task by tid and looks it up at each use: a file that is held open while its process ends answers
- * ESRCH, as on Linux.
+ * A node names its task by tid and looks it up at each use: a file that is held open while its process ends
+ * answers ESRCH, as on Linux.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -130,16 +130,16 @@ static long place_text(struct synth_node *n, struct task *reader, enum place pla
 	return len;
 }
 
-#define PLACE(name, place)                                                                                             \
-	static int name##_follow(struct synth_node *n, struct task *t, struct path *out)                              \
-	{                                                                                                              \
-		return place_path(n, t, place, out);                                                                   \
-	}                                                                                                              \
-	static long name##_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)                     \
-	{                                                                                                              \
-		return place_text(n, t, place, buf, size);                                                             \
-	}                                                                                                              \
-	const struct synth_ops proc_##name##_ops = {                                                                   \
+#define PLACE(name, place)                                                                        \
+	static int name##_follow(struct synth_node *n, struct task *t, struct path *out)          \
+	{                                                                                         \
+		return place_path(n, t, place, out);                                              \
+	}                                                                                         \
+	static long name##_readlink(struct synth_node *n, struct task *t, char *buf, size_t size) \
+	{                                                                                         \
+		return place_text(n, t, place, buf, size);                                        \
+	}                                                                                         \
+	const struct synth_ops proc_##name##_ops = {                                              \
 		.follow = name##_follow, .readlink = name##_readlink, .owner = node_owner}
 
 PLACE(exe, PLACE_EXE);
@@ -320,7 +320,7 @@ static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *na
 
 	if (!leader)
 		return false;
-	list_for_each(other, &leader->group->threads, group_node)
+	list_for_each (other, &leader->group->threads, group_node)
 		if ((u64)other->tid > *key && (!best || other->tid < best->tid))
 			best = other;
 	if (!best)

@@ -83,7 +83,7 @@ int anon_path(struct inode *i, struct path *out)
 		return -ENOMEM;
 	/* Any mount will do that does not make the object look read-only. */
 	out->mnt = i->k->vfs->root;
-	list_for_each(m, &i->k->vfs->mounts, node) {
+	list_for_each (m, &i->k->vfs->mounts, node) {
 		if (m->read_only || m->sb->read_only)
 			continue;
 		out->mnt = m;

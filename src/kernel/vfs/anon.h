@@ -7,7 +7,8 @@
 
 /* An inode of no file system with @mode (type and permissions), owned by @cred's ids. NULL: no memory. */
 struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode);
-/* A path that leads to @i and nowhere else, as /proc/self/fd/N of a pipe does. 0 or -ENOMEM; references for the caller. */
+/* A path that leads to @i and nowhere else, as /proc/self/fd/N of a pipe does. 0 or -ENOMEM; references for
+ * the caller. */
 int anon_path(struct inode *i, struct path *out);
 /* lseek() on files that ignore it: 0 for ever. */
 s64 anon_seek(struct file *f, s64 offset, int whence);
