@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing attributes: chmod, chown, utimes and their relatives (fs/attr.c, fs/utimes.c), extended attributes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/xattr.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "sys/files.h"
+
+/* What a call changes: a path of its own or that of an open file. */
+struct target {
+	struct path path;   /* owned */
+	struct inode *bare; /* owned: an open file without a path */
+};
+
+static struct inode *target_inode(struct target *g)
+{
+	return g->bare ? g->bare : path_inode(&g->path);
+}
+
+static void target_put(struct target *g)
+{
+	inode_put(g->bare);
+	path_put(&g->path);
+}
+
+static long target_fd(struct task *t, int fd, struct target *g)
+{
+	struct file *f;
+	long err = fd_get(t, fd, &f);
+
+	*g = (struct target){0};
+	if (err)
+		return err;
+	if (f->path) {
+		g->path = f->path->path;
+		path_get(&g->path);
+	} else if (f->inode) {
+		g->bare = inode_get(f->inode);
+	} else {
+		err = -EPERM;
+	}
+	file_put(f);
+	return err;
+}
+
+static long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g)
+{
+	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+
+	*g = (struct target){0};
+	return user_lookup(t, dirfd, addr, flags, &g->path);
+}
+
+static long change(struct task *t, struct target *g, struct iattr *a)
+{
+	struct inode *i = target_inode(g);
+
+	if (!g->bare)
+		return path_setattr(t, &g->path, a);
+	return i->ops->setattr ? i->ops->setattr(i, a) : -EPERM;
+}
+
+static bool target_read_only(struct target *g)
+{
+	return !g->bare && (g->path.mnt->read_only || g->path.mnt->sb->read_only);
+}
+
+/* ---- mode ---- */
+
+static long do_chmod(struct task *t, struct target *g, u32 mode)
+{
+	struct iattr a = {.valid = ATTR_MODE, .mode = mode & 07777};
+	struct kstat st;
+	long err;
+
+	if (target_read_only(g))
+		return -EROFS;
+	if (target_inode(g)->type == S_IFLNK)
+		return -EOPNOTSUPP;
+	err = target_inode(g)->ops->getattr(target_inode(g), &st);
+	if (err)
+		return err;
+	if (t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER))
+		return -EPERM;
+	if (!cred_in_group(t->cred, st.gid) && !capable(t, CAP_FSETID))
+		a.mode &= ~(u32)S_ISGID;
+	return change(t, g, &a);
+}
+
+static long chmod_path(struct task *t, int dirfd, u64 addr, u32 mode, int flags)
+{
+	struct target g;
+	long err;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = target_path(t, dirfd, addr, flags, &g);
+	if (!err)
+		err = do_chmod(t, &g, mode);
+	target_put(&g);
+	return err;
+}
+
+long sys_chmod(struct task *t, struct call *c)
+{
+	return chmod_path(t, AT_FDCWD, c->arg[0], (u32)c->arg[1], 0);
+}
+
+long sys_fchmodat(struct task *t, struct call *c)
+{
+	return chmod_path(t, (int)c->arg[0], c->arg[1], (u32)c->arg[2], 0);
+}
+
+long sys_fchmodat2(struct task *t, struct call *c)
+{
+	return chmod_path(t, (int)c->arg[0], c->arg[1], (u32)c->arg[2], (int)c->arg[3]);
+}
+
+long sys_fchmod(struct task *t, struct call *c)
+{
+	struct target g;
+	long err = target_fd(t, (int)c->arg[0], &g);
+
+	if (!err)
+		err = do_chmod(t, &g, (u32)c->arg[1]);
+	target_put(&g);
+	return err;
+}
+
+/* ---- owner ---- */
+
+static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
+{
+	struct iattr a = {.uid = uid, .gid = gid};
+	struct kstat st;
+	long err;
+
+	if (target_read_only(g))
+		return -EROFS;
+	err = target_inode(g)->ops->getattr(target_inode(g), &st);
+	if (err)
+		return err;
+	if (uid != ~0U && !capable(t, CAP_CHOWN) && (t->cred->fsuid != st.uid || uid != st.uid))
+		return -EPERM;
+	if (gid != ~0U && !capable(t, CAP_CHOWN) &&
+	    (t->cred->fsuid != st.uid || (gid != st.gid && !cred_in_group(t->cred, gid))))
+		return -EPERM;
+	a.valid = (uid != ~0U ? ATTR_UID : 0) | (gid != ~0U ? ATTR_GID : 0);
+	/* A change of owner takes the set-id bits away. */
+	if (a.valid && target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
+		a.valid |= ATTR_MODE;
+		a.mode = st.mode & 07777 & ~(u32)S_ISUID;
+		if (st.mode & S_IXGRP)
+			a.mode &= ~(u32)S_ISGID;
+	}
+	return change(t, g, &a);
+}
+
+static long chown_path(struct task *t, int dirfd, u64 addr, u32 uid, u32 gid, int flags)
+{
+	struct target g;
+	long err;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = target_path(t, dirfd, addr, flags, &g);
+	if (!err)
+		err = do_chown(t, &g, uid, gid);
+	target_put(&g);
+	return err;
+}
+
+long sys_chown(struct task *t, struct call *c)
+{
+	return chown_path(t, AT_FDCWD, c->arg[0], (u32)c->arg[1], (u32)c->arg[2], 0);
+}
+
+long sys_lchown(struct task *t, struct call *c)
+{
+	return chown_path(t, AT_FDCWD, c->arg[0], (u32)c->arg[1], (u32)c->arg[2], AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fchownat(struct task *t, struct call *c)
+{
+	return chown_path(t, (int)c->arg[0], c->arg[1], (u32)c->arg[2], (u32)c->arg[3], (int)c->arg[4]);
+}
+
+long sys_fchown(struct task *t, struct call *c)
+{
+	struct target g;
+	long err = target_fd(t, (int)c->arg[0], &g);
+
+	if (!err)
+		err = do_chown(t, &g, (u32)c->arg[1], (u32)c->arg[2]);
+	target_put(&g);
+	return err;
+}
+
+/* ---- times ---- */
+
+/* @times: two, or NULL for now; tv_nsec may be UTIME_NOW or UTIME_OMIT. */
+static long do_utimes(struct task *t, struct target *g, const struct timespec *times)
+{
+	struct iattr a = {0};
+	struct timespec now;
+	bool touch = !times || (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
+	struct kstat st;
+	long err;
+
+	if (times && times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
+		return 0;
+	if (target_read_only(g))
+		return -EROFS;
+	err = target_inode(g)->ops->getattr(target_inode(g), &st);
+	if (err)
+		return err;
+	if (t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER)) {
+		if (!touch)
+			return -EPERM;
+		err = inode_permission(t->cred, target_inode(g), MAY_WRITE);
+		if (err)
+			return err;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	a.atime = touch || times[0].tv_nsec == UTIME_NOW ? now : times[0];
+	a.mtime = touch || times[1].tv_nsec == UTIME_NOW ? now : times[1];
+	a.valid = (!times || times[0].tv_nsec != UTIME_OMIT ? ATTR_ATIME : 0) |
+		  (!times || times[1].tv_nsec != UTIME_OMIT ? ATTR_MTIME : 0);
+	return change(t, g, &a);
+}
+
+static bool valid_nsec(long nsec)
+{
+	return nsec == UTIME_NOW || nsec == UTIME_OMIT || (nsec >= 0 && nsec < 1000000000);
+}
+
+long sys_utimensat(struct task *t, struct call *c)
+{
+	int flags = (int)c->arg[3];
+	struct timespec times[2];
+	struct target g;
+	long err;
+
+	if (c->arg[2]) {
+		err = user_read(t, times, c->arg[2], sizeof times);
+		if (err)
+			return err;
+		if (!valid_nsec(times[0].tv_nsec) || !valid_nsec(times[1].tv_nsec))
+			return -EINVAL;
+	}
+	if (!c->arg[1] && (int)c->arg[0] != AT_FDCWD) {
+		if (flags)
+			return -EINVAL;
+		err = target_fd(t, (int)c->arg[0], &g);
+	} else {
+		if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+			return -EINVAL;
+		err = target_path(t, (int)c->arg[0], c->arg[1], flags, &g);
+	}
+	if (!err)
+		err = do_utimes(t, &g, c->arg[2] ? times : NULL);
+	target_put(&g);
+	return err;
+}
+
+static long utimes_path(struct task *t, int dirfd, u64 addr, const struct timespec *times)
+{
+	struct target g;
+	long err = target_path(t, dirfd, addr, 0, &g);
+
+	if (!err)
+		err = do_utimes(t, &g, times);
+	target_put(&g);
+	return err;
+}
+
+static long do_futimesat(struct task *t, int dirfd, u64 addr, u64 times_addr)
+{
+	struct timeval tv[2];
+	struct timespec times[2];
+	long err;
+
+	if (!times_addr)
+		return utimes_path(t, dirfd, addr, NULL);
+	err = user_read(t, tv, times_addr, sizeof tv);
+	if (err)
+		return err;
+	for (int i = 0; i < 2; i++) {
+		if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
+			return -EINVAL;
+		times[i] = (struct timespec){tv[i].tv_sec, tv[i].tv_usec * 1000};
+	}
+	return utimes_path(t, dirfd, addr, times);
+}
+
+long sys_futimesat(struct task *t, struct call *c)
+{
+	return do_futimesat(t, (int)c->arg[0], c->arg[1], c->arg[2]);
+}
+
+long sys_utimes(struct task *t, struct call *c)
+{
+	return do_futimesat(t, AT_FDCWD, c->arg[0], c->arg[1]);
+}
+
+long sys_utime(struct task *t, struct call *c)
+{
+	struct timespec times[2] = {0};
+	s64 seconds[2];
+	long err;
+
+	if (!c->arg[1])
+		return utimes_path(t, AT_FDCWD, c->arg[0], NULL);
+	err = user_read(t, seconds, c->arg[1], sizeof seconds);
+	if (err)
+		return err;
+	times[0].tv_sec = seconds[0];
+	times[1].tv_sec = seconds[1];
+	return utimes_path(t, AT_FDCWD, c->arg[0], times);
+}
+
+/* ---- extended attributes (xattr(7)) ---- */
+
+enum xattr_call { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
+
+/* arg[first..]: name, value or list, size, flags as the calls have them behind their target. */
+static long do_xattr(struct task *t, struct target *g, enum xattr_call what, const u64 *arg)
+{
+	struct inode *i = target_inode(g);
+	char name[XATTR_NAME_MAX + 1];
+	u64 value = what == XATTR_LIST ? arg[0] : arg[1], size = what == XATTR_LIST ? arg[1] : arg[2];
+	char *buf = NULL;
+	long n = 0;
+
+	if (what != XATTR_LIST) {
+		n = user_string(t, name, arg[0], sizeof name);
+		if (n == -ENAMETOOLONG || n == 0)
+			return -ERANGE;
+		if (n < 0)
+			return n;
+	}
+	if ((what == XATTR_SET || what == XATTR_REMOVE) && target_read_only(g))
+		return -EROFS;
+	if (what == XATTR_SET && size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	if (what == XATTR_SET || what == XATTR_REMOVE) {
+		n = inode_permission(t->cred, i, MAY_WRITE);
+		if (n)
+			return n;
+	}
+	size = min(size, (u64)XATTR_SIZE_MAX);
+	buf = malloc(size ? size : 1);
+	if (!buf)
+		return -ENOMEM;
+	switch (what) {
+	case XATTR_GET:
+		n = i->ops->getxattr ? i->ops->getxattr(i, name, buf, size) : -EOPNOTSUPP;
+		break;
+	case XATTR_LIST:
+		n = i->ops->listxattr ? i->ops->listxattr(i, buf, size) : 0;
+		break;
+	case XATTR_SET:
+		n = user_read(t, buf, value, size);
+		if (!n)
+			n = i->ops->setxattr ? i->ops->setxattr(i, name, buf, size, (int)arg[3]) : -EOPNOTSUPP;
+		break;
+	case XATTR_REMOVE:
+		n = i->ops->removexattr ? i->ops->removexattr(i, name) : -EOPNOTSUPP;
+		break;
+	}
+	if (n > 0 && size && (what == XATTR_GET || what == XATTR_LIST)) {
+		long err = user_write(t, value, buf, (size_t)n);
+
+		n = err ? err : n;
+	}
+	free(buf);
+	return n;
+}
+
+static long xattr_path(struct task *t, struct call *c, enum xattr_call what, int flags)
+{
+	struct target g;
+	long n;
+
+	if (what == XATTR_SET && c->arg[4] & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	n = target_path(t, AT_FDCWD, c->arg[0], flags, &g);
+	if (!n)
+		n = do_xattr(t, &g, what, c->arg + 1);
+	target_put(&g);
+	return n;
+}
+
+static long xattr_fd(struct task *t, struct call *c, enum xattr_call what)
+{
+	struct target g;
+	long n;
+
+	if (what == XATTR_SET && c->arg[4] & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	n = target_fd(t, (int)c->arg[0], &g);
+	if (n == -EPERM)
+		n = -EOPNOTSUPP;
+	if (!n)
+		n = do_xattr(t, &g, what, c->arg + 1);
+	target_put(&g);
+	return n;
+}
+
+#define XATTR_CALLS(name, what)                                                                                        \
+	long sys_##name(struct task *t, struct call *c)                                                                \
+	{                                                                                                              \
+		return xattr_path(t, c, what, 0);                                                                      \
+	}                                                                                                              \
+	long sys_l##name(struct task *t, struct call *c)                                                               \
+	{                                                                                                              \
+		return xattr_path(t, c, what, AT_SYMLINK_NOFOLLOW);                                                    \
+	}                                                                                                              \
+	long sys_f##name(struct task *t, struct call *c)                                                               \
+	{                                                                                                              \
+		return xattr_fd(t, c, what);                                                                           \
+	}
+
+XATTR_CALLS(getxattr, XATTR_GET)
+XATTR_CALLS(setxattr, XATTR_SET)
+XATTR_CALLS(listxattr, XATTR_LIST)
+XATTR_CALLS(removexattr, XATTR_REMOVE)

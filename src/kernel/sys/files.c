@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that the file handlers share. */
+#include "sys/files.h"
+
+#include <limits.h>
+#include <string.h>
+
+long user_lookup(struct task *t, int dirfd, u64 addr, u32 flags, struct path *out)
+{
+	char path[PATH_MAX];
+	long n = user_path(t, addr, path, flags & LOOKUP_EMPTY);
+
+	return n < 0 ? n : path_lookup(t, dirfd, path, flags, out);
+}
+
+long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out)
+{
+	char path[PATH_MAX];
+	long n = user_path(t, addr, path, false);
+
+	return n < 0 ? n : path_parent(t, dirfd, path, 0, &out->dir, out->last, &out->type, &out->slashes);
+}
+
+long put_stat(struct task *t, u64 addr, const struct kstat *st)
+{
+	struct stat out;
+
+	memset(&out, 0, sizeof out);
+	out.st_dev = st->dev;
+	out.st_ino = st->ino;
+	out.st_nlink = st->nlink;
+	out.st_mode = st->mode;
+	out.st_uid = st->uid;
+	out.st_gid = st->gid;
+	out.st_rdev = st->rdev;
+	out.st_size = st->size;
+	out.st_blksize = st->blksize;
+	out.st_blocks = (blkcnt_t)st->blocks;
+	out.st_atim = st->atime;
+	out.st_mtim = st->mtime;
+	out.st_ctim = st->ctime;
+	return user_put(t, addr, &out);
+}

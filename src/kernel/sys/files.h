@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the file handlers share: small steps around struct path and guest structures. */
+#ifndef HUSK_KERNEL_SYS_FILES_H
+#define HUSK_KERNEL_SYS_FILES_H
+
+#include "vfs/inode.h"
+
+/* Reads the path at guest address @addr and resolves it. Negative values (CALL_FETCH too) are passed on. */
+long user_lookup(struct task *t, int dirfd, u64 addr, u32 flags, struct path *out);
+/* The parent of the name at @addr. */
+struct parent {
+	struct path dir; /* owned on success */
+	char last[256];
+	enum last_type type;
+	bool slashes;
+};
+long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out);
+
+/* Turns a kstat into the guest's struct stat. */
+long put_stat(struct task *t, u64 addr, const struct kstat *st);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stat and its relatives, access, readlink, statfs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/stat.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "sys/files.h"
+
+/* The attributes of what @dirfd and @addr name. */
+static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, struct kstat *st)
+{
+	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	char path[PATH_MAX] = "";
+	struct path p;
+	long err = 0;
+
+	/* A NULL path stands for an empty one (Linux 6.11). */
+	if (addr || !(at_flags & AT_EMPTY_PATH))
+		err = user_path(t, addr, path, at_flags & AT_EMPTY_PATH);
+	if (err < 0)
+		return err;
+	if (!*path && dirfd != AT_FDCWD) {
+		struct file *f;
+
+		err = fd_get_path(t, dirfd, &f);
+		if (err)
+			return err;
+		err = file_getattr(f, st);
+		file_put(f);
+		return err;
+	}
+	err = path_lookup(t, dirfd, path, flags, &p);
+	if (err)
+		return err;
+	err = path_getattr(&p, st);
+	path_put(&p);
+	return err;
+}
+
+static long do_stat(struct task *t, int dirfd, u64 addr, int at_flags, u64 buf)
+{
+	struct kstat st;
+	long err = get_attributes(t, dirfd, addr, at_flags, &st);
+
+	return err ? err : put_stat(t, buf, &st);
+}
+
+long sys_stat(struct task *t, struct call *c)
+{
+	return do_stat(t, AT_FDCWD, c->arg[0], 0, c->arg[1]);
+}
+
+long sys_lstat(struct task *t, struct call *c)
+{
+	return do_stat(t, AT_FDCWD, c->arg[0], AT_SYMLINK_NOFOLLOW, c->arg[1]);
+}
+
+long sys_fstat(struct task *t, struct call *c)
+{
+	struct kstat st;
+	struct file *f;
+	long err = fd_get_path(t, (int)c->arg[0], &f);
+
+	if (err)
+		return err;
+	err = file_getattr(f, &st);
+	file_put(f);
+	return err ? err : put_stat(t, c->arg[1], &st);
+}
+
+long sys_newfstatat(struct task *t, struct call *c)
+{
+	int flags = (int)c->arg[3];
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+		return -EINVAL;
+	return do_stat(t, (int)c->arg[0], c->arg[1], flags, c->arg[2]);
+}
+
+static struct statx_timestamp statx_time(struct timespec ts)
+{
+	return (struct statx_timestamp){.tv_sec = ts.tv_sec, .tv_nsec = (u32)ts.tv_nsec};
+}
+
+long sys_statx(struct task *t, struct call *c)
+{
+	int flags = (int)c->arg[2];
+	u32 mask = (u32)c->arg[3];
+	struct statx out;
+	struct kstat st;
+	long err;
+
+	if (mask & STATX__RESERVED || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
+		return -EINVAL;
+	err = get_attributes(t, (int)c->arg[0], c->arg[1], flags, &st);
+	if (err)
+		return err;
+	memset(&out, 0, sizeof out);
+	out.stx_mask = STATX_BASIC_STATS | STATX_MNT_ID | (st.btime.tv_sec ? STATX_BTIME : 0);
+	out.stx_blksize = st.blksize;
+	out.stx_nlink = st.nlink;
+	out.stx_uid = st.uid;
+	out.stx_gid = st.gid;
+	out.stx_mode = (u16)st.mode;
+	out.stx_ino = st.ino;
+	out.stx_size = (u64)st.size;
+	out.stx_blocks = st.blocks;
+	out.stx_atime = statx_time(st.atime);
+	out.stx_btime = statx_time(st.btime);
+	out.stx_ctime = statx_time(st.ctime);
+	out.stx_mtime = statx_time(st.mtime);
+	out.stx_rdev_major = major(st.rdev);
+	out.stx_rdev_minor = minor(st.rdev);
+	out.stx_dev_major = major(st.dev);
+	out.stx_dev_minor = minor(st.dev);
+	out.stx_mnt_id = st.mnt_id;
+	return user_put(t, c->arg[4], &out);
+}
+
+/* access(2) asks for the real ids, with the capabilities that they would have (fs/open.c: access_override_creds). */
+static long do_access(struct task *t, int dirfd, u64 addr, u32 mode, int flags)
+{
+	u32 lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	struct cred *own = t->cred;
+	struct path p;
+	long err;
+
+	if (mode & ~7U || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (!(flags & AT_EACCESS)) {
+		struct cred *real = cred_copy(own);
+
+		if (!real)
+			return -ENOMEM;
+		real->fsuid = own->uid;
+		real->fsgid = own->gid;
+		real->cap_effective = own->uid ? 0 : own->cap_permitted;
+		t->cred = real;
+	}
+	err = user_lookup(t, dirfd, addr, lookup, &p);
+	if (!err) {
+		err = mode ? path_permission(t, &p, (int)mode) : 0;
+		path_put(&p);
+	}
+	if (t->cred != own) {
+		cred_put(t->cred);
+		t->cred = own;
+	}
+	return err;
+}
+
+long sys_access(struct task *t, struct call *c)
+{
+	return do_access(t, AT_FDCWD, c->arg[0], (u32)c->arg[1], 0);
+}
+
+long sys_faccessat(struct task *t, struct call *c)
+{
+	return do_access(t, (int)c->arg[0], c->arg[1], (u32)c->arg[2], 0);
+}
+
+long sys_faccessat2(struct task *t, struct call *c)
+{
+	return do_access(t, (int)c->arg[0], c->arg[1], (u32)c->arg[2], (int)c->arg[3]);
+}
+
+static long do_readlink(struct task *t, int dirfd, u64 addr, u64 buf, s64 size)
+{
+	char text[PATH_MAX];
+	struct inode *i;
+	struct path p;
+	long n;
+
+	if ((int)size <= 0)
+		return -EINVAL;
+	n = user_lookup(t, dirfd, addr, LOOKUP_EMPTY, &p);
+	if (n)
+		return n;
+	i = path_inode(&p);
+	if (i->type != S_IFLNK)
+		n = -EINVAL;
+	else if (i->ops->follow && !i->ops->readlink) {
+		struct path to;
+
+		n = i->ops->follow(i, t, &to);
+		if (!n) {
+			n = path_text(t, &to, text, sizeof text, true);
+			path_put(&to);
+		}
+	} else
+		n = i->ops->readlink ? i->ops->readlink(i, text, sizeof text) : -EINVAL;
+	path_put(&p);
+	if (n >= 0) {
+		long err;
+
+		n = min(n, (long)(int)size);
+		err = user_write(t, buf, text, (size_t)n);
+		if (err)
+			return err;
+	}
+	return n;
+}
+
+long sys_readlink(struct task *t, struct call *c)
+{
+	return do_readlink(t, AT_FDCWD, c->arg[0], c->arg[1], (int)c->arg[2]);
+}
+
+long sys_readlinkat(struct task *t, struct call *c)
+{
+	return do_readlink(t, (int)c->arg[0], c->arg[1], c->arg[2], (int)c->arg[3]);
+}
+
+static long put_statfs(struct task *t, struct super *sb, bool read_only, u64 buf)
+{
+	struct statfs st;
+	int err;
+
+	memset(&st, 0, sizeof st);
+	err = sb->statfs ? sb->statfs(sb, &st) : -ENOSYS;
+	if (err)
+		return err;
+	st.f_flags |= 0x20 /* ST_VALID */ | (read_only ? 1 /* ST_RDONLY */ : 0);
+	return user_put(t, buf, &st);
+}
+
+long sys_statfs(struct task *t, struct call *c)
+{
+	struct path p;
+	long err = user_lookup(t, AT_FDCWD, c->arg[0], LOOKUP_FOLLOW, &p);
+
+	if (err)
+		return err;
+	err = put_statfs(t, p.mnt->sb, p.mnt->read_only, c->arg[1]);
+	path_put(&p);
+	return err;
+}
+
+long sys_fstatfs(struct task *t, struct call *c)
+{
+	struct file *f;
+	long err = fd_get_path(t, (int)c->arg[0], &f);
+
+	if (err)
+		return err;
+	if (f->path)
+		err = put_statfs(t, f->path->path.mnt->sb, f->path->path.mnt->read_only, c->arg[1]);
+	else if (f->inode && f->inode->sb)
+		err = put_statfs(t, f->inode->sb, false, c->arg[1]);
+	else {
+		/* Pipes, sockets and the like live in file systems without size. */
+		struct statfs st = {.f_type = f->ops->stream ? 0x50495045 /* PIPEFS_MAGIC */ : 0x09041934 /* anon_inodefs */,
+				    .f_bsize = PAGE_SIZE,
+				    .f_namelen = 255,
+				    .f_frsize = PAGE_SIZE};
+
+		err = user_put(t, c->arg[1], &st);
+	}
+	file_put(f);
+	return err;
+}
