@@ -257,7 +257,6 @@ const struct synth_entry proc_entries[] = {
 	{"self", S_IFLNK | 0777, &proc_self_ops},
 	{"thread-self", S_IFLNK | 0777, &proc_thread_self_ops},
 	{"mounts", S_IFLNK | 0777, &proc_link_ops, .data = "self/mounts"},
-	{"net", S_IFLNK | 0777, &proc_link_ops, .data = "self/net"},
 	SHOW("cpuinfo", show_cpuinfo),
 	SHOW("meminfo", show_meminfo),
 	SHOW("uptime", show_uptime),

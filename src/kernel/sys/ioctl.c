@@ -11,7 +11,7 @@
 #include "task/ctty.h"
 #include "task/signal.h"
 #include "task/task_ops.h"
-#include "vfs/file.h"
+#include "vfs/inode.h"
 
 typedef long ioctl_fn(struct task *t, struct file *f, int fd, u64 arg);
 
@@ -43,6 +43,18 @@ static long set_flag(struct task *t, struct file *f, u64 arg, u32 flag)
 static long set_nonblock(struct task *t, struct file *f, int fd, u64 arg)
 {
 	return set_flag(t, f, arg, O_NONBLOCK);
+}
+
+/* What is left of a regular file; -ENOTTY for all others, which know better themselves. */
+static long bytes_left(struct task *t, struct file *f, u64 arg)
+{
+	struct kstat st;
+	int n;
+
+	if (!f->inode || f->inode->type != S_IFREG || file_getattr(f, &st) < 0)
+		return -ENOTTY;
+	n = st.size - (s64)f->pos;
+	return user_put(t, arg, &n);
 }
 
 static const struct {
@@ -200,7 +212,8 @@ static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
 		if (err < 0)
 			return err;
 	}
-	return f->ops->ioctl ? f->ops->ioctl(f, t, cmd, arg) : -ENOTTY;
+	err = f->ops->ioctl ? f->ops->ioctl(f, t, cmd, arg) : -ENOTTY;
+	return err == -ENOTTY && cmd == FIONREAD ? bytes_left(t, f, arg) : err;
 }
 
 long sys_ioctl(struct task *t, struct call *c)

@@ -187,13 +187,15 @@ static long do_send(struct task *t, struct call *c, struct socket *s, struct sen
 	m->cred = socket_cred(t);
 	if (!before)
 		err = scm_read(t, r->control, r->controllen, m);
-	if (err >= 0) {
-		m->data = r->data;
+	m->data = r->data;
+	while (err >= 0) {
 		n = s->ops->sendmsg(s, t, m);
+		err = n;
 		/* What has gone is kept in c->done: a wait (or a fetch) runs the handler again. */
 		if (n > 0)
 			c->done += n;
-		err = n;
+		if (n <= 0 || s->type != SOCK_STREAM || !r->data->left)
+			break;
 	}
 	scm_drop(m);
 	if (err == CALL_FETCH)

@@ -12,6 +12,7 @@
 #include "task/ctty.h"
 #include "task/proc_pid.h"
 #include "task/signal.h"
+#include "vfs/inode.h"
 
 #define TICK_NS (1000000000UL / 100) /* USER_HZ */
 
@@ -203,9 +204,9 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 	const struct cred *c = t->cred;
 
 	text_add(out,
-		 "Name:\t%s\nUmask:\t0022\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
+		 "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
 		 "\t0\n",
-		 t->comm, state_name(t), g->tgid, t->tid, parent_pid(g));
+		 t->comm, t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g));
 	show_ids(t, out);
 	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", g->tgid, t->tid, g->pgid, g->sid);
 	show_memory(t, out);
