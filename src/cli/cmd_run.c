@@ -12,6 +12,7 @@
 #include "kernel/boot/boot.h"
 #include "launch/launch.h"
 #include "trace/statistics.h"
+#include "trace/strace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,7 +152,11 @@ static int run_configure(struct run *r, char **argv)
 	c->gid = (u32)o->gid;
 	c->hostname = o->hostname;
 	c->time_limit_ns = o->time_limit_ns;
-	c->strace.fd = r->strace_fd;
+	if (r->strace_fd >= 0) {
+		c->tracer = strace_new((struct hostfd){r->strace_fd});
+		if (!c->tracer)
+			return cli_error("--strace", "out of memory");
+	}
 	c->stats_timing = o->stats;
 	c->trap_config.no_gate = developer_option("HUSK_NO_GATE");
 	c->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");
@@ -254,6 +259,7 @@ static int run_sandbox(struct run *r, char **argv)
 	if (run_configure(r, argv))
 		return STATUS_FAILED;
 	failed = sandbox_run(&r->config, &r->result);
+	strace_free(r->config.tracer);
 	return run_report(r, run_status(r, failed));
 }
 
@@ -267,7 +273,7 @@ int cmd_run(char **argv)
 		free(r);
 		return STATUS_FAILED;
 	}
-	r->strace_fd = r->stats_fd = r->result_fd = r->config.signals.fd = r->config.strace.fd = -1;
+	r->strace_fd = r->stats_fd = r->result_fd = r->config.signals.fd = -1;
 	parsed = options_parse(run_option_table, run_option_count, &r->options, argv, &at);
 	if (parsed > 0) {
 		run_help();

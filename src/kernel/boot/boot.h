@@ -7,6 +7,8 @@
 #include "host/types.h"
 #include "trap/trap.h"
 
+struct tracer;
+
 struct sandbox_config {
 	const char *root;	  /* host directory that is the guest's / */
 	const char *const *tmpfs; /* destinations of --tmpfs, NULL-terminated; nullable */
@@ -21,7 +23,7 @@ struct sandbox_config {
 	const struct trap_ops *trap_ops;
 	struct trap_config trap_config;
 	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
-	struct hostfd strace;   /* where --strace goes; -1: off */
+	struct tracer *tracer;  /* --strace's; borrowed, nullable */
 	struct hostfd signals;      /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
 	/* Called once everything host-side is open and before the first guest process: the outer jail (launch) confines

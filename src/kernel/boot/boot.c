@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One sandbox from its configuration to its result.
+ *
+ * The order is that of containment: everything of the host's that husk will need is opened first; then the kernel
+ * process gives up what it can (phase 0), starts the zygote, and filters itself (phase 1); only then a guest runs.
+ */
+#include "boot/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/call_table.h"
+#include "core/helper.h"
+#include "core/kernel.h"
+#include "core/tracer.h"
+#include "fs/dev.h"
+#include "fs/hostio.h"
+#include "fs/pipe.h"
+#include "fs/proc.h"
+#include "host/poller.h"
+#include "mm/mm.h"
+#include "task/ctty.h"
+#include "task/proc_pid.h"
+#include "task/signal.h"
+#include "task/task_ops.h"
+#include "vfs/inode.h"
+
+#define NR_HELPERS 2
+
+struct sandbox {
+	struct kernel k;
+	const struct sandbox_config *config;
+	struct sandbox_result *result;
+	struct timer time_limit;
+	struct watch signals;
+	bool watching;
+};
+
+static int fail(struct sandbox *s, const char *what, int err)
+{
+	if (!s->result->why[0])
+		snprintf(s->result->why, sizeof s->result->why, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+/* ---- the tree ---- */
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
+}
+
+/* An in-memory tree at @dir. Where the working directory lies below it, that stays to be seen, read-only. */
+static int mount_memory(struct sandbox *s, const char *dir, u32 mode, u32 uid, u32 gid)
+{
+	const struct sandbox_config *c = s->config;
+	int err = vfs_mount_tmpfs(&s->k, dir, mode, uid, gid);
+
+	if (!err && c->cwd && is_below(c->cwd, dir) && strcmp(c->cwd, dir))
+		err = vfs_bind_host(&s->k, c->cwd, c->cwd);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int mount_super(struct sandbox *s, int (*make)(struct kernel *k, struct super **out), const char *path)
+{
+	struct super *sb;
+	int err = make(&s->k, &sb);
+
+	return err ? err : vfs_mount_super(&s->k, sb, path, false);
+}
+
+static int mount_all(struct sandbox *s)
+{
+	const struct sandbox_config *c = s->config;
+	struct stat st;
+	int err = vfs_init(&s->k, c->root, s->result->why, sizeof s->result->why);
+
+	if (!err)
+		err = mount_super(s, proc_super, "/proc");
+	if (!err)
+		err = mount_super(s, dev_super, "/dev");
+	if (!err)
+		err = mount_memory(s, "/dev/shm", 01777, 0, 0);
+	if (!err)
+		err = mount_memory(s, "/tmp", 01777, 0, 0);
+	if (!err)
+		err = mount_memory(s, "/run", 0755, 0, 0);
+	if (!err && c->home && !is_below("/tmp", c->home) && !is_below(c->home, "/tmp") && stat(c->home, &st) == 0)
+		err = mount_memory(s, c->home, st.st_mode & 0777, c->uid, c->gid);
+	for (const char *const *t = c->tmpfs; !err && t && *t; t++)
+		err = vfs_mount_tmpfs(&s->k, *t, 0755, c->uid, c->gid);
+	return err ? fail(s, "cannot mount the guest's tree", err) : 0;
+}
+
+/* ---- what comes from outside while guests run ---- */
+
+static void time_is_up(struct timer *timer)
+{
+	struct sandbox *s = container_of(timer, struct sandbox, time_limit);
+
+	s->k.reason = "time_limit";
+	s->k.ended = true;
+}
+
+static void forward_signal(struct watch *w, u32 events)
+{
+	struct sandbox *s = container_of(w, struct sandbox, signals);
+	struct signalfd_siginfo host;
+
+	while (read(w->fd.fd, &host, sizeof host) == sizeof host) {
+		siginfo_t info = signal_info((int)host.ssi_signo, SI_KERNEL);
+
+		if (s->k.first)
+			signal_send_group(s->k.first, &info);
+	}
+}
+
+/* ---- the first program ---- */
+
+static int open_stdio(struct sandbox *s, struct task *t)
+{
+	for (int i = 0; i < 3; i++) {
+		struct hostfd fd = {-1};
+		struct file *f;
+		int err;
+
+		if (!hostfd_valid(s->config->stdio[i]))
+			continue;
+		fd.fd = fcntl(s->config->stdio[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (fd.fd < 0)
+			return -errno;
+		err = hostio_open(&s->k, fd, &f);
+		if (!err) {
+			err = fd_install_at(t, f, false, i);
+			if (err < 0)
+				file_put(f);
+		}
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int enter_cwd(struct sandbox *s, struct task *t)
+{
+	const char *cwd = s->config->cwd ? s->config->cwd : "/";
+	struct path p;
+	int err = path_lookup(t, AT_FDCWD, cwd, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &p);
+
+	if (err && s->config->cwd_optional)
+		return 0;
+	if (err) {
+		snprintf(s->result->why, sizeof s->result->why, "cannot enter %s: %s; give a directory of the guest with --chdir",
+			 cwd, strerror(-err));
+		return err;
+	}
+	path_put(&t->fs->cwd);
+	t->fs->cwd = p;
+	return 0;
+}
+
+static const char *search_path(char *const *envp)
+{
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, "PATH=", 5))
+			return *envp + 5;
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+/* Starts @path as it is, or searched like execvp(3) does: -EACCES is remembered while others are tried. */
+static int start_program(struct sandbox *s, struct task *t)
+{
+	const struct sandbox_config *c = s->config;
+	int err, remembered = -ENOENT;
+	const char *dir, *end;
+	char path[PATH_MAX];
+
+	if (strchr(c->path, '/'))
+		return task_start_first(&s->k, c->path, c->argv, c->envp, t->files, t->fs, t->cred);
+	for (dir = search_path(c->envp); dir; dir = *end ? end + 1 : NULL) {
+		end = dir + strcspn(dir, ":");
+		if (snprintf(path, sizeof path, "%.*s%s%s", (int)(end - dir), dir, end > dir ? "/" : "", c->path) >=
+		    (int)sizeof path)
+			continue;
+		err = task_start_first(&s->k, path, c->argv, c->envp, t->files, t->fs, t->cred);
+		if (err == -EACCES)
+			remembered = err;
+		if (err != -EACCES && err != -ENOENT && err != -ENOTDIR)
+			return err;
+	}
+	return remembered;
+}
+
+static int start_first(struct sandbox *s)
+{
+	const struct sandbox_config *c = s->config;
+	struct task t = {.k = &s->k};
+	int err = -ENOMEM;
+
+	t.files = fdtable_new(&s->k);
+	t.fs = fs_info_new(&s->k);
+	t.cred = cred_new(&s->k, c->uid, c->gid);
+	if (!t.files || !t.fs || !t.cred)
+		goto put;
+	err = open_stdio(s, &t);
+	if (err)
+		goto put;
+	err = enter_cwd(s, &t);
+	if (err)
+		goto put;
+	err = start_program(s, &t);
+	if (!err)
+		return 0;
+put:
+	fdtable_put(t.files);
+	fs_info_put(t.fs);
+	cred_put(t.cred);
+	return err;
+}
+
+/* ---- assembling ---- */
+
+static int init_kernel(struct sandbox *s)
+{
+	struct kernel *k = &s->k;
+	struct timespec ts;
+	int err;
+
+	list_init(&k->runnable);
+	k->calls = call_table;
+	k->trap_ops = s->config->trap_ops;
+	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	k->reason = "exited";
+	k->boot_ns = kernel_now(k);
+	clock_gettime(CLOCK_REALTIME, &ts);
+	k->boot_realtime_ns = (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+	snprintf(k->hostname, sizeof k->hostname, "%s", s->config->hostname ? s->config->hostname : "husk");
+	snprintf(k->domainname, sizeof k->domainname, "(none)");
+	k->stats.timing = s->config->stats_timing;
+	err = poller_new(&k->poller);
+	if (err)
+		return fail(s, "cannot make an epoll set", err);
+	mm_init(k);
+	task_init(k);
+	ctty_init(k);
+	proc_pid_init(k);
+	err = signal_init(k);
+	return err ? fail(s, "cannot set up signals", err) : 0;
+}
+
+static int confine(struct sandbox *s, int phase)
+{
+	const struct sandbox_config *c = s->config;
+
+	return c->confine ? c->confine(phase, c->confine_arg, s->result->why, sizeof s->result->why) : 0;
+}
+
+static int assemble(struct sandbox *s)
+{
+	struct kernel *k = &s->k;
+	int err = init_kernel(s);
+
+	if (!err)
+		err = mount_all(s);
+	if (err)
+		return err;
+	pipe_init(k);
+	err = confine(s, 0);
+	if (err)
+		return err;
+	err = k->trap_ops->start(&k->trap, k->poller, &s->config->trap_config, s->result->why, sizeof s->result->why);
+	if (err)
+		return fail(s, "cannot start the trap", err);
+	err = helpers_start(k, NR_HELPERS);
+	if (err)
+		return fail(s, "cannot start a thread", err);
+	err = confine(s, 1);
+	if (err)
+		return err;
+	if (hostfd_valid(s->config->signals)) {
+		err = watch_add(k->poller, &s->signals, s->config->signals, EPOLLIN, forward_signal);
+		if (err)
+			return fail(s, "cannot watch signals", err);
+	}
+	return 0;
+}
+
+static void report_leaks(struct kernel *k)
+{
+#ifdef HUSK_DEBUG
+	bool any = false;
+
+	for (int i = 0; i < k->nobjects; i++) {
+		if (!k->objects[i].live)
+			continue;
+		fprintf(stderr, "husk: leak: %ld %s left at the end\n", k->objects[i].live, k->objects[i].name);
+		any = true;
+	}
+	if (any)
+		abort();
+#endif
+}
+
+static void take_apart(struct sandbox *s)
+{
+	struct kernel *k = &s->k;
+
+	timer_cancel(k, &s->time_limit);
+	watch_del(&s->signals);
+	if (k->trap)
+		task_shutdown(k);
+	helpers_stop(k);
+	vfs_shutdown(k);
+	if (k->trap)
+		k->trap_ops->stop(k->trap);
+	if (k->poller)
+		poller_free(k->poller);
+	report_leaks(k);
+}
+
+static void fill_result(struct sandbox *s)
+{
+	struct sandbox_result *r = s->result;
+	struct rusage self, children;
+
+	getrusage(RUSAGE_SELF, &self);
+	getrusage(RUSAGE_CHILDREN, &children);
+	r->cpu_ns = (u64)(self.ru_utime.tv_sec + self.ru_stime.tv_sec + children.ru_utime.tv_sec + children.ru_stime.tv_sec) *
+			    1000000000 +
+		    (u64)(self.ru_utime.tv_usec + self.ru_stime.tv_usec + children.ru_utime.tv_usec +
+			  children.ru_stime.tv_usec) *
+			    1000;
+	r->peak_bytes = (u64)children.ru_maxrss * 1024;
+	r->status = s->k.exit_status;
+	r->reason = s->k.reason;
+	if (r->started && !strcmp(r->reason, "exited") && WIFSIGNALED(r->status))
+		r->reason = "signaled";
+	r->stats = s->k.stats;
+	for (size_t i = 0; i < HUSK_NR_CALLS; i++)
+		r->calls += s->k.stats.calls[i];
+}
+
+int sandbox_run(const struct sandbox_config *config, struct sandbox_result *result)
+{
+	struct sandbox *s = calloc(1, sizeof *s);
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	memset(result, 0, sizeof *result);
+	s->config = config;
+	s->result = result;
+	err = assemble(s);
+	if (!err) {
+		if (config->time_limit_ns)
+			timer_arm(&s->k, &s->time_limit, kernel_now(&s->k) + config->time_limit_ns, time_is_up);
+		s->k.tracer = config->tracer;
+		result->error = start_first(s);
+		result->started = !result->error;
+		if (result->started)
+			kernel_loop(&s->k);
+		result->wall_ns = kernel_now(&s->k) - s->k.boot_ns;
+	}
+	take_apart(s);
+	if (!err)
+		fill_result(s);
+	free(s);
+	return err;
+}
