@@ -197,40 +197,50 @@ static const struct flag_line *find_set(int set)
 	return NULL;
 }
 
+/* The part of @value that @head's mask takes as one number, by name: the bits that it took. */
+static u64 enumerated(struct line *l, const struct flag_line *head, u64 value, const char *separator)
+{
+	const struct flag_line *end = flag_lines + ARRAY_SIZE(flag_lines);
+
+	for (const struct flag_line *f = head + 1; head->value && f < end && f->text; f++)
+		if ((f->value & ~head->value) == 0 && f->value == (value & head->value)) {
+			line_add(l, "%s%s", separator, f->text);
+			return head->value;
+		}
+	return 0;
+}
+
 void line_flags(struct line *l, int set, u64 value)
 {
 	const struct flag_line *head = find_set(set), *f, *end = flag_lines + ARRAY_SIZE(flag_lines);
 	const char *separator = "";
-	u64 rest = (u32)value, part;
+	u64 rest = (u32)value, took = 0;
+	size_t before = l->used;
 
 	if (!head) {
 		line_add(l, "%#llx", (unsigned long long)value);
 		return;
 	}
-	/* The enumerated part, then bits. */
-	part = rest & head->value;
-	for (f = head + 1; head->value && f < end && f->text; f++)
-		if ((f->value & ~head->value) == 0 && f->value == part) {
-			line_add(l, "%s", f->text);
-			separator = "|";
-			rest &= ~head->value;
-			break;
-		}
+	/* As strace: clone's signal stands behind its flags, every other enumerated part before them. */
+	if (set != FLAGS_clone)
+		took = enumerated(l, head, rest, "");
+	if (took)
+		separator = "|";
+	rest &= ~took;
 	for (f = head + 1; f < end && f->text; f++)
 		if (f->value && (f->value & head->value) == 0 && (rest & f->value) == f->value) {
 			line_add(l, "%s%s", separator, f->text);
 			separator = "|";
 			rest &= ~f->value;
 		}
-	if (rest)
+	if (set == FLAGS_clone)
+		rest &= ~enumerated(l, head, rest, separator);
+	if (rest) {
 		line_add(l, "%s%#llx", separator, (unsigned long long)rest);
-	else if (!*separator) {
+	} else if (l->used == before) {
 		/* Nothing set: the name of 0, if it has one. */
-		for (f = head + 1; f < end && f->text; f++)
-			if (!f->value) {
-				line_add(l, "%s", f->text);
-				return;
-			}
-		line_add(l, "0");
+		for (f = head + 1; f < end && f->text && f->value; f++)
+			;
+		line_add(l, "%s", f < end && f->text ? f->text : "0");
 	}
 }

@@ -1,0 +1,192 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The command line as its description promises it: options, exit statuses, error sentences, reports. TAP.
+#
+#   HUSK        the binary (build/husk beside this tree)
+#   HUSK_FLAGS  more options for `husk run`
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+HUSK=${HUSK:-$top/build/husk}
+dir=$(mktemp -d /var/tmp/husk-cli.XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+chmod 755 "$dir"
+cd "$dir" || exit 1
+n=0 failed=0
+
+[ -x "$HUSK" ] || { echo "1..0 # SKIP no $HUSK"; exit 77; }
+
+# check NAME: the last [ ] or command held.
+check() {
+	local held=$?
+	n=$((n + 1))
+	if [ $held = 0 ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		sed 's/^/# out: /' out | head -n 3
+		sed 's/^/# err: /' err | head -n 3
+		echo "# status $status"
+	fi
+}
+
+# husk ARG...: output in out and err, status in $status.
+husk() {
+	timeout -k 2 30 "$HUSK" "$@" >out 2>err </dev/null
+	status=$?
+}
+
+# run ARG...: husk run with the tests' own options first.
+run() {
+	# shellcheck disable=SC2086
+	husk run ${HUSK_FLAGS:-} "$@"
+}
+
+# What the command line itself says.
+husk --version
+[ $status = 0 ] && grep -qE '^husk [0-9]+\.[0-9]+' out; check 'version'
+husk --help
+[ $status = 0 ] && grep -q 'husk run' out; check 'help'
+husk run --help
+[ $status = 0 ] && grep -q -- '--strace\[=FILE\]' out && grep -q -- '-w, --chdir DIR' out; check 'help of run'
+husk completion bash
+[ $status = 0 ] && bash -n out && grep -q -- --time-limit out; check 'completion'
+
+# wrong COMMAND-LINE...: 125 and one line `husk: what: why`.
+wrong() {
+	husk "$@"
+	[ $status = 125 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ] && grep -qE '^husk: [^:]+: .+' err
+	check "wrong: husk $*"
+}
+wrong
+wrong nonsense
+wrong run
+wrong run --nonsense -- true
+wrong run --uid
+wrong run --uid ten -- true
+wrong run --gid -1 -- true
+wrong run --setenv =x -- true
+wrong run --setenv X -- true
+wrong run --unsetenv A=B -- true
+wrong run --time-limit 0 -- true
+wrong run --time-limit soon -- true
+wrong run --clearenv=yes -- true
+wrong run --tmpfs relative -- true
+wrong run --hostname '' -- true
+wrong run --trap magic -- true
+wrong run --trap ptrace -- true
+wrong run --result /nonexistent/file -- true
+wrong run --strace=/nonexistent/file -- true
+wrong run --root /nonexistent -- true
+wrong run -w /nonexistent -- true
+
+# Exit statuses.
+run -- true
+[ $status = 0 ] && [ ! -s err ]; check 'status 0'
+run -- sh -c 'exit 7'
+[ $status = 7 ]; check 'status 7'
+run -- sh -c 'kill -TERM $$'
+[ $status = 143 ]; check 'killed by a signal'
+run -- sh -c 'kill -SEGV $$'
+[ $status = 139 ]; check 'killed by SIGSEGV'
+run -- no-such-program
+[ $status = 127 ] && grep -q '^husk: no-such-program: ' err; check 'not found'
+run -- /no/such/program
+[ $status = 127 ]; check 'not found by path'
+run -- /etc/passwd
+[ $status = 126 ] && [ "$(wc -l <err)" = 1 ]; check 'not executable'
+run -- /etc
+[ $status = 126 ]; check 'a directory'
+run --time-limit 0.3 -- sleep 20
+[ $status = 124 ]; check 'time limit'
+run -- sh -c 'exit 124'
+[ $status = 124 ]; check "the program's own 124"
+
+# Options.
+run -- echo -n --help -- x
+[ "$(cat out)" = '--help -- x' ]; check "the program's own options"
+run -e HUSK_A=1 --setenv=HUSK_B='two words' -- sh -c 'echo "$HUSK_A/$HUSK_B"'
+[ "$(cat out)" = '1/two words' ]; check 'setenv'
+HUSK_A=1 HUSK_B=2 run --unsetenv HUSK_A -- sh -c 'echo "${HUSK_A-none}/$HUSK_B"'
+[ "$(cat out)" = 'none/2' ]; check 'unsetenv'
+run --clearenv -e A=1 -- /usr/bin/env
+[ "$(cat out)" = 'A=1' ]; check 'clearenv'
+run -w /usr -- pwd
+[ "$(cat out)" = /usr ]; check 'chdir'
+run -- pwd
+[ "$(cat out)" = "$dir" ]; check "the caller's directory"
+run --uid 1234 --gid 5678 -- sh -c 'id -u; id -g'
+[ "$(tr '\n' ' ' <out)" = '1234 5678 ' ]; check 'uid and gid'
+run -- id -u
+[ "$(cat out)" = "$(id -u)" ]; check "the caller's id"
+run --hostname elsewhere -- uname -n
+[ "$(cat out)" = elsewhere ]; check 'hostname'
+run -- uname -n
+[ "$(cat out)" = husk ]; check 'hostname unless given'
+run --tmpfs /opt -- sh -c 'echo x >/opt/f && cat /opt/f; ls -A /opt'
+[ "$(tr '\n' ' ' <out)" = 'x f ' ] && [ ! -e /opt/f ]; check 'tmpfs'
+run -- sh -c "echo x >/tmp/husk-cli.$$ && cat /tmp/husk-cli.$$"
+[ "$(cat out)" = x ] && [ ! -e /tmp/husk-cli.$$ ]; check 'what the guest writes to /tmp is gone'
+HUSK_TRAP=magic run -- true
+[ $status = 125 ]; check 'HUSK_TRAP'
+HUSK_TRAP=magic run --trap seccomp -- true
+[ $status = 0 ]; check '--trap before HUSK_TRAP'
+
+# Streams.
+# shellcheck disable=SC2086
+printf 'a\nb\n' | timeout 20 "$HUSK" run ${HUSK_FLAGS:-} -- sh -c 'cat; echo c >&2' >out 2>err
+[ "$(tr '\n' ' ' <out)" = 'a b ' ] && [ "$(cat err)" = c ]; check 'standard streams'
+# shellcheck disable=SC2086
+timeout 20 "$HUSK" run ${HUSK_FLAGS:-} -- sh -c 'ls /proc/self/fd | wc -l; echo x >&2' >out 2>&- <&-
+[ "$(sed 1q out)" -le 3 ]; check 'closed streams stay closed'
+
+# Reports.
+run --result r.json -- sh -c 'exit 3'
+grep -q '"exit_code": 3,' r.json && grep -q '"signal": null,' r.json && grep -q '"reason": "exited"' r.json &&
+	grep -qE '"calls": [1-9]' r.json && grep -qE '"wall_ns": [1-9]' r.json; check 'result: exited'
+run --result r.json -- sh -c 'kill -KILL $$'
+grep -q '"exit_code": 137,' r.json && grep -q '"signal": 9,' r.json && grep -q '"reason": "signaled"' r.json
+check 'result: signaled'
+run --result r.json --time-limit 0.2 -- sleep 9
+grep -q '"exit_code": 124,' r.json && grep -q '"reason": "time_limit"' r.json; check 'result: time limit'
+run --result r.json -- /no/such/program
+grep -q '"exit_code": 127,' r.json && grep -q '"started": false' r.json; check 'result: not started'
+run --stats -- cat /etc/passwd
+grep -qE ' openat$' err && grep -q '^calls: ' err && cmp -s out /etc/passwd; check 'stats as text'
+run --stats=s.json -- cat /etc/passwd
+grep -q '"name": "openat"' s.json && grep -qE '"by_signal": [1-9]' s.json; check 'stats as JSON'
+if command -v python3 >/dev/null; then
+	python3 -c 'import json; json.load(open("s.json")); json.load(open("r.json"))' 2>err; check 'reports are JSON'
+fi
+
+# --strace.
+run --strace=t -- sh -c 'cat /etc/hostname /no/such; exit 2'
+grep -qE '^\[pid +[0-9]+\] execve\("/[^"]*/sh", \["sh", "-c", ' t; check 'strace: execve'
+grep -qE 'openat\(AT_FDCWD, "/no/such", O_RDONLY\) += -1 ENOENT \(No such file or directory\)$' t; check 'strace: an error'
+grep -qE 'read\([0-9]+, "[^"]*", [0-9]+\) += [0-9]+$' t; check 'strace: what was read'
+grep -qE '\+\+\+ exited with 2 \+\+\+$' t; check 'strace: the end'
+grep -qE -- '--- SIGCHLD \{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=[0-9]+, .*\} ---$' t; check 'strace: a signal'
+run --strace=t -- printf 'a\tb\n\033[31mred\001'
+! grep -q "$(printf '[\001-\010\013-\037]')" t && grep -qF 'write(1, "a\tb\n\33[31mred\1", 11)' t
+check 'strace: no control bytes'
+run --strace -- true
+grep -q 'exit_group(0)' err; check 'strace on standard error'
+
+# Signals go to the first process.
+for signal in INT TERM HUP QUIT USR1 USR2; do
+	# shellcheck disable=SC2086
+	timeout 20 "$HUSK" run ${HUSK_FLAGS:-} -- sh -c "trap 'echo got; exit 9' $signal; echo ready; while :; do sleep 0.05; done" \
+		>out 2>err </dev/null &
+	pid=$!
+	for _ in $(seq 200); do
+		grep -q ready out && break
+		sleep 0.02
+	done
+	pkill -"$signal" -P $pid -x husk
+	wait $pid
+	status=$?
+	[ $status = 9 ] && grep -q got out; check "forwards SIG$signal"
+done
+
+echo "1..$n"
+[ $failed = 0 ]
