@@ -177,6 +177,57 @@ static void drop_first_argument(struct exec *e)
 		e->skip = 1;
 }
 
+/* The first byte of [from, last] that is no blank (that ends a word); NULL: none. */
+static const char *skip_blanks(const char *from, const char *last)
+{
+	for (; from <= last; from++)
+		if (!blank(*from))
+			return from;
+	return NULL;
+}
+
+static const char *word_end(const char *from, const char *last)
+{
+	for (; from <= last; from++)
+		if (blank(*from) || !*from)
+			return from;
+	return NULL;
+}
+
+/* The end of the first line; NULL: the path in it may have been cut off by the buffer's end. */
+static const char *line_end(const char *line, const char *last)
+{
+	const char *end = line, *name;
+
+	while (end <= last && *end && *end != '\n')
+		end++;
+	if (end <= last && *end == '\n')
+		return end;
+	name = skip_blanks(line, last);
+	return name && word_end(name, last) ? last : NULL;
+}
+
+static int push_line(struct exec *e, const char *script, const char *name, const char *end)
+{
+	const char *stop = word_end(name, end), *arg = NULL;
+	/* @script may be what drop_first_argument() frees. */
+	char *own_script = strdup(script);
+	int err;
+
+	if (!own_script)
+		return -ENOMEM;
+	if (stop && *stop)
+		arg = skip_blanks(stop, end);
+	drop_first_argument(e);
+	err = push(e, own_script, strlen(own_script));
+	free(own_script);
+	if (!err && arg && arg < end)
+		err = push(e, arg, (size_t)(end - arg));
+	if (!err)
+		err = push(e, name, (size_t)((stop && stop < end ? stop : end) - name));
+	return err;
+}
+
 /*
  * The first line (fs/binfmt_script.c): blanks, a path, and, as one argument, whatever follows it up to the
  * line's end without blanks around it. A path that may have been cut off by the buffer's end is refused, an
@@ -184,47 +235,21 @@ static void drop_first_argument(struct exec *e)
  */
 int exec_script(struct exec *e, const char *script, const char **interp)
 {
-	const char *line = e->head + 2, *limit = e->head + EXEC_HEAD_SIZE;
-	const char *end = memchr(line, '\n', (size_t)(limit - line));
-	const char *name, *name_end, *arg;
-	size_t script_len = strlen(script);
-	char *own_script;
+	const char *line = e->head + 2, *last = e->head + EXEC_HEAD_SIZE - 1;
+	const char *end = line_end(line, last), *name;
 	int err;
 
 	if (!end)
-		end = memchr(line, 0, (size_t)(limit - line));
-	if (!end) {
-		const char *p = line;
-
-		while (p < limit && blank(*p))
-			p++;
-		while (p < limit && !blank(*p))
-			p++;
-		if (p == limit)
-			return -ENOEXEC;
-		end = limit;
-	}
-	while (end > line && blank(end[-1]))
-		end--;
-	for (name = line; name < end && blank(*name); name++)
-		;
-	if (name == end || !*name)
 		return -ENOEXEC;
-	for (name_end = name; name_end < end && !blank(*name_end) && *name_end; name_end++)
-		;
-	for (arg = name_end; arg < end && blank(*arg); arg++)
-		;
-	/* @script may be what drop_first_argument() frees. */
-	own_script = strndup(script, script_len);
-	if (!own_script)
-		return -ENOMEM;
-	drop_first_argument(e);
-	err = push(e, own_script, script_len);
-	free(own_script);
-	if (!err && arg < end && *arg)
-		err = push(e, arg, (size_t)(end - arg));
-	if (!err)
-		err = push(e, name, (size_t)(name_end - name));
+	while (blank(end[-1]))
+		end--;
+	name = skip_blanks(line, end);
+	if (!name || name >= end)
+		return -ENOEXEC;
+	/* Linux looks an empty path up as the directory that it starts from. */
+	if (!*name)
+		return -EACCES;
+	err = push_line(e, script, name, end);
 	if (err)
 		return err;
 	*interp = e->prefix[e->nprefix - 1];

@@ -182,7 +182,7 @@ static void group_ended(struct thread_group *g)
 	bool reap;
 
 	group_get(g);
-	g->exit_status = g->exiting ? g->exit_code : g->leader->exit_code;
+	g->exit_status = g->exit_code;
 	signal_group_exit(g);
 	group_leave_session(g);
 	group_check_orphans(g, parent);
@@ -254,11 +254,27 @@ static void task_ended(struct task *t)
 	task_put(t);
 }
 
+static bool others_live(const struct task *t)
+{
+	struct task *other;
+
+	list_for_each (other, &t->group->threads, group_node) {
+		if (other != t && !other->ending)
+			return true;
+	}
+	return false;
+}
+
 /* From now on the task counts as dead. */
 static void task_end_begin(struct task *t, int code)
 {
 	t->ending = true;
 	t->exit_code = code;
+	/* Linux (synchronize_group_exit()): the last thread's code is the process's. */
+	if (!t->group->exiting && !others_live(t)) {
+		t->group->exiting = true;
+		t->group->exit_code = code;
+	}
 	call_end(t);
 	list_del(&t->run_node);
 	signal_task_exit(t);
