@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,12 +222,45 @@ static void set_comm(struct task *t, const char *path)
 	snprintf(t->comm, sizeof t->comm, "%.15s", slash ? slash + 1 : path);
 }
 
+/* What an exec makes of capabilities where no file has any (cap_bprm_creds_from_file()). */
+static int reset_caps(struct task *t)
+{
+	const struct cred *old = t->cred;
+	bool root = !(old->securebits & SECBIT_NOROOT);
+	u64 permitted = old->cap_ambient, effective = old->cap_ambient;
+	struct cred *new;
+
+	if (root && (!old->uid || !old->euid))
+		permitted = old->cap_inheritable | old->cap_bounding;
+	if (root && !old->euid)
+		effective = permitted;
+	if (t->no_new_privs) {
+		permitted &= old->cap_permitted;
+		effective &= permitted;
+	}
+	if (permitted == old->cap_permitted && effective == old->cap_effective && old->suid == old->euid &&
+	    old->sgid == old->egid && !(old->securebits & SECBIT_KEEP_CAPS))
+		return 0;
+	new = cred_copy(old);
+	if (!new)
+		return -ENOMEM;
+	new->cap_permitted = permitted;
+	new->cap_effective = effective;
+	new->suid = new->fsuid = new->euid;
+	new->sgid = new->fsgid = new->egid;
+	new->securebits &= ~(u32)SECBIT_KEEP_CAPS;
+	task_set_cred(t, new);
+	return 0;
+}
+
 /* What of a task does not survive an exec, besides its memory. */
 static int reset_task(struct task *t, struct exec *e)
 {
 	struct sighand *own;
 	int err = fdtable_exec(t);
 
+	if (!err)
+		err = reset_caps(t);
 	if (err)
 		return err;
 	if (t->sighand->refs > 1) {
@@ -482,7 +516,7 @@ int task_start_first(struct kernel *k, const char *path, char *const argv[], cha
 {
 	struct task *t;
 	struct exec *e;
-	int err = first_task(k, &t);
+	int err = k->pids ? first_task(k, &t) : -ENOMEM;
 
 	if (err)
 		return err;
@@ -522,7 +556,7 @@ undo:
 	t->files = NULL;
 	t->fs = NULL;
 	t->cred = NULL;
-	pid_unuse(k, t->tid);
+	pid_return(k, t->tid);
 	task_put(t);
 	return err;
 }

@@ -19,6 +19,8 @@ int pid_alloc(struct kernel *k);
  */
 void pid_use(struct kernel *k, int pid);
 void pid_unuse(struct kernel *k, int pid);
+/* Gives back what pid_alloc() gave and nobody has seen. */
+void pid_return(struct kernel *k, int pid);
 /* Makes @t (whose tid is allocated) findable; takes a reference. unbind drops it and the number. */
 void pid_bind(struct kernel *k, struct task *t);
 void pid_unbind(struct task *t);

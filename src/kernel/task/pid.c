@@ -75,6 +75,13 @@ static void leader_mark(struct pid_table *p, int pid, bool on)
 		p->leaders[pid / 64] &= ~bit;
 }
 
+void pid_return(struct kernel *k, int pid)
+{
+	pid_unuse(k, pid);
+	if (k->pids->last == pid)
+		k->pids->last--;
+}
+
 void pid_bind(struct kernel *k, struct task *t)
 {
 	k->pids->task[t->tid] = task_get(t);
