@@ -44,6 +44,9 @@ void unix_put(struct unix_sock *u)
 	if (--u->refs)
 		return;
 	object_count(u->sock.k, "unix_sock", -1);
+	/* Tasks that were woken from it have not run yet: connect() and sendto() wait on sockets they don't hold. */
+	while (!list_empty(&u->backlog_wait.entries))
+		list_del(u->backlog_wait.entries.next);
 	free(u);
 }
 
@@ -116,8 +119,8 @@ static void unix_close(struct unix_sock *u, bool unaccepted)
 	list_for_each_safe (c, next, &u->followers, follow_node)
 		list_del(&c->follow_node);
 	if (peer) {
-		unix_set_peer(u, NULL);
 		wake_all(&peer->backlog_wait);
+		unix_set_peer(u, NULL);
 	}
 	if (u->name)
 		unix_name_put(u->name);
