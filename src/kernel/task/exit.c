@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "core/tracer.h"
 #include "mm/mm.h"
 #include "task/life.h"
 #include "task/signal.h"
@@ -275,6 +276,8 @@ static void task_end_begin(struct task *t, int code)
 		t->group->exiting = true;
 		t->group->exit_code = code;
 	}
+	if (t->k->tracer)
+		t->k->tracer->end(t->k->tracer, t, code);
 	call_end(t);
 	list_del(&t->run_node);
 	signal_task_exit(t);

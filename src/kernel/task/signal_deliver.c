@@ -5,6 +5,7 @@
  * Every deliverable signal gets its frame now, one on top of the other, so that the handler of the last runs
  * first and the others follow as each returns, unless a handler's mask holds them back.
  */
+#include "core/tracer.h"
 #include "task/signal.h"
 
 /* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0.
@@ -62,6 +63,8 @@ static bool act(struct task *t, const siginfo_t *info)
 	int signo = info->si_signo;
 	struct k_sigaction *slot = &t->sighand->action[signo - 1];
 
+	if (t->k->tracer)
+		t->k->tracer->signal(t->k->tracer, t, info);
 	if (slot->handler == (u64)SIG_IGN && signo != SIGKILL)
 		return true;
 	if (slot->handler != (u64)SIG_DFL) {
