@@ -65,6 +65,7 @@ void task_run(struct task *t)
 	struct call *c = &t->call;
 	const struct call_entry *e = &t->k->calls[c->nr];
 	call_fn *fn = c->step ? c->step : e->fn;
+	struct kernel *k = t->k;
 	long result;
 
 	t->wake_pending = false;
@@ -74,7 +75,9 @@ void task_run(struct task *t)
 		task_return(t);
 		return;
 	}
-	result = fn ? fn(t, c) : no_handler(e, &t->k->stats);
+	k->current = t;
+	result = fn ? fn(t, c) : no_handler(e, &k->stats);
+	k->current = NULL;
 	switch (result) {
 	case CALL_PARK:
 		park(t);

@@ -68,6 +68,7 @@ struct kernel {
 	const struct call_entry *calls; /* by number, HUSK_NR_CALLS of them */
 	struct kernel_ops ops;
 
+	struct task *current;  /* whose call is being handled; NULL between calls */
 	struct list runnable; /* tasks that were woken and wait for the service thread */
 	struct rb_root timers;
 	u64 now; /* CLOCK_MONOTONIC in ns, refreshed once a loop pass; kernel_now() reads it afresh */

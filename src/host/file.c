@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Host calls on files. */
+#include "host/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+
+int host_open_name(struct hostfd dir, const char *name, struct hostfd *out)
+{
+	int fd = openat(dir.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	out->fd = fd;
+	return 0;
+}
+
+int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
+{
+	char path[32];
+	int n;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	n = open(path, (flags & ~O_ACCMODE) | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	out->fd = n;
+	return 0;
+}
+
+void host_close(struct hostfd *fd)
+{
+	if (fd->fd >= 0)
+		close(fd->fd);
+	fd->fd = -1;
+}
+
+int host_memfd(const char *name, struct hostfd *out)
+{
+	/* Hosts that make memfds non-executable by default know MFD_EXEC; older ones refuse it and need none.
+	 */
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	out->fd = fd;
+	return 0;
+}

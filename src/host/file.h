@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Host calls on files: directories and files of the host's tree by name below a descriptor, files in memory.
+ */
+#ifndef HUSK_HOST_FILE_H
+#define HUSK_HOST_FILE_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "host/types.h"
+
+/* All return 0 (or what is said) or -errno; descriptors are close-on-exec and owned by the caller. */
+
+/* One name in @dir as O_PATH: a symlink itself, never followed. */
+int host_open_name(struct hostfd dir, const char *name, struct hostfd *out);
+/* Opens what the O_PATH descriptor @fd stands for with @flags, for reading only. Never blocks, never makes a
+ * terminal the controlling one. The caller has checked with fstat that it is a regular file or a directory.
+ */
+int host_reopen(struct hostfd fd, int flags, struct hostfd *out);
+void host_close(struct hostfd *fd);
+
+/* A file in memory, for data of guests; sealing is allowed. */
+int host_memfd(const char *name, struct hostfd *out);
+
+#endif

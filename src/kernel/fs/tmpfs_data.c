@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tmpfs: the bytes of regular files.
+ *
+ * A file begins in kernel memory. It moves to a memfd at its first mmap() or when it outgrows
+ * HUSK_TMPFS_SMALL, since a memfd per file would end at the host's descriptor limit. The kernel touches a
+ * memfd by pread and pwrite only, never through a mapping, which a guest's truncation could turn into a
+ * SIGBUS.
+ *
+ * What a memfd takes is known to the host; it is measured after each megabyte written, and before a write is
+ * refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fs/tmpfs_impl.h"
+#include "host/file.h"
+
+#define HUSK_TMPFS_SMALL (1 << 20)
+#define MEASURE_AFTER    (1 << 20)
+#define PIECE            (128 * 1024)
+#define MAX_SIZE         INT64_MAX
+
+/* ---- what it takes ---- */
+
+static void charge(struct tnode *n, u64 bytes)
+{
+	if (n->fs)
+		n->fs->used_bytes += bytes - n->charged;
+	n->charged = bytes;
+}
+
+u64 tnode_measure(struct tnode *n)
+{
+	struct stat st;
+
+	if (hostfd_valid(n->memfd) && !fstat(n->memfd.fd, &st)) {
+		charge(n, (u64)st.st_blocks * 512);
+		n->written = 0;
+	}
+	return n->charged;
+}
+
+/* Whether @more bytes may come in. */
+static bool has_room(struct tnode *n, u64 more)
+{
+	struct tmpfs *fs = n->fs;
+
+	if (!fs || fs->used_bytes + n->written + more <= fs->max_bytes)
+		return true;
+	tnode_measure(n);
+	return fs->used_bytes + more <= fs->max_bytes;
+}
+
+/* ---- where it is ---- */
+
+static int grow(struct tnode *n, size_t need)
+{
+	size_t cap = n->cap ? n->cap : 256;
+	char *data;
+
+	if (need <= n->cap)
+		return 0;
+	while (cap < need)
+		cap *= 2;
+	if (!has_room(n, align_up(cap, PAGE_SIZE) - n->charged))
+		return -ENOSPC;
+	data = realloc(n->data, cap);
+	if (!data)
+		return -ENOSPC;
+	memset(data + n->cap, 0, cap - n->cap);
+	n->data = data;
+	n->cap = cap;
+	charge(n, align_up(cap, PAGE_SIZE));
+	return 0;
+}
+
+static int write_fully(struct hostfd fd, const char *data, size_t size, u64 pos)
+{
+	while (size) {
+		ssize_t done = pwrite(fd.fd, data, size, (off_t)pos);
+
+		if (done < 0)
+			return -errno;
+		data += done;
+		size -= (size_t)done;
+		pos += (size_t)done;
+	}
+	return 0;
+}
+
+/* Moves the data to a memfd. */
+static int to_memfd(struct tnode *n)
+{
+	struct hostfd fd = HOSTFD_NONE;
+	int err;
+
+	if (hostfd_valid(n->memfd))
+		return 0;
+	err = host_memfd(n->name ? n->name : "tmpfs", &fd);
+	if (err)
+		return err;
+	err = ftruncate(fd.fd, n->size) ? -errno : 0;
+	if (!err)
+		err = write_fully(fd, n->data, min((size_t)n->size, n->cap), 0);
+	if (err) {
+		host_close(&fd);
+		return err;
+	}
+	free(n->data);
+	n->data = NULL;
+	n->cap = 0;
+	n->memfd = fd;
+	tnode_measure(n);
+	return 0;
+}
+
+/* Makes room for a size of @size bytes, in memory or in a memfd. Without descriptors to spare a file stays in
+ * memory. */
+static int prepare(struct tnode *n, u64 size)
+{
+	int err;
+
+	if (hostfd_valid(n->memfd))
+		return 0;
+	if (size > HUSK_TMPFS_SMALL) {
+		err = to_memfd(n);
+		if ((err != -EMFILE && err != -ENFILE) || size > 64U * HUSK_TMPFS_SMALL)
+			return err;
+	}
+	return grow(n, size);
+}
+
+void tnode_free_data(struct tnode *n)
+{
+	free(n->data);
+	n->data = NULL;
+	n->cap = 0;
+	host_close(&n->memfd);
+	host_close(&n->read_fd);
+	charge(n, 0);
+}
+
+int tnode_resize(struct tnode *n, s64 size)
+{
+	int err;
+
+	if ((size < n->size && n->seals & F_SEAL_SHRINK) || (size > n->size && n->seals & F_SEAL_GROW))
+		return -EPERM;
+	if (!size && !hostfd_valid(n->memfd)) {
+		tnode_free_data(n);
+		n->size = 0;
+		return 0;
+	}
+	err = prepare(n, (u64)size);
+	if (err)
+		return err;
+	if (hostfd_valid(n->memfd)) {
+		if (ftruncate(n->memfd.fd, size))
+			return -errno;
+		n->size = size;
+		if (size == 0 || n->charged > (u64)size)
+			tnode_measure(n);
+		return 0;
+	}
+	if (size < n->size)
+		memset(n->data + size, 0, (size_t)(n->size - size));
+	n->size = size;
+	return 0;
+}
+
+/* ---- reading and writing ---- */
+
+/* Linux's relatime: an access is noted when it is the first after a change, or a day has passed. */
+static void accessed(struct file *f, struct tnode *n)
+{
+	struct timespec now;
+
+	if (f->flags & O_NOATIME)
+		return;
+	now = tmpfs_now();
+	if (n->atime.tv_sec < n->mtime.tv_sec || n->atime.tv_sec < n->ctime.tv_sec ||
+	    now.tv_sec - n->atime.tv_sec >= 86400 ||
+	    (n->atime.tv_sec == n->mtime.tv_sec && n->atime.tv_nsec <= n->mtime.tv_nsec) ||
+	    (n->atime.tv_sec == n->ctime.tv_sec && n->atime.tv_nsec <= n->ctime.tv_nsec))
+		n->atime = now;
+}
+
+static long file_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct tnode *n = tnode(f->inode);
+	char buf[PIECE];
+	long done = 0;
+
+	while (to->left && *pos < (u64)n->size) {
+		size_t size = min(to->left, (size_t)((u64)n->size - *pos));
+		const char *from;
+		long moved;
+
+		if (hostfd_valid(n->memfd)) {
+			ssize_t got = pread(n->memfd.fd, buf, min(size, sizeof buf), (off_t)*pos);
+
+			if (got <= 0)
+				return done ? done : got < 0 ? -errno : 0;
+			size = (size_t)got;
+			from = buf;
+		} else {
+			from = n->data + *pos;
+		}
+		moved = uio_to_user(to, from, size);
+		if (moved <= 0)
+			return done ? done : moved;
+		*pos += (u64)moved;
+		done += moved;
+		if ((size_t)moved < size)
+			break;
+	}
+	accessed(f, n);
+	return done;
+}
+
+/* A write by who may not keep them takes set-user-id and (executable) set-group-id away. */
+static void drop_privileges(struct tnode *n, struct task *t)
+{
+	u32 drop = 0;
+
+	if (!(n->mode & (S_ISUID | S_ISGID)) || (t && capable(t, CAP_FSETID)))
+		return;
+	drop |= n->mode & S_ISUID;
+	if (n->mode & S_IXGRP)
+		drop |= n->mode & S_ISGID;
+	n->mode &= ~drop;
+}
+
+/* One piece: into memory directly, or by a buffer into the memfd. Bytes or -errno; nothing is consumed on
+ * errors. */
+static long write_piece(struct tnode *n, struct uio *from, u64 pos)
+{
+	size_t size = from->left;
+	char buf[PIECE];
+	long got;
+	int err = prepare(n, pos + size);
+
+	if (err)
+		return err;
+	if (!hostfd_valid(n->memfd))
+		return uio_from_user(from, n->data + pos, size);
+	size = min(size, sizeof buf);
+	if (n->fs && !has_room(n, size))
+		return -ENOSPC;
+	got = uio_from_user(from, buf, size);
+	if (got <= 0)
+		return got;
+	err = write_fully(n->memfd, buf, (size_t)got, pos);
+	if (err) {
+		from->done -= (size_t)got;
+		from->left += (size_t)got;
+		return err;
+	}
+	n->written += (u64)got;
+	if (n->written > MEASURE_AFTER)
+		tnode_measure(n);
+	return got;
+}
+
+static long file_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct tnode *n = tnode(f->inode);
+	long done = 0;
+
+	if (!from->left)
+		return 0;
+	if (n->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	if (*pos >= (u64)MAX_SIZE)
+		return -EFBIG;
+	from->left = min(from->left, (u64)MAX_SIZE - *pos);
+	if (n->seals & F_SEAL_GROW) {
+		if (*pos >= (u64)n->size)
+			return -EPERM;
+		from->left = min(from->left, (u64)n->size - *pos);
+	}
+	while (from->left) {
+		long moved = write_piece(n, from, *pos);
+
+		if (moved <= 0) {
+			done = done ? done : moved;
+			break;
+		}
+		*pos += (u64)moved;
+		done += moved;
+		n->size = max(n->size, (s64)*pos);
+	}
+	if (done > 0) {
+		drop_privileges(n, from->task);
+		tnode_changed(n);
+	}
+	return done;
+}
+
+static s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	struct tnode *n = tnode(f->inode);
+	s64 pos = offset;
+
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
+			return -EOVERFLOW;
+		break;
+	case SEEK_END:
+		if (__builtin_add_overflow(offset, n->size, &pos))
+			return -EOVERFLOW;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset < 0 || offset >= n->size)
+			return -ENXIO;
+		if (hostfd_valid(n->memfd)) {
+			pos = lseek(n->memfd.fd, offset, whence);
+			if (pos < 0)
+				return -errno;
+		} else if (whence == SEEK_HOLE) {
+			pos = n->size;
+		}
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (pos < 0)
+		return -EINVAL;
+	f->pos = (u64)pos;
+	return pos;
+}
+
+static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
+{
+	struct tnode *n = tnode(f->inode);
+	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+	bool writable = shared && file_writable(f);
+	int err;
+
+	if (shared && n->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
+		if (prot & PROT_WRITE)
+			return -EPERM;
+		writable = false;
+	}
+	err = to_memfd(n);
+	if (!err && !writable && !hostfd_valid(n->read_fd))
+		err = host_reopen(n->memfd, O_RDONLY, &n->read_fd);
+	if (err)
+		return err == -EMFILE ? -ENFILE : err;
+	accessed(f, n);
+	*backing = (struct mmap_backing){.fd = writable ? n->memfd : n->read_fd};
+	return 0;
+}
+
+static int file_fsync(struct file *f, bool data_only)
+{
+	return 0;
+}
+
+static void punch_memory(struct tnode *n, u64 start, u64 end)
+{
+	end = min(end, (u64)n->size);
+	if (start < end)
+		memset(n->data + start, 0, end - start);
+}
+
+static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
+{
+	struct tnode *n = tnode(f->inode);
+	u64 end = offset + len;
+	bool keep = mode & FALLOC_FL_KEEP_SIZE;
+	int err;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		if (!keep)
+			return -EOPNOTSUPP;
+		if (n->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+			return -EPERM;
+		if (!hostfd_valid(n->memfd))
+			punch_memory(n, offset, end);
+		else if (fallocate(n->memfd.fd, mode, (off_t)offset, (off_t)len))
+			return -errno;
+		tnode_measure(n);
+		tnode_changed(n);
+		return 0;
+	}
+	if (!keep && n->seals & F_SEAL_GROW && end > (u64)n->size)
+		return -EPERM;
+	if (!has_room(n, end > n->charged ? end - n->charged : 0))
+		return -ENOSPC;
+	err = prepare(n, end);
+	if (err)
+		return err;
+	if (hostfd_valid(n->memfd) && fallocate(n->memfd.fd, mode, (off_t)offset, (off_t)len))
+		return -errno;
+	tnode_measure(n);
+	if (!keep && end > (u64)n->size)
+		n->size = (s64)end;
+	tnode_changed(n);
+	return 0;
+}
+
+/* F_ADD_SEALS and F_GET_SEALS. A memfd of the host carries the seals too, so that mappings that are there
+ * count. */
+static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
+{
+	const u32 known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+	struct tnode *n = tnode(f->inode);
+	int seals = (int)arg;
+
+	if (cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ)
+		return -EBADF;
+	if (cmd == F_GET_SEALS)
+		return n->seals;
+	if (cmd != F_ADD_SEALS)
+		return -EINVAL;
+	if (!file_writable(f))
+		return -EPERM;
+	if ((u32)arg & ~known)
+		return -EINVAL;
+	if (n->seals & F_SEAL_SEAL)
+		return -EPERM;
+	/* The host's F_SEAL_SEAL would keep later ones from being carried over; the kernel minds it itself.
+	 */
+	if (hostfd_valid(n->memfd) && seals & ~F_SEAL_SEAL &&
+	    fcntl(n->memfd.fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))
+		return -errno;
+	n->seals |= seals;
+	return 0;
+}
+
+static void memfd_link_name(struct file *f, char *buf, size_t size)
+{
+	struct tnode *n = tnode(f->inode);
+
+	snprintf(buf, size, "/memfd:%s (deleted)", n->name ? n->name : "");
+}
+
+const struct file_ops tmpfs_file_ops = {
+	.read = file_read,
+	.write = file_write,
+	.seek = file_seek,
+	.mmap = file_mmap,
+	.fsync = file_fsync,
+	.fallocate = file_fallocate,
+	.fcntl = file_fcntl,
+	.link_name = memfd_link_name,
+};

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Synthetic trees: inodes from tables.
+ *
+ * An inode is (entry, owner): a static child inherits its directory's owner, so that /proc/PID/status knows
+ * its PID; a dynamic directory's lookup() names another. Nothing is kept once nobody uses it; what exists is
+ * asked for each time.
+ *
+ * A directory's offsets: 0 and 1 are "." and "..", then one per static child, then those plus the dynamic
+ * keys.
+ */
+#include "vfs/synth.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#define MAX_STORE 65536
+
+struct snode {
+	struct synth_node node;
+	struct timespec made;
+};
+
+/* An open regular file: the text as it was at open, or at the last read from offset 0. */
+struct synth_file {
+	char *text;
+	size_t size;
+	bool used;
+};
+
+static const struct inode_ops dir_inode_ops, file_inode_ops, text_link_ops, place_link_ops, device_inode_ops;
+
+static struct synth_node *node_of(struct inode *i)
+{
+	return &((struct snode *)i->priv)->node;
+}
+
+static u64 node_ino(const struct synth_entry *e, u64 owner)
+{
+	u64 h = ((u64)e >> 3) * 0x9e3779b97f4a7c15UL ^ owner * 0xff51afd7ed558ccdUL;
+
+	h ^= h >> 32;
+	return (h & 0x7fffffff) | 0x40000000;
+}
+
+static const struct inode_ops *ops_of(const struct synth_entry *e)
+{
+	switch (e->mode & S_IFMT) {
+	case S_IFDIR:
+		return &dir_inode_ops;
+	case S_IFREG:
+		return &file_inode_ops;
+	case S_IFLNK:
+		return e->ops->follow ? &place_link_ops : &text_link_ops;
+	default:
+		return &device_inode_ops;
+	}
+}
+
+static struct inode *make_inode(struct super *sb, const struct synth_entry *e, u64 owner)
+{
+	struct snode *s = calloc(1, sizeof *s);
+	struct inode *i;
+
+	if (!s)
+		return NULL;
+	s->node = (struct synth_node){.k = sb->k, .entry = e, .data = e->data, .owner = owner};
+	clock_gettime(CLOCK_REALTIME_COARSE, &s->made);
+	i = inode_new(sb->k, sb, ops_of(e), e->mode & S_IFMT, sb->root ? node_ino(e, owner) : 1, s);
+	if (!i)
+		free(s);
+	return i;
+}
+
+static void synth_release(struct inode *i)
+{
+	free(i->priv);
+}
+
+static int synth_getattr(struct inode *i, struct kstat *st)
+{
+	struct snode *s = i->priv;
+	const struct synth_entry *e = s->node.entry;
+
+	*st = (struct kstat){
+		.dev = i->sb->dev,
+		.ino = i->ino,
+		.mode = e->mode,
+		.nlink = S_ISDIR(e->mode) ? 2 : 1,
+		.rdev = e->rdev,
+		.blksize = 1024,
+		.atime = s->made,
+		.mtime = s->made,
+		.ctime = s->made,
+		.btime = s->made,
+	};
+	if (e->ops && e->ops->owner)
+		e->ops->owner(&s->node, &st->uid, &st->gid);
+	for (const struct synth_entry *c = e->children; c && c->name; c++)
+		if (S_ISDIR(c->mode))
+			st->nlink++;
+	return 0;
+}
+
+/* Truncation is what `>` does to a file that takes what is written; the rest cannot be changed. */
+static int synth_setattr(struct inode *i, const struct iattr *a)
+{
+	return a->valid & ~(ATTR_SIZE | ATTR_ATIME | ATTR_MTIME) ? -EPERM : 0;
+}
+
+/* ---- directories ---- */
+
+static int find_entry(struct inode *dir, struct task *t, const char *name, size_t len,
+		      const struct synth_entry **entry, u64 *owner)
+{
+	struct synth_node *n = node_of(dir);
+	const struct synth_entry *c;
+
+	for (c = n->entry->children; c && c->name; c++) {
+		if (strlen(c->name) == len && !memcmp(c->name, name, len)) {
+			*entry = c;
+			*owner = n->owner;
+			return 0;
+		}
+	}
+	if (!n->entry->ops || !n->entry->ops->lookup)
+		return -ENOENT;
+	*owner = n->owner;
+	return n->entry->ops->lookup(n, t, name, len, entry, owner);
+}
+
+static int synth_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+	const struct synth_entry *e;
+	u64 owner;
+	int err = find_entry(dir, dir->k->current, name, len, &e, &owner);
+
+	if (err)
+		return err;
+	*out = make_inode(dir->sb, e, owner);
+	return *out ? 0 : -ENOMEM;
+}
+
+/* Names that a task or an open file keeps in the cache are good while they lead to the same node. */
+static bool synth_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
+{
+	struct synth_node *n = node_of(i);
+	const struct synth_entry *e;
+	u64 owner;
+
+	return i->ops->release == synth_release && !find_entry(dir, dir->k->current, name, len, &e, &owner) &&
+	       e == n->entry && owner == n->owner;
+}
+
+static bool emit_dynamic(struct file *f, struct dir_context *ctx, u64 base)
+{
+	struct synth_node *n = node_of(f->inode);
+	struct task *t = f->k->current;
+	u64 key = f->pos - base, owner = 0, ino = 1;
+	const struct synth_entry *e;
+	char name[64];
+	u8 type = DT_UNKNOWN;
+
+	if (!n->entry->ops->next(n, t, &key, name, &type))
+		return false;
+	if (!n->entry->ops->lookup(n, t, name, strlen(name), &e, &owner))
+		ino = node_ino(e, owner);
+	if (!ctx->emit(ctx, name, strlen(name), ino, type, base + key))
+		return false;
+	f->pos = base + key;
+	return true;
+}
+
+static int dir_iterate(struct file *f, struct dir_context *ctx)
+{
+	struct synth_node *n = node_of(f->inode);
+	struct dentry *d = f->path ? f->path->path.dentry : NULL;
+	const struct synth_entry *c = n->entry->children;
+	u64 at = 2;
+
+	if (f->pos == 0) {
+		if (!ctx->emit(ctx, ".", 1, f->inode->ino, DT_DIR, 1))
+			return 0;
+		f->pos = 1;
+	}
+	if (f->pos == 1) {
+		if (!ctx->emit(ctx, "..", 2, d && d->parent ? d->parent->inode->ino : f->inode->ino, DT_DIR,
+			       2))
+			return 0;
+		f->pos = 2;
+	}
+	for (; c && c->name; c++, at++) {
+		if (at < f->pos)
+			continue;
+		if (!ctx->emit(ctx, c->name, strlen(c->name), node_ino(c, n->owner), IFTODT(c->mode), at + 1))
+			return 0;
+		f->pos = at + 1;
+	}
+	if (n->entry->ops && n->entry->ops->next)
+		while (emit_dynamic(f, ctx, at))
+			;
+	return 0;
+}
+
+static s64 dir_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += (s64)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (offset < 0)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static long dir_read(struct file *f, struct uio *to, u64 *pos)
+{
+	return -EISDIR;
+}
+
+static const struct file_ops dir_file_ops = {.read = dir_read, .seek = dir_seek, .iterate = dir_iterate};
+
+static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	int err = file_new(i->k, &dir_file_ops, flags, inode_get(i), NULL, out);
+
+	if (err)
+		inode_put(i);
+	return err;
+}
+
+/* ---- regular files ---- */
+
+static int load(struct file *f, struct task *t)
+{
+	struct synth_node *n = node_of(f->inode);
+	struct synth_file *s = f->priv;
+	size_t size = 0;
+	char *text = NULL;
+	int err = n->entry->ops->show ? n->entry->ops->show(n, t, &text, &size) : -EINVAL;
+
+	if (err)
+		return err;
+	free(s->text);
+	s->text = text;
+	s->size = size;
+	s->used = false;
+	return 0;
+}
+
+static long file_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct synth_file *s = f->priv;
+	long n;
+
+	if (!*pos && (s->used || !s->text)) {
+		int err = load(f, f->k->current);
+
+		if (err)
+			return err;
+	}
+	if (*pos >= s->size)
+		return 0;
+	n = uio_to_user(to, s->text + *pos, min(to->left, s->size - *pos));
+	if (n > 0) {
+		*pos += (u64)n;
+		s->used = true;
+	}
+	return n;
+}
+
+static long file_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct synth_node *n = node_of(f->inode);
+	size_t size = min(from->left, (size_t)MAX_STORE);
+	char *text = malloc(size + 1);
+	long got;
+
+	if (!text)
+		return -ENOMEM;
+	got = uio_from_user(from, text, size);
+	if (got > 0) {
+		int err;
+
+		text[got] = 0;
+		err = n->entry->ops->store(n, f->k->current, text, (size_t)got);
+		if (err) {
+			from->done -= (size_t)got;
+			from->left += (size_t)got;
+			got = err;
+		} else {
+			*pos += (u64)got;
+		}
+	}
+	free(text);
+	return got;
+}
+
+static s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += (s64)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (offset < 0)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static void file_release(struct file *f)
+{
+	struct synth_file *s = f->priv;
+
+	free(s->text);
+	free(s);
+}
+
+static const struct file_ops synth_file_ops = {
+	.read = file_read,
+	.write = file_write,
+	.seek = file_seek,
+	.release = file_release,
+};
+
+static int file_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	struct synth_node *n = node_of(i);
+	struct synth_file *s;
+	struct file *f;
+	int err;
+
+	if (n->entry->ops->open)
+		return n->entry->ops->open(n, t, flags, out);
+	if (flags & O_ACCMODE && !n->entry->ops->store)
+		return -EACCES;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	err = file_new(i->k, &synth_file_ops, flags, inode_get(i), s, &f);
+	if (err) {
+		inode_put(i);
+		free(s);
+		return err;
+	}
+	if (file_readable(f) && (flags & O_ACCMODE) == O_RDONLY) {
+		err = load(f, t);
+		if (err) {
+			file_put(f);
+			return err;
+		}
+	}
+	*out = f;
+	return 0;
+}
+
+/* ---- links and devices ---- */
+
+static long link_readlink(struct inode *i, char *buf, size_t size)
+{
+	struct synth_node *n = node_of(i);
+
+	return n->entry->ops->readlink ? n->entry->ops->readlink(n, i->k->current, buf, size) : -EINVAL;
+}
+
+static int link_follow(struct inode *i, struct task *t, struct path *out)
+{
+	return node_of(i)->entry->ops->follow(node_of(i), t, out);
+}
+
+static int device_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	struct synth_node *n = node_of(i);
+	struct file *f;
+	int err = n->entry->ops && n->entry->ops->open ? n->entry->ops->open(n, t, flags, &f) : -ENXIO;
+
+	if (err)
+		return err;
+	/* What a device's own file says about itself wins; a fresh one is described by its node. */
+	if (!f->inode)
+		f->inode = inode_get(i);
+	*out = f;
+	return 0;
+}
+
+static const struct inode_ops dir_inode_ops = {
+	.getattr = synth_getattr,
+	.setattr = synth_setattr,
+	.lookup = synth_lookup,
+	.revalidate = synth_revalidate,
+	.open = dir_open,
+	.release = synth_release,
+};
+static const struct inode_ops file_inode_ops = {
+	.getattr = synth_getattr,
+	.setattr = synth_setattr,
+	.open = file_open,
+	.release = synth_release,
+};
+static const struct inode_ops text_link_ops = {
+	.getattr = synth_getattr,
+	.readlink = link_readlink,
+	.release = synth_release,
+};
+static const struct inode_ops place_link_ops = {
+	.getattr = synth_getattr,
+	.readlink = link_readlink,
+	.follow = link_follow,
+	.release = synth_release,
+};
+static const struct inode_ops device_inode_ops = {
+	.getattr = synth_getattr,
+	.setattr = synth_setattr,
+	.open = device_open,
+	.release = synth_release,
+};
+
+/* ---- the file system ---- */
+
+static int synth_statfs(struct super *sb, struct statfs *st)
+{
+	memset(st, 0, sizeof *st);
+	st->f_type = strcmp(sb->type, "proc") ? TMPFS_MAGIC : PROC_SUPER_MAGIC;
+	st->f_bsize = st->f_frsize = PAGE_SIZE;
+	st->f_namelen = 255;
+	return 0;
+}
+
+int synth_super(struct kernel *k, const char *type, const struct synth_entry *root, struct super **out)
+{
+	struct super *sb = calloc(1, sizeof *sb);
+
+	if (!sb)
+		return -ENOMEM;
+	sb->k = k;
+	sb->type = sb->source = type;
+	sb->dev = makedev(0, k->vfs->next_dev++);
+	sb->no_cache = true;
+	sb->statfs = synth_statfs;
+	sb->root = make_inode(sb, root, 0);
+	if (!sb->root) {
+		free(sb);
+		return -ENOMEM;
+	}
+	*out = sb;
+	return 0;
+}
