@@ -125,7 +125,10 @@ static void forward_signal(struct watch *w, u32 events)
 	while (read(w->fd.fd, &host, sizeof host) == sizeof host) {
 		siginfo_t info = signal_info((int)host.ssi_signo, SI_KERNEL);
 
-		if (s->k.first)
+		/* From the terminal: for whoever is in its foreground. By kill: for the program. */
+		if (host.ssi_code == SI_KERNEL)
+			tty_signal(&s->k, (int)host.ssi_signo);
+		else if (s->k.first)
 			signal_send_group(s->k.first, &info);
 	}
 }
