@@ -177,7 +177,8 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 	list_for_each(d, b, hash_node) {
 		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
 			continue;
-		if (dir->ops->revalidate && !dir->ops->revalidate(dir, name, len, d->inode)) {
+		/* A mount point stays, whatever becomes of what is below it. */
+		if (list_empty(&d->mounts) && dir->ops->revalidate && !dir->ops->revalidate(dir, name, len, d->inode)) {
 			dentry_drop(dentry_get(d), false);
 			dentry_put(d);
 			return NULL;

@@ -252,6 +252,9 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr); /* c
 
 /* ---- mounts and file systems ---- */
 int vfs_mount_super(struct kernel *k, struct super *sb /* consumed */, const char *path, bool read_only);
+/* The names below f's directory that exist only as (ways to) mount points: a file system's iterate() ends with it, with
+ * offsets from @base on, above its own. */
+int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base);
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out);
 int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, struct super **out);
 /* A nameless regular file in memory (memfd_create): its inode and open file. */

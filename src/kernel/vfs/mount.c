@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mount tree, made at boot: the host's root with other file systems over it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,7 +68,96 @@ static int ghost_lookup(struct inode *dir, const char *name, size_t len, struct 
 	return -ENOENT;
 }
 
-static const struct inode_ops ghost_ops = {.getattr = ghost_getattr, .lookup = ghost_lookup};
+static const struct inode_ops ghost_ops;
+
+static bool is_ghost(const struct dentry *d)
+{
+	return d->inode->ops == &ghost_ops;
+}
+
+/* The ghost right below @dir on the way up from @d, or NULL. */
+static struct dentry *ghost_below(struct dentry *dir, struct dentry *d)
+{
+	for (; d && d->parent && is_ghost(d); d = d->parent)
+		if (d->parent == dir)
+			return d;
+	return NULL;
+}
+
+/* Whether a mount before @m has a mount point on or below the same ghost. */
+static bool listed_before(struct vfs *v, struct mount *m, struct dentry *dir, struct dentry *ghost)
+{
+	struct mount *e;
+
+	list_for_each (e, &v->mounts, node) {
+		if (e == m)
+			return false;
+		if (ghost_below(dir, e->on) == ghost)
+			return true;
+	}
+	return false;
+}
+
+int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base)
+{
+	struct vfs *v = f->k->vfs;
+	struct dentry *dir = f->path ? f->path->path.dentry : NULL;
+	struct mount *m;
+	u64 at = base;
+
+	list_for_each (m, &v->mounts, node) {
+		struct dentry *d = dir ? ghost_below(dir, m->on) : NULL;
+
+		if (!d || listed_before(v, m, dir, d) || at++ < f->pos)
+			continue;
+		if (!ctx->emit(ctx, d->name, d->len, d->inode->ino, DT_DIR, at))
+			return 0;
+		f->pos = at;
+	}
+	return 0;
+}
+
+static int ghost_iterate(struct file *f, struct dir_context *ctx)
+{
+	u64 up = f->path->path.dentry->parent->inode->ino;
+
+	if (f->pos == 0) {
+		if (!ctx->emit(ctx, ".", 1, f->inode->ino, DT_DIR, 1))
+			return 0;
+		f->pos = 1;
+	}
+	if (f->pos == 1) {
+		if (!ctx->emit(ctx, "..", 2, up, DT_DIR, 2))
+			return 0;
+		f->pos = 2;
+	}
+	return vfs_list_ghosts(f, ctx, 2);
+}
+
+static s64 ghost_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += (s64)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	if (offset < 0)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static const struct file_ops ghost_file_ops = {.iterate = ghost_iterate, .seek = ghost_seek};
+
+static int ghost_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	int err = file_new(i->k, &ghost_file_ops, flags, inode_get(i), NULL, out);
+
+	if (err)
+		inode_put(i);
+	return err;
+}
+
+static const struct inode_ops ghost_ops = {.getattr = ghost_getattr, .lookup = ghost_lookup, .open = ghost_open};
 
 static int ghost_child(struct path *dir, const char *name)
 {
