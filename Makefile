@@ -32,10 +32,12 @@ endif
 
 $(BUILD)/obj/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	@echo "cc $<"
+	@$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/husk: $(OBJECTS) $(STUB_IMAGE)
-	$(CC) $(CFLAGS) $(OBJECTS) $(STUB_IMAGE) $(LDFLAGS) -o $@
+	@echo "link $@"
+	@$(CC) $(CFLAGS) $(OBJECTS) $(STUB_IMAGE) $(LDFLAGS) -o $@
 
 -include $(OBJECTS:.o=.d)
 
