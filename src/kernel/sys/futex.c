@@ -444,3 +444,42 @@ long sys_futex_waitv(struct task *t, struct call *c)
 	}
 	return futex_wait(t, c);
 }
+
+/* ---- robust lists: what a thread holds when it ends (task/exit.c) ---- */
+
+#define ROBUST_HEAD_SIZE 24
+
+long sys_set_robust_list(struct task *t, struct call *c)
+{
+	if (c->arg[1] != ROBUST_HEAD_SIZE)
+		return -EINVAL;
+	t->robust_list = c->arg[0];
+	return 0;
+}
+
+/* Whether @t may look into @target, as far as ids say (ptrace(2), PTRACE_MODE_READ_REALCREDS). */
+static bool may_look(struct task *t, struct task *target)
+{
+	const struct cred *c = t->cred, *tc = target->cred;
+
+	if (t->group == target->group || !c->euid)
+		return true;
+	return c->uid == tc->uid && c->uid == tc->euid && c->uid == tc->suid && c->gid == tc->gid &&
+	       c->gid == tc->egid && c->gid == tc->sgid;
+}
+
+long sys_get_robust_list(struct task *t, struct call *c)
+{
+	int tid = (int)c->arg[0], r;
+	struct task *target = tid ? task_find(t->k, tid) : t;
+	u64 size = ROBUST_HEAD_SIZE;
+
+	if (!target)
+		return -ESRCH;
+	if (!may_look(t, target))
+		return -EPERM;
+	r = user_put(t, c->arg[2], &size);
+	if (r < 0)
+		return r;
+	return user_put(t, c->arg[1], &target->robust_list);
+}
