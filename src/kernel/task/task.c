@@ -102,7 +102,8 @@ bool task_return_work(struct task *t)
 
 static u64 op_limit(struct task *t, int resource)
 {
-	return t->group->limits[resource].rlim_cur;
+	/* Boot opens files for a task that is in no group yet. */
+	return t->group ? t->group->limits[resource].rlim_cur : RLIM_INFINITY;
 }
 
 static struct tty *op_ctty(struct task *t)
