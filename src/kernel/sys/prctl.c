@@ -13,7 +13,6 @@
 #include "task/life.h"
 
 #define CAP_LAST         40
-#define ROBUST_HEAD_SIZE 24
 #define MAX_SLACK        (~0UL >> 1)
 
 /* ---- prctl ---- */
@@ -327,32 +326,4 @@ long sys_personality(struct task *t, struct call *c)
 	if ((u32)c->arg[0] != 0xffffffff)
 		t->personality = (u32)c->arg[0];
 	return old;
-}
-
-/* ---- robust lists ---- */
-
-long sys_set_robust_list(struct task *t, struct call *c)
-{
-	if (c->arg[1] != ROBUST_HEAD_SIZE)
-		return -EINVAL;
-	t->robust_list = c->arg[0];
-	return 0;
-}
-
-long sys_get_robust_list(struct task *t, struct call *c)
-{
-	int tid = (int)c->arg[0];
-	struct task *target = tid ? task_find(t->k, tid) : t;
-	const u64 size = ROBUST_HEAD_SIZE;
-	const struct cred *a = t->cred, *b;
-
-	if (!target)
-		return -ESRCH;
-	b = target->cred;
-	if (target->group != t->group && !capable(t, CAP_SYS_PTRACE) &&
-	    (a->uid != b->uid || a->uid != b->euid || a->gid != b->gid || a->gid != b->egid))
-		return -EPERM;
-	if (user_put(t, c->arg[2], &size) < 0)
-		return -EFAULT;
-	return user_put(t, c->arg[1], &target->robust_list);
 }
