@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prctl(2), arch_prctl(2), personality(2) and the addresses that a thread registers with the kernel. */
+/* prctl(2), arch_prctl(2), personality(2). */
 #include <asm/prctl.h>
 #include <errno.h>
 #include <linux/capability.h>
