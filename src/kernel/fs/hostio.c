@@ -482,7 +482,7 @@ int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
 		hostio_free(h);
 		return err;
 	}
-	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK;
+	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK | 0100000 /* O_LARGEFILE */;
 	inode = inode_new(k, NULL, &hostio_inode_ops, h->type, st.st_ino, h);
 	err = inode ? file_new(k, plain ? &plain_ops : &hostio_ops, flags, inode, h, out) : -ENOMEM;
 	if (err < 0) {

@@ -158,7 +158,8 @@ static long do_fcntl(struct task *t, struct file *f, int fd, int cmd, u64 arg)
 		fd_set_cloexec(t->files, fd, arg & FD_CLOEXEC);
 		return 0;
 	case F_GETFL:
-		return f->flags | (f->flags & O_PATH ? 0 : 0100000 /* O_LARGEFILE */);
+		/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
+		return f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 : 0);
 	}
 	if (f->flags & O_PATH)
 		return -EBADF;

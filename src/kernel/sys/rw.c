@@ -141,7 +141,7 @@ long sys_lseek(struct task *t, struct call *c)
 	if ((u32)c->arg[2] > 4 /* SEEK_HOLE */)
 		pos = -EINVAL;
 	else
-		pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, (s64)c->arg[1], (int)c->arg[2]) : -ESPIPE;
+		pos = f->ops->seek ? f->ops->seek(f, (s64)c->arg[1], (int)c->arg[2]) : -ESPIPE;
 	file_put(f);
 	return pos;
 }

@@ -78,27 +78,32 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 {
 	u64 *at = pos ? pos : &f->pos;
 	bool regular = f->inode && f->inode->type == S_IFREG;
+	size_t done;
 	long n;
 
 	if (!(write ? f->ops->write : f->ops->read))
 		return -EINVAL;
 	skip_done(u, c->done);
+	/* What an operation took from @u before it failed does not count: only what it says that it moved. */
+	done = c->done;
 	for (;;) {
 		n = move(t, f, u, at, write);
+		if (n > 0)
+			done += (size_t)n;
 		/* A write goes on until all is written; a read, once it has something, is done. */
 		if (n > 0 && write && u->left && !regular)
 			continue;
 		break;
 	}
-	if (n == CALL_FETCH && (!regular || u->done == c->done)) {
-		c->done = u->done; /* the handler runs again for the rest */
+	if (n == CALL_FETCH && (!regular || done == c->done)) {
+		c->done = done; /* the handler runs again for the rest */
 		return n;
 	}
 	if (n != -EAGAIN || f->flags & O_NONBLOCK)
-		return u->done ? (long)u->done : n;
-	if (u->done && !write)
-		return (long)u->done;
-	c->done = u->done;
+		return done ? (long)done : n;
+	if (done && !write)
+		return (long)done;
+	c->done = done;
 	n = file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
 }
