@@ -334,9 +334,23 @@ static long copy_files(struct file *in, u64 *in_pos, struct file *out, u64 *out_
 	return n;
 }
 
+/* A file's own offset, which inherited host files share with the host (fs/hostio.c); and setting it. */
+static u64 own_offset(struct file *f)
+{
+	s64 pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, 0, SEEK_CUR) : (s64)f->pos;
+
+	return pos < 0 ? f->pos : (u64)pos;
+}
+
+static void move_offset(struct file *f, u64 pos)
+{
+	if (f->ops->seek && !f->ops->stream)
+		f->ops->seek(f, (s64)pos, SEEK_SET);
+}
+
 static long sendfile(struct task *t, struct call *c, struct file *in, struct file *out)
 {
-	u64 pos, *in_pos = &in->pos;
+	u64 pos = own_offset(in);
 	long n, err;
 
 	if (!file_readable(in) || !file_writable(out))
@@ -347,17 +361,18 @@ static long sendfile(struct task *t, struct call *c, struct file *in, struct fil
 		err = user_get(t, &pos, c->arg[2]);
 		if (err)
 			return err;
-		in_pos = &pos;
 		if ((s64)pos < 0)
 			return -EINVAL;
 	}
-	n = copy_files(in, in_pos, out, &out->pos, min(c->arg[3], MAX_RW_COUNT));
+	n = copy_files(in, &pos, out, &out->pos, min(c->arg[3], MAX_RW_COUNT));
 	if (n == -EAGAIN && !(out->flags & O_NONBLOCK))
 		return file_wait(t, out, 4 /* EPOLLOUT */);
 	if (n > 0 && c->arg[2]) {
 		err = user_put(t, c->arg[2], &pos);
 		if (err)
 			return err;
+	} else if (n > 0) {
+		move_offset(in, pos);
 	}
 	return n;
 }
@@ -380,7 +395,7 @@ long sys_sendfile(struct task *t, struct call *c)
 
 static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
 {
-	u64 in_pos = in->pos, out_pos = out->pos;
+	u64 in_pos = own_offset(in), out_pos = own_offset(out);
 	long n, err = 0;
 
 	if (c->arg[5])
@@ -405,11 +420,11 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 	if (c->arg[1])
 		err = user_put(t, c->arg[1], &in_pos);
 	else
-		in->pos = in_pos;
+		move_offset(in, in_pos);
 	if (!err && c->arg[3])
 		err = user_put(t, c->arg[3], &out_pos);
 	else if (!err)
-		out->pos = out_pos;
+		move_offset(out, out_pos);
 	return err ? err : n;
 }
 
