@@ -151,7 +151,7 @@ long sys_tee(struct task *t, struct call *c)
 	return -EINVAL;
 }
 
-static long vmsplice(struct task *t, struct call *c, struct file *f)
+static long splice_memory(struct task *t, struct call *c, struct file *f)
 {
 	struct user_iovec *iov;
 	struct uio u;
@@ -177,5 +177,5 @@ long sys_vmsplice(struct task *t, struct call *c)
 	if (c->arg[3] & ~(u64)SPLICE_FLAGS)
 		return -EINVAL;
 	err = c->file ? 0 : fd_get(t, (int)c->arg[0], &c->file);
-	return err ? err : vmsplice(t, c, c->file);
+	return err ? err : splice_memory(t, c, c->file);
 }
