@@ -18,8 +18,10 @@
 #define PF_INSTR 0x10
 #define TRAP_PF  14 /* trap number of a page fault */
 
-/* How often a fault that should not be is tried again before it is the guest's. */
-#define MAX_REFAULTS 64
+/* How often a fault that should not be is tried again before it is the guest's: while another thread carries
+ * an operation out (it may have lost its CPU in between), and else. */
+#define MAX_REFAULTS_PENDING 1000000
+#define MAX_REFAULTS         64
 
 static int check_growth(struct task *t, struct mm *mm, struct vma *v, u64 start)
 {
@@ -125,8 +127,10 @@ static bool try_again(struct task *t, const struct trap_event *event)
 	if (mm->refault.addr != event->addr || mm->refault.rip != rip) {
 		mm->refault.addr = event->addr;
 		mm->refault.rip = rip;
-		mm->refault.count = 0;
+		mm->refault.count = mm->refault.pending = 0;
 	}
+	if (mm->space && mm->k->trap_ops->ops_pending(mm->space))
+		return ++mm->refault.pending <= MAX_REFAULTS_PENDING;
 	return ++mm->refault.count <= MAX_REFAULTS;
 }
 

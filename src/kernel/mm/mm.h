@@ -43,7 +43,7 @@ struct mm {
 	int nfork_ranges;
 	struct {
 		u64 addr, rip;
-		int count;
+		int count, pending;
 	} refault; /* the last fault that the store did not explain */
 };
 

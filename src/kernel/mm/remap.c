@@ -160,6 +160,7 @@ static long expand_in_place(struct remap *r, struct vma *v)
 		.addr = r->addr,
 		.len = r->old_len,
 		.new_len = r->new_len,
+		.new_addr = r->addr, /* the trap minds what it overlaps */
 	};
 	u64 start = v->end, end = start + (r->new_len - r->old_len);
 	struct mm_undo *u = mm_undo_begin(r->mm, start, end, 0, 0);
