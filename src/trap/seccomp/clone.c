@@ -9,6 +9,7 @@
  */
 #include "trap/seccomp/seccomp.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -74,46 +75,58 @@ static void order_end(struct strap *t, struct order *o, long result)
 	orders_poll(t);
 }
 
-/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one. */
-static void kill_strays(struct strap *t)
+static bool knows(struct strap *t, int pid)
 {
-	char path[64], text[4096], *at = text;
-	ssize_t n;
-	int fd;
+	struct sspace *s;
 
-	snprintf(path, sizeof path, "%d/task/%d/children", getpid(), getpid());
+	list_for_each(s, &t->spaces, node)
+		if (s->pid == pid)
+			return true;
+	return false;
+}
+
+static bool is_our_child(struct strap *t, const char *pid)
+{
+	char path[32], text[512], *p;
+	int fd, parent = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%.20s/stat", pid);
 	fd = openat(t->procfs, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return false;
 	n = read(fd, text, sizeof text - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = 0;
-	for (char *end; *at; at = end) {
-		int pid = (int)strtol(at, &end, 10);
-		struct sspace *s;
-		bool known = false;
+	p = strrchr(text, ')');
+	return p && sscanf(p + 1, " %*c %d", &parent) == 1 && parent == getpid();
+}
 
-		if (end == at)
-			break;
-		list_for_each(s, &t->spaces, node)
-			known |= s->pid == pid;
-		if (!known)
+/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one. */
+void kill_strays(struct strap *t)
+{
+	int fd = openat(t->procfs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		int pid = atoi(e->d_name);
+
+		if (pid > 0 && !knows(t, pid) && is_our_child(t, e->d_name))
 			kill(pid, SIGKILL);
 	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
 }
 
 /* Whether @pid is a child of ours that no space has yet. */
 static bool is_new_child(struct strap *t, int pid)
 {
 	siginfo_t info;
-	struct sspace *s;
 
-	if (pid <= 0)
-		return false;
-	list_for_each(s, &t->spaces, node)
-		if (s->pid == pid)
-			return false;
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	return pid > 0 && !knows(t, pid) && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static void order_fail(struct strap *t, struct order *o, long err)
@@ -207,6 +220,7 @@ static void order_start(struct strap *t, struct order *o)
 	o->started = true;
 	o->started_at = now_ns();
 	o->gated = !t->gate;
+	watchdog_start(t);
 	p->order = o;
 	copy_frame(p, o->child);
 	if (o->space)

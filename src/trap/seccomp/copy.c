@@ -59,8 +59,8 @@ int copy_in(struct trap_thread *thread, u64 addr, size_t size)
 		th->nin = 0;
 	th->in_used = 0;
 	for (u32 i = 0; i < th->nin; i++)
-		th->in_used += th->in[i].len;
-	if (size > TRAP_COPY_MAX - min((size_t)th->in_used, TRAP_COPY_MAX) || th->ncopies >= ARRAY_SIZE(th->copies))
+		th->in_used = max(th->in_used, th->in[i].offset + th->in[i].len - HUSK_IN_OFFSET);
+	if (th->in_used + size > TRAP_COPY_MAX || th->ncopies >= ARRAY_SIZE(th->copies))
 		return -ENOSPC;
 	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET + th->in_used);
 	th->in[th->nin].addr = addr;

@@ -98,6 +98,7 @@ static void seccomp_stop(struct trap *trap)
 		if (s->pid)
 			kill(s->pid, SIGKILL);
 	/* Also what a guest may have cloned behind our back: all our children are guest processes. */
+	kill_strays(t);
 	while (waitpid(-1, &status, 0) > 0)
 		;
 	while (!list_empty(&t->orders)) {
@@ -361,6 +362,7 @@ static void seccomp_space_put(struct trap_space *space)
 	s->base.owner = NULL;
 	list_del(&s->dead_node);
 	if (!s->pid) {
+		orders_space_died(s->trap, s);
 		space_free(s);
 		return;
 	}

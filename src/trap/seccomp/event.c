@@ -362,11 +362,18 @@ void event_sleep_end(struct trap *trap)
 
 /* ---- interrupts ---- */
 
-static void watchdog_arm(struct strap *t, u64 ns)
+static void watchdog_arm(struct strap *t)
 {
-	struct itimerspec its = {.it_value = {.tv_nsec = (long)ns}};
+	struct itimerspec its = {.it_value = {.tv_nsec = WATCHDOG_NS}};
 
 	timerfd_settime(t->watchdog, 0, &its, NULL);
+	t->watching = true;
+}
+
+void watchdog_start(struct strap *t)
+{
+	if (!t->watching)
+		watchdog_arm(t);
 }
 
 /* A line of /proc/PID/task/TID/FILE into @text: false when there is none. */
@@ -413,8 +420,7 @@ void thread_interrupt(struct sthread *th)
 		return;
 	th->interrupted_at = now_ns();
 	th->interrupted_cpu = ~0UL;
-	if (list_empty(&t->interrupts))
-		watchdog_arm(t, WATCHDOG_NS);
+	watchdog_start(t);
 	list_add_tail(&t->interrupts, &th->interrupt_node);
 }
 
@@ -438,6 +444,8 @@ void watchdog_check(struct strap *t)
 {
 	struct sthread *th, *tmp;
 
+	t->watching = false;
+	orders_poll(t);
 	list_for_each_safe(th, tmp, &t->interrupts, interrupt_node) {
 		if (now_ns() - th->interrupted_at < WATCHDOG_NS)
 			continue;
@@ -446,6 +454,6 @@ void watchdog_check(struct strap *t)
 			space_meddled(th->space);
 		}
 	}
-	if (!list_empty(&t->interrupts))
-		watchdog_arm(t, WATCHDOG_NS);
+	if (!list_empty(&t->interrupts) || !list_empty(&t->orders))
+		watchdog_start(t);
 }

@@ -141,7 +141,7 @@ struct strap {
 	int nregions;
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
-	bool gate, sync_wakeup;
+	bool gate, sync_wakeup, watching;
 	size_t xstate_size;
 	u64 xfeatures;
 	u8 xstate_init[4096]; /* vector state of a fresh program */
@@ -194,6 +194,7 @@ void orders_poll(struct strap *t);
 void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
 void orders_space_died(struct strap *t, struct sspace *s);
+void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
 void copy_frame(struct sthread *from, struct sthread *to);
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
@@ -217,6 +218,8 @@ void event_sleep_end(struct trap *trap);
 void events_collect(struct strap *t);
 void answer_now(struct sthread *th);
 void thread_interrupt(struct sthread *th);
+/* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
+void watchdog_start(struct strap *t);
 void watchdog_check(struct strap *t);
 
 /* copy.c */
