@@ -370,8 +370,9 @@ long sys_futex(struct task *t, struct call *c)
 		return -ENOSYS;
 	op = &futex_ops[a.command];
 	if (op->waits && a.timeout) {
-		r = read_deadline(t, c, a.timeout, a.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC,
-				  op->relative);
+		bool wall = a.realtime || a.command == FUTEX_LOCK_PI;
+
+		r = read_deadline(t, c, a.timeout, wall ? CLOCK_REALTIME : CLOCK_MONOTONIC, op->relative);
 		if (r < 0)
 			return r;
 	}

@@ -113,6 +113,10 @@ static void lock_changed(struct task *t, s64 old)
 	p->change = NULL;
 	if (old < 0) {
 		call_finish(t, old);
+	} else if (p->wait.granted || (p->wait.giver && ((u32)old & FUTEX_TID_MASK) == (u32)t->tid)) {
+		call_finish(t, 0); /* an unlock was faster and gave it to us */
+	} else if (p->wait.giver) {
+		task_run(t);
 	} else if ((u32)old != p->expected) {
 		r = lock_try(t, p, (u32)old);
 		if (r != CALL_GONE)
@@ -204,6 +208,8 @@ static void unlock_changed(struct task *t, s64 old)
 		if (done) {
 			list_del(&heir->node);
 			heir->granted = true;
+		} else {
+			heir->again = true;
 		}
 		task_wake(heir->task);
 	}

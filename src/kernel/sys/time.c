@@ -191,6 +191,8 @@ long sys_clock_adjtime(struct task *t, struct call *c)
 
 /* ---- sleeping ---- */
 
+static long sleep_restart(struct task *t, struct call *c);
+
 /* scratch: where the remaining time goes (0: nowhere), whether the time is absolute. */
 static long sleep_step(struct task *t, struct call *c)
 {
@@ -214,6 +216,9 @@ static long sleep_step(struct task *t, struct call *c)
 		if (r < 0)
 			return r;
 	}
+	t->restart_block.fn = sleep_restart;
+	t->restart_block.deadline = c->deadline;
+	t->restart_block.arg[0] = c->scratch[0];
 	return -ERESTART_RESTARTBLOCK;
 }
 
@@ -230,11 +235,6 @@ static long sleep_until(struct task *t, struct call *c, u64 deadline, u64 remain
 	c->deadline = deadline;
 	c->scratch[0] = remaining;
 	c->scratch[1] = absolute;
-	if (!absolute) {
-		t->restart_block.fn = sleep_restart;
-		t->restart_block.deadline = deadline;
-		t->restart_block.arg[0] = remaining;
-	}
 	c->step = sleep_step;
 	return sleep_step(t, c);
 }

@@ -308,6 +308,7 @@ long sys_rt_sigreturn(struct task *t, struct call *c)
 		goto out;
 	task_set_blocked(t, uc.sigmask);
 	t->in_host_call = false;
+	t->restart_block.fn = NULL; /* a call that its handler interrupted is over */
 	/* Linux: other selectors load where they are valid (a 32-bit code segment) and fault where not. Here:
 	 * 32-bit code is not run, so all others fault. */
 	if (r < 0 || (uc.context.cs | 3) != USER_CS ||

@@ -71,8 +71,11 @@ void group_continue(struct thread_group *g)
 	g->stopped = g->stopping = false;
 	list_for_each (t, &g->threads, group_node) {
 		t->work &= ~TASK_WORK_STOP;
-		if (t->state == TASK_STOPPED)
-			task_kick(t);
+		if (t->state != TASK_STOPPED)
+			continue;
+		/* What came meanwhile has waited for this. */
+		signal_recalc(t);
+		task_kick(t);
 	}
 	if (was_stopped) {
 		g->continued = true;
