@@ -178,8 +178,12 @@ static int run_status(struct run *r, int failed)
 		cli_error("run", "%s", res->why[0] ? res->why : strerror(-failed));
 		return STATUS_FAILED;
 	}
+	if (!res->started && res->why[0]) {
+		cli_error("run", "%s", res->why);
+		return STATUS_FAILED;
+	}
 	if (!res->started) {
-		cli_error(r->config.path, "%s", res->why[0] ? res->why : strerror(-res->error));
+		cli_error(r->config.path, "%s", strerror(-res->error));
 		return res->error == -ENOENT || res->error == -ENOTDIR ? STATUS_NOT_FOUND
 								       : STATUS_NOT_EXECUTED;
 	}
