@@ -71,8 +71,9 @@ static int robust_death(u64 addr, u32 tid, int pi, int pending)
 		old = stub_cmpxchg((u32 *)addr, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 		if (old < 0)
 			return 0;
+		/* Linux: who waits for a word with an owner is handed it by the kernel's own record. Here: by this. */
 		if ((u32)old == value)
-			return !pi && (value & FUTEX_WAITERS);
+			return (value & FUTEX_WAITERS) != 0;
 		value = (u32)old;
 	}
 }
