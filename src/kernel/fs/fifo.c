@@ -71,6 +71,7 @@ int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct 
 	inode->pipe = pipe_alloc(k);
 	if (!inode->pipe)
 		goto put_inode;
+	((struct pipe *)inode->pipe)->nameless = true;
 	err = open_end(k, inode, O_RDONLY | flags, &rd);
 	if (err < 0) {
 		pipe_free(inode->pipe);
@@ -122,7 +123,7 @@ static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags
 	if (c->file)
 		return fifo_wait(t, c, out);
 	p = i->pipe;
-	if (mode == O_WRONLY && (flags & O_NONBLOCK) && (!p || !p->readers))
+	if (mode == O_WRONLY && (flags & O_NONBLOCK) && (!p || (!p->readers && !p->nameless)))
 		return -ENXIO;
 	if (!p) {
 		p = i->pipe = pipe_alloc(t->k);
@@ -137,7 +138,8 @@ static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags
 		}
 		return err;
 	}
-	if (mode == O_RDWR || (flags & O_NONBLOCK) || (mode == O_RDONLY ? p->writers : p->readers)) {
+	if (mode == O_RDWR || p->nameless || (flags & O_NONBLOCK) ||
+	    (mode == O_RDONLY ? p->writers : p->readers)) {
 		*out = f;
 		return 0;
 	}

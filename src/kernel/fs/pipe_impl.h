@@ -23,6 +23,7 @@ struct pipe {
 	unsigned slots, tail, used;
 	char *spare; /* owned, nullable: one page ready for the next write */
 	unsigned readers, writers;
+	bool nameless;                      /* pipe(2)'s: opens by /proc/PID/fd never wait */
 	u64 reader_opens, writer_opens;     /* ever, for blocking FIFO opens */
 	struct wait_queue rd_wait, wr_wait; /* readers wait on the first, writers on the second */
 };
