@@ -182,13 +182,17 @@ int fd_get_path(struct task *t, int fd, struct file **out)
 
 int fd_get(struct task *t, int fd, struct file **out)
 {
-	int err = fd_get_path(t, fd, out);
+	struct file *f;
+	int err = fd_get_path(t, fd, &f);
 
-	if (!err && (*out)->flags & FD_PATH) {
-		file_put(*out);
+	if (err)
+		return err;
+	if (f->flags & FD_PATH) {
+		file_put(f);
 		return -EBADF;
 	}
-	return err;
+	*out = f;
+	return 0;
 }
 
 int fd_close(struct task *t, int fd)
