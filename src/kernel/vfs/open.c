@@ -108,8 +108,8 @@ static long open_existing(struct task *t, struct call *c, const struct path *p, 
 
 	if (err)
 		return err;
-	/* FIFOs of the host are shown, not opened (ENXIO below). */
-	if (i->type == S_IFIFO && t->k->vfs->fifo_open && !(i->sb && i->sb->read_only))
+	/* FIFOs of the host are shown, not opened (ENXIO below); an inherited one opens by itself. */
+	if (i->type == S_IFIFO && !i->ops->open && t->k->vfs->fifo_open && !(i->sb && i->sb->read_only))
 		return t->k->vfs->fifo_open(t, c, i, flags, out);
 	err = vfs_open_path(t, p, flags, out);
 	if (!err && flags & O_TRUNC) {
