@@ -146,6 +146,8 @@ struct trap_ops {
 	void (*run)(struct trap_thread *thread, trap_done_fn *done, void *arg);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);
+	/* Whether a running thread sleeps in a host call of the stub: a hint, for /proc. */
+	bool (*blocked)(const struct trap_thread *thread);
 	/* Takes a running thread: an event of it follows soon (any event), or TRAP_DIED. May be called at any time. */
 	void (*interrupt)(struct trap_thread *thread);
 

@@ -162,6 +162,7 @@ static void enroll(struct task *t, struct task *child, const struct clone_reques
 			group_set_parent(g, from, t->tid);
 		t->k->stats.processes++;
 	} else {
+		g->threaded = true;
 		t->k->stats.threads++;
 	}
 	pid_bind(t->k, child);

@@ -25,6 +25,8 @@ static char state_letter(const struct task *t)
 		return 'T';
 	case TASK_DEAD:
 		return 'Z';
+	case TASK_RUNNING:
+		return t->thread && t->k->trap_ops->blocked(t->thread) ? 'S' : 'R';
 	default:
 		return 'R';
 	}

@@ -17,6 +17,7 @@ struct thread_group {
 	struct task *leader; /* a leader that exited stays as a zombie until its threads are gone */
 	struct list threads; /* struct task, by group_node; live ones and the zombie leader */
 	int nthreads;        /* live ones */
+	bool threaded;       /* there has been more than one */
 	struct thread_group *parent; /* NULL: husk itself is init (pid 1) */
 	struct list children;        /* struct thread_group, by sibling */
 	struct list sibling;

@@ -90,7 +90,7 @@ void task_times(struct task *t, u64 *utime, u64 *stime)
 	struct hostpid pid, tid;
 	u64 total, u = 0, s = 0;
 
-	if (t->group->nthreads == 1 && t->group->leader == t && !t->group->borrows_space) {
+	if (!t->group->threaded && !t->group->borrows_space) {
 		group_times(t->group, utime, stime);
 		return;
 	}

@@ -398,6 +398,11 @@ static void seccomp_park(struct trap_thread *thread)
 		store_seq(&th->slot->state, TURN_PARKED);
 }
 
+static bool seccomp_blocked(const struct trap_thread *thread)
+{
+	return read_once(sthread_of((struct trap_thread *)thread)->slot->in_host_call) != 0;
+}
+
 static void seccomp_interrupt(struct trap_thread *thread)
 {
 	thread_interrupt(sthread_of(thread));
@@ -462,6 +467,7 @@ const struct trap_ops trap_seccomp = {
 	.resume_call = seccomp_resume_call,
 	.run = seccomp_run,
 	.park = seccomp_park,
+	.blocked = seccomp_blocked,
 	.interrupt = seccomp_interrupt,
 	.op = seccomp_op,
 	.ops_pending = seccomp_ops_pending,
