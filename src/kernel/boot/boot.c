@@ -328,6 +328,7 @@ static void take_apart(struct sandbox *s)
 	if (k->trap)
 		task_shutdown(k);
 	helpers_stop(k);
+	signal_fini(k);
 	vfs_shutdown(k);
 	if (k->trap)
 		k->trap_ops->stop(k->trap);
