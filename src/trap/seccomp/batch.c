@@ -46,6 +46,7 @@ int batch_queue(struct sspace *s, const struct trap_op *op)
 			return -ENFILE;
 		}
 	}
+	e->number = ++s->log_number;
 	list_add_tail(&s->log, &e->node);
 	return 0;
 }
@@ -89,12 +90,22 @@ static bool ops_meet(const struct trap_op *a, const struct trap_op *b)
 	       ranges_meet(a->new_addr, a->new_len, b->new_addr, b->new_len);
 }
 
-/* Whether the log must wait for what @other is carrying out. */
-static bool log_meets(struct sspace *s, struct sthread *other)
+/* Whether some of the log is @th's to carry out. */
+static bool has_log(struct sthread *th)
+{
+	struct list *log = &th->space->log;
+
+	return !list_empty(log) && list_first(log, struct log_entry, node)->number <= th->log_mark;
+}
+
+/* Whether @th's part of the log must wait for what @other is carrying out. */
+static bool log_meets(struct sthread *th, struct sthread *other)
 {
 	struct log_entry *e, *c;
 
-	list_for_each(e, &s->log, node) {
+	list_for_each(e, &th->space->log, node) {
+		if (e->number > th->log_mark)
+			break;
 		if (other->with_fds && hostfd_valid(e->op.fd))
 			return true;
 		list_for_each(c, &other->carried, node)
@@ -104,13 +115,13 @@ static bool log_meets(struct sspace *s, struct sthread *other)
 	return false;
 }
 
-static bool must_wait(struct sthread *th, bool log)
+static bool must_wait(struct sthread *th)
 {
 	struct sspace *s = th->space;
 	struct sthread *other;
 	bool wait = false;
 
-	if (!log && th->answer != ANSWER_FORK)
+	if (!has_log(th) && th->answer != ANSWER_FORK)
 		return false;
 	list_for_each(other, &s->threads, node) {
 		if (other == th || !other->unacked)
@@ -119,7 +130,7 @@ static bool must_wait(struct sthread *th, bool log)
 			batch_acknowledge(other);
 			continue;
 		}
-		if (th->answer != ANSWER_FORK && !log_meets(s, other))
+		if (th->answer != ANSWER_FORK && !log_meets(th, other))
 			continue;
 		/* Ask to be told, then look once more: the stub does the reverse. */
 		store_seq(&other->slot->ack_wanted, 1);
@@ -186,7 +197,7 @@ static int take_log(struct sthread *th)
 	u32 nfds = 0, n = 0;
 
 	list_for_each(e, &s->log, node) {
-		if (n == MAX_LOG_OPS || nfds == HUSK_MAX_FDS)
+		if (n == MAX_LOG_OPS || nfds == HUSK_MAX_FDS || e->number > th->log_mark)
 			break;
 		if (hostfd_valid(e->op.fd))
 			fds[nfds++] = e->op.fd.fd;
@@ -237,20 +248,20 @@ static void launch(struct sthread *th)
 {
 	enum stub_answer answer = th->answer;
 	bool clone = answer == ANSWER_FORK || answer == ANSWER_THREAD;
-	bool work = !list_empty(&th->space->log) || (!clone && (th->ncopies || th->word));
+	bool work = has_log(th) || (!clone && (th->ncopies || th->word));
 
 	th->nops = 0;
 	th->partial = false;
 	batch_acknowledge(th);
 	if (work) {
-		int err = list_empty(&th->space->log) ? 0 : take_log(th);
+		int err = has_log(th) ? take_log(th) : 0;
 
 		if (err) {
 			/* Only a guest that does not receive what it is sent gets here. */
 			space_meddled(th->space);
 			return;
 		}
-		if (!list_empty(&th->space->log) || clone)
+		if (has_log(th) || clone)
 			th->partial = true;
 		else
 			take_copies(th);
@@ -269,13 +280,15 @@ static void launch(struct sthread *th)
 void batch_answer(struct sthread *th, enum stub_answer answer)
 {
 	struct sspace *s = th->space;
-	bool log = !list_empty(&s->log);
 
+	/* After a part of the log, or a failure in it, what is left is still the same thread's. */
+	if (!th->partial)
+		th->log_mark = s->log_number;
 	th->answer = answer;
 	th->base.held = false;
 	if (s->base.dead)
 		return;
-	if ((log && !list_empty(&s->waiting)) || must_wait(th, log)) {
+	if ((has_log(th) && !list_empty(&s->waiting)) || must_wait(th)) {
 		th->state = THREAD_WAITING;
 		list_add_tail(&s->waiting, &th->waiting_node);
 		return;
@@ -288,7 +301,7 @@ void batch_retry(struct sspace *s)
 	while (!list_empty(&s->waiting)) {
 		struct sthread *th = list_first(&s->waiting, struct sthread, waiting_node);
 
-		if (must_wait(th, !list_empty(&s->log)))
+		if (must_wait(th))
 			return;
 		list_del(&th->waiting_node);
 		launch(th);

@@ -32,6 +32,7 @@ enum thread_state {
 /* An operation in the log, or on its way with a batch. */
 struct log_entry {
 	struct list node;
+	u64 number;	   /* in the order of queueing */
 	struct trap_op op; /* fd is owned */
 };
 
@@ -48,6 +49,8 @@ struct sthread {
 	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
 	bool partial;		  /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base;	  /* as the host thread has them */
+
+	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
 
 	/* The batch in flight. */
 	u32 batch;
@@ -96,6 +99,7 @@ struct sspace {
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct list log; /* struct log_entry: queued operations */
+	u64 log_number;	 /* of the last one */
 	u32 batches;
 	int running;		/* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
