@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DENTRY_BUCKETS	 4096
+#define DENTRY_BUCKETS  4096
 #define DENTRIES_CACHED 1024
 
-struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino, void *priv)
+struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
+			void *priv)
 {
 	struct inode *i = calloc(1, sizeof *i);
 
@@ -64,7 +65,8 @@ static struct list *bucket(struct vfs *v, u32 hash)
 	return v->dentries ? &v->dentries[hash % DENTRY_BUCKETS] : NULL;
 }
 
-static void dentry_free(struct dentry *d)
+/* Frees @d: its parent, whose reference is the caller's now. */
+static struct dentry *dentry_free(struct dentry *d)
 {
 	struct dentry *parent = d->parent;
 
@@ -72,7 +74,7 @@ static void dentry_free(struct dentry *d)
 	inode_put(d->inode);
 	object_count(d->k, "dentry", -1);
 	free(d);
-	dentry_put(parent);
+	return parent;
 }
 
 static struct dentry *dentry_alloc(struct kernel *k, struct super *sb, struct inode *inode)
@@ -110,20 +112,28 @@ struct dentry *dentry_get(struct dentry *d)
 	return d;
 }
 
+/* Drops a reference, and those that fall with it: up the tree by a loop, for a guest's tree may be deep. */
+static void put_chain(struct dentry *d)
+{
+	while (d && !--d->refs) {
+		struct vfs *v = d->k->vfs;
+
+		if (d->parent && !d->unlinked && !list_empty(&d->hash_node) && !d->sb->no_cache) {
+			list_add_tail(&v->lru, &d->lru_node);
+			v->ncached++;
+			return;
+		}
+		d = dentry_free(d);
+	}
+}
+
 void dentry_put(struct dentry *d)
 {
-	struct vfs *v;
+	struct kernel *k = d ? d->k : NULL;
 
-	if (!d || --d->refs)
-		return;
-	v = d->k->vfs;
-	if (!d->parent || d->unlinked || list_empty(&d->hash_node) || d->sb->no_cache) {
-		dentry_free(d);
-		return;
-	}
-	list_add_tail(&v->lru, &d->lru_node);
-	v->ncached++;
-	dentries_shrink(d->k, DENTRIES_CACHED);
+	put_chain(d);
+	if (k && k->vfs->ncached > DENTRIES_CACHED)
+		dentries_shrink(k, DENTRIES_CACHED);
 }
 
 void dentries_shrink(struct kernel *k, int keep)
@@ -135,7 +145,7 @@ void dentries_shrink(struct kernel *k, int keep)
 
 		list_del(&d->lru_node);
 		v->ncached--;
-		dentry_free(d);
+		put_chain(dentry_free(d));
 	}
 }
 
@@ -174,11 +184,12 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 
 	if (!b)
 		return NULL;
-	list_for_each(d, b, hash_node) {
+	list_for_each (d, b, hash_node) {
 		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
 			continue;
 		/* A mount point stays, whatever becomes of what is below it. */
-		if (list_empty(&d->mounts) && dir->ops->revalidate && !dir->ops->revalidate(dir, name, len, d->inode)) {
+		if (list_empty(&d->mounts) && dir->ops->revalidate &&
+		    !dir->ops->revalidate(dir, name, len, d->inode)) {
 			dentry_drop(dentry_get(d), false);
 			dentry_put(d);
 			return NULL;
