@@ -25,7 +25,7 @@ run 'find' 'mkdir -p d/e; touch d/1 d/e/2; find d | sort; find d -type f -exec e
 run 'grep sed awk' 'sed -n "1,5s/:/|/gp" /etc/passwd; awk -F: "{s+=\$3} END {print s}" /etc/passwd; grep -c root /etc/group'
 run 'sort uniq cut' 'cut -d: -f7 /etc/passwd | sort | uniq -c'
 run 'md5sum sha' 'md5sum /etc/passwd; sha1sum /etc/passwd; sha256sum /etc/passwd; cksum /etc/group'
-run 'tar' 'mkdir t; seq 1 100 >t/a; cp /etc/passwd t/b; tar cf t.tar t; rm -r t; tar xf t.tar; md5sum t/*; tar tf t.tar'
+run 'tar' 'mkdir t; seq 1 100 >t/a; cp /etc/passwd t/b; tar cf t.tar t; rm -r t; tar xf t.tar; md5sum t/*; tar tf t.tar | sort'
 run 'gzip' 'seq 1 5000 | gzip | gunzip | md5sum; seq 1 5000 | gzip >x.gz; zcat x.gz | tail -n 2'
 run 'bzip2' 'seq 1 3000 | bzip2 | bunzip2 | md5sum'
 run 'dd od' 'dd if=/dev/zero bs=4096 count=64 2>/dev/null | od -c | head; printf "\\001\\377abc" | od -An -tx1; printf abc | hexdump -C'

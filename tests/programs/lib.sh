@@ -33,7 +33,7 @@ trap 'exit 143' TERM
 
 T=/tmp/husk-case.$$
 shell=/bin/sh
-seconds=60
+seconds=${SECONDS_LIMIT:-60}
 flags=
 cases=0 failed=0 skipped=0
 
@@ -60,7 +60,7 @@ native_run() {
 
 husk_run() {
 	# shellcheck disable=SC2086
-	"${lib_env[@]}" timeout -k 2 $((seconds + 10)) "$HUSK" run --time-limit "$seconds" $flags ${HUSK_FLAGS:-} -- \
+	"${lib_env[@]}" timeout -k 2 $((seconds + 5)) "$HUSK" run --time-limit "$seconds" $flags ${HUSK_FLAGS:-} -- \
 		"$shell" -c "mkdir -p '$T' && cd '$T' || exit 99; $1" \
 		>"$lib_out/$2.out" 2>"$lib_out/$2.err" </dev/null
 	lib_status=$?
