@@ -91,6 +91,7 @@ struct kernel {
 
 	struct thread_group *first; /* the program that husk was asked to run */
 	bool ended;                 /* the first program has ended: leave the loop */
+	bool stopping;              /* task_shutdown() has begun: no completion of the trap comes any more */
 	int exit_status;            /* of the first program, as wait4() gives it */
 	const char *reason;         /* why the sandbox ended: "exited", "signaled", "time_limit", ... */
 

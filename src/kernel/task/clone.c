@@ -263,7 +263,7 @@ static void order_drop(struct task *t, void *priv)
 		o->child->vfork_parent = NULL;
 		task_put(t);
 	}
-	if (o->finished)
+	if (o->finished || t->k->stopping)
 		order_free(o);
 	else
 		o->parent = NULL;

@@ -64,10 +64,13 @@ static void exec_drop(struct task *t, void *priv)
 
 	if (t->group->exec_task == t)
 		t->group->exec_task = NULL;
-	if (e->ordered && !e->finished)
+	if (e->ordered && !e->finished && !t->k->stopping) {
 		e->t = NULL; /* freed when the trap has answered */
-	else
-		exec_free(e);
+		return;
+	}
+	if (!e->finished)
+		e->thread = NULL;
+	exec_free(e);
 }
 
 static void space_ready(void *arg, long result)

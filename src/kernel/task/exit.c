@@ -85,7 +85,7 @@ static void release_ran(void *arg, long result)
 }
 
 /* The task goes on without waiting for the stub: its space is gone. */
-static void release_abandon(struct task *t)
+void mm_release_abandon(struct task *t)
 {
 	struct mm_release *r = t->release;
 
@@ -93,6 +93,9 @@ static void release_abandon(struct task *t)
 		return;
 	t->release = NULL;
 	r->t = NULL;
+	/* Else release_ran() frees it. */
+	if (t->k->stopping)
+		free(r);
 	task_put(t);
 }
 
@@ -317,7 +320,7 @@ void task_space_died(struct mm *mm, int signo)
 	while ((t = task_on_mm(k, mm))) {
 		task_get(t);
 		group_exit(t->group, signo);
-		release_abandon(t);
+		mm_release_abandon(t);
 		if (!t->ending)
 			task_end_begin(t, t->group->exit_code);
 		task_ended(t);

@@ -64,6 +64,8 @@ void group_reap(struct thread_group *g);
 /* Robust list and clear_child_tid of a task that leaves its mm: then() is called, at once or when the stub
  * has done it. Afterwards the task has neither. */
 void mm_release(struct task *t, void (*then)(struct task *t));
+/* Forgets last work that is still under way: the space is dead, or husk ends. */
+void mm_release_abandon(struct task *t);
 /* The parent of a vfork child may go on. */
 void vfork_done(struct task *t);
 /* execve: makes every other thread of the group end. True when none is left. */

@@ -129,6 +129,7 @@ static void task_discard(struct task *t)
 	t->ending = true;
 	t->state = TASK_DEAD;
 	call_end(t);
+	mm_release_abandon(t);
 	vfork_done(t);
 	list_del(&t->run_node);
 	sigpending_flush(&t->pending);
@@ -146,6 +147,7 @@ void task_shutdown(struct kernel *k)
 
 	if (!k->pids)
 		return;
+	k->stopping = true;
 	while ((g = group_next(k, 0))) {
 		struct task *leader = g->leader, *t, *tmp;
 
