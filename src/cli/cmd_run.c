@@ -162,7 +162,7 @@ static int run_configure(struct run *r, char **argv)
 	c->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");
 	r->launch.root = o->root;
 	r->launch.no_landlock = developer_option("HUSK_NO_LANDLOCK");
-	r->launch.no_filter = !developer_option("HUSK_FILTER");
+	r->launch.no_filter = developer_option("HUSK_NO_FILTER");
 	r->launch.filter_kills = developer_option("HUSK_FILTER_KILLS");
 	c->confine = launch_confine;
 	c->confine_arg = &r->launch;
