@@ -200,18 +200,19 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;
 	event->space = &th->space->base;
-	th->nin = 0;
 	if (kind == EVENT_DONE) {
 		if (was_interrupted && th->partial)
 			th->interrupt_wanted = true;
 		return read_done(th, cloning, event);
 	}
+	th->nin = 0;
 	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial || !read_regs(th)) {
 		space_meddled(th->space);
 		return false;
 	}
 	batch_acknowledge(th);
 	batch_retry(th->space);
+	th->nin = 0;
 	switch (kind) {
 	case EVENT_CALL:
 		event->type = TRAP_CALL;
