@@ -22,6 +22,7 @@
 struct pi_call {
 	struct futex_pi wait; /* queued while the lock is waited for */
 	u64 addr;
+	bool look;       /* the change changes nothing: it looks */
 	bool try, fresh; /* fresh: the word is to be looked at anew */
 	struct futex_change *change;
 	u32 expected;          /* the word's value that the change builds on */
@@ -117,7 +118,8 @@ static void lock_changed(struct task *t, s64 old)
 		call_finish(t, 0); /* an unlock was faster and gave it to us */
 	} else if (p->wait.giver) {
 		task_run(t);
-	} else if ((u32)old != p->expected) {
+	} else if (p->look || (u32)old != p->expected) {
+		p->look = false;
 		r = lock_try(t, p, (u32)old);
 		if (r != CALL_GONE)
 			call_finish(t, r);
@@ -138,12 +140,19 @@ static long lock_step(struct task *t, struct call *c)
 		return 0;
 	if (p->wait.giver)
 		return CALL_PARK; /* it is being given to us: nothing may come between */
-	if (p->fresh || p->wait.again) {
+	if (p->fresh) {
 		r = user_get(t, &old, p->addr);
 		if (r < 0)
 			return r;
-		p->fresh = p->wait.again = false;
+		p->fresh = false;
 		return lock_try(t, p, old);
+	}
+	if (p->wait.again) {
+		/* Not by user_get(), which may know the word as it was when the call began. */
+		p->wait.again = false;
+		p->look = true;
+		r = futex_change(t, p->addr, 0, 0, lock_changed, &p->change);
+		return r < 0 ? r : CALL_GONE;
 	}
 	r = call_wait(t);
 	if (r == CALL_PARK || r == -ETIMEDOUT)
