@@ -84,6 +84,8 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 	if (!(write ? f->ops->write : f->ops->read))
 		return -EINVAL;
 	skip_done(u, c->done);
+	if (pos)
+		*pos += c->done;
 	/* What an operation took from @u before it failed does not count: only what it says that it moved. */
 	done = c->done;
 	for (;;) {

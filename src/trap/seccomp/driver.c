@@ -86,6 +86,8 @@ static int open_descriptors(struct strap *t)
 	return 0;
 }
 
+static void space_forked(void *arg, long result);
+
 static void seccomp_stop(struct trap *trap)
 {
 	struct strap *t = strap_of(trap);
@@ -105,12 +107,16 @@ static void seccomp_stop(struct trap *trap)
 		struct order *o = list_first(&t->orders, struct order, node);
 
 		list_del(&o->node);
+		if (o->done == space_forked)
+			free(o->arg);
 		free(o);
 	}
 	while (!list_empty(&t->completions)) {
 		struct completion *c = list_first(&t->completions, struct completion, node);
 
 		list_del(&c->node);
+		if (c->done == space_forked)
+			free(c->arg);
 		free(c);
 	}
 	while (!list_empty(&t->spaces)) {
