@@ -124,12 +124,14 @@ def tick(s, f):
 signal.signal(signal.SIGALRM, tick)
 while n < 3: signal.pause()
 print(n); t = time.monotonic(); signal.signal(signal.SIGALRM, lambda s, f: None); signal.alarm(1); time.sleep(1.2); print(time.monotonic() - t >= 1.2)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2}) # before threads: one that ends would take it
 def boom(s, f): raise KeyboardInterrupt
 signal.signal(signal.SIGINT, boom)
 try:
-    threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)).start(); time.sleep(5)
+    tm = threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGINT)); tm.start(); time.sleep(5)
 except KeyboardInterrupt: print("interrupted")
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2}); os.kill(os.getpid(), signal.SIGUSR2); print(signal.sigpending(), signal.sigwait({signal.SIGUSR2}), signal.sigtimedwait({signal.SIGUSR2}, 0.01))
+tm.join()
+os.kill(os.getpid(), signal.SIGUSR2); print(signal.sigpending(), signal.sigwait({signal.SIGUSR2}), signal.sigtimedwait({signal.SIGUSR2}, 0.01))
 signal.signal(signal.SIGCHLD, lambda s, f: got.append("chld"))
 if not os.fork(): os._exit(0)
 os.wait(); print(got); signal.signal(signal.SIGTERM, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGTERM)'
