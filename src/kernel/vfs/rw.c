@@ -77,7 +77,6 @@ static void skip_done(struct uio *u, size_t done)
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
 	u64 *at = pos ? pos : &f->pos;
-	bool regular = f->inode && f->inode->type == S_IFREG;
 	size_t done;
 	long n;
 
@@ -93,11 +92,11 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 		if (n > 0)
 			done += (size_t)n;
 		/* A write goes on until all is written; a read, once it has something, is done. */
-		if (n > 0 && write && u->left && !regular)
+		if (n > 0 && write && u->left)
 			continue;
 		break;
 	}
-	if (n == CALL_FETCH && (!regular || done == c->done)) {
+	if (n == CALL_FETCH) {
 		c->done = done; /* the handler runs again for the rest */
 		return n;
 	}
