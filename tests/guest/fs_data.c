@@ -172,13 +172,17 @@ static void big(void)
 /* A small file that is mapped, and one that is unlinked while mapped. */
 static void small_maps(void)
 {
+	char *map, link[64], path[128];
 	int fd = fresh("m");
-	char *map;
+	ssize_t n;
 
 	CHECK_EQ(write(fd, "hello", 5), 5);
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(map != MAP_FAILED && !strcmp(map, "hello"));
 	CHECK_EQ(unlink("m"), 0);
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof path - 1);
+	CHECK(n > 12 && !memcmp(path + n - 12, "/m (deleted)", 12));
 	CHECK_EQ(pwrite(fd, "J", 1, 0), 1);
 	CHECK_EQ(map[0], 'J');
 	close(fd);

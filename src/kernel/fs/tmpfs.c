@@ -560,7 +560,7 @@ static const struct file_ops dir_file_ops = {
 
 static int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	const struct file_ops *ops = i->type == S_IFDIR ? &dir_file_ops : &tmpfs_file_ops;
+	const struct file_ops *ops = i->type == S_IFDIR ? &dir_file_ops : tnode(i)->name ? &tmpfs_memfd_ops : &tmpfs_file_ops;
 	int err = file_new(i->k, ops, flags, inode_get(i), NULL, out);
 
 	if (err)
@@ -672,7 +672,7 @@ int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct 
 	if (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL))
 		n->seals = flags & MFD_NOEXEC_SEAL ? F_SEAL_EXEC : 0;
 	if (n->name)
-		err = file_new(k, &tmpfs_file_ops, O_RDWR | O_LARGEFILE, i, NULL, out);
+		err = file_new(k, &tmpfs_memfd_ops, O_RDWR | O_LARGEFILE, i, NULL, out);
 	else
 		err = -ENOMEM;
 	if (err)

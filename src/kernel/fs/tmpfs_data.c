@@ -450,13 +450,9 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "/memfd:%s (deleted)", n->name ? n->name : "");
 }
 
-const struct file_ops tmpfs_file_ops = {
-	.read = file_read,
-	.write = file_write,
-	.seek = file_seek,
-	.mmap = file_mmap,
-	.fsync = file_fsync,
-	.fallocate = file_fallocate,
-	.fcntl = file_fcntl,
-	.link_name = memfd_link_name,
-};
+#define COMMON_OPS                                                                                                     \
+	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .fsync = file_fsync,             \
+	.fallocate = file_fallocate, .fcntl = file_fcntl
+
+const struct file_ops tmpfs_file_ops = {COMMON_OPS};
+const struct file_ops tmpfs_memfd_ops = {COMMON_OPS, .link_name = memfd_link_name};

@@ -62,7 +62,7 @@ struct timespec tmpfs_now(void);
 void tnode_changed(struct tnode *n);
 
 /* tmpfs_data.c */
-extern const struct file_ops tmpfs_file_ops;
+extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
 int tnode_resize(struct tnode *n, s64 size);
 void tnode_free_data(struct tnode *n);
 /* Bytes that the data takes. */
