@@ -205,7 +205,6 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 			th->interrupt_wanted = true;
 		return read_done(th, cloning, event);
 	}
-	th->nin = 0;
 	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial || !read_regs(th)) {
 		space_meddled(th->space);
 		return false;
