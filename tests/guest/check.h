@@ -2,9 +2,9 @@
 /*
  * How guest tests say what holds: CHECK(expr), CHECK_EQ(a, b), CHECK_ERRNO(call, EINVAL), CHECK_OK(call).
  *
- * A test prints a line for each check that fails and ends with `return check_done();`: 0 when all held, else 1.
- * `check_skip("reason")` ends it with 77. Checks may be used in any thread and in forked children (a child reports its
- * failures by its exit status: `_exit(check_failed())`).
+ * A test prints a line for each check that fails and ends with `return check_done();`: 0 when all held,
+ * else 1. `check_skip("reason")` ends it with 77. Checks may be used in any thread and in forked children (a
+ * child reports its failures by its exit status: `_exit(check_failed())`).
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -20,8 +20,8 @@
 static atomic_int check_count_, check_failures_;
 
 /* One write, so that lines of several processes don't mix and nothing is lost by _exit(). */
-__attribute__((format(printf, 4, 5), unused)) static void check_report_(const char *file, int line, const char *expr,
-									 const char *format, ...)
+__attribute__((format(printf, 4, 5), unused)) static void
+check_report_(const char *file, int line, const char *expr, const char *format, ...)
 {
 	char text[1024];
 	const char *base = strrchr(file, '/');
@@ -43,61 +43,63 @@ __attribute__((format(printf, 4, 5), unused)) static void check_report_(const ch
 }
 
 /* @expr holds. */
-#define CHECK(expr)                                                                                                    \
-	do {                                                                                                           \
-		check_count_++;                                                                                        \
-		if (!(expr)) {                                                                                         \
-			check_failures_++;                                                                             \
-			check_report_(__FILE__, __LINE__, #expr, " (errno %d)", errno);                                \
-		}                                                                                                      \
+#define CHECK(expr)                                                                     \
+	do {                                                                            \
+		check_count_++;                                                         \
+		if (!(expr)) {                                                          \
+			check_failures_++;                                              \
+			check_report_(__FILE__, __LINE__, #expr, " (errno %d)", errno); \
+		}                                                                       \
 	} while (0)
 
 /* Both integers are equal. */
-#define CHECK_EQ(a, b)                                                                                                 \
-	do {                                                                                                           \
-		long long check_a_ = (long long)(a), check_b_ = (long long)(b);                                        \
-		check_count_++;                                                                                        \
-		if (check_a_ != check_b_) {                                                                            \
-			check_failures_++;                                                                             \
-			check_report_(__FILE__, __LINE__, #a " == " #b, ": %lld (%#llx), not %lld (%#llx); errno %d",  \
-				      check_a_, check_a_, check_b_, check_b_, errno);                                  \
-		}                                                                                                      \
+#define CHECK_EQ(a, b)                                                                                  \
+	do {                                                                                            \
+		long long check_a_ = (long long)(a), check_b_ = (long long)(b);                         \
+		check_count_++;                                                                         \
+		if (check_a_ != check_b_) {                                                             \
+			check_failures_++;                                                              \
+			check_report_(__FILE__, __LINE__, #a " == " #b,                                 \
+				      ": %lld (%#llx), not %lld (%#llx); errno %d", check_a_, check_a_, \
+				      check_b_, check_b_, errno);                                       \
+		}                                                                                       \
 	} while (0)
 
 /* @call returns -1 (or NULL's like: MAP_FAILED) and sets errno to @err. */
-#define CHECK_ERRNO(call, err)                                                                                         \
-	do {                                                                                                           \
-		long check_r_;                                                                                         \
-		errno = 0;                                                                                             \
-		check_r_ = (long)(call);                                                                               \
-		check_count_++;                                                                                        \
-		if (check_r_ != -1 || errno != (err)) {                                                                \
-			check_failures_++;                                                                             \
-			check_report_(__FILE__, __LINE__, #call, ": %ld, errno %d (%s), not " #err, check_r_, errno,   \
-				      strerror(errno));                                                                \
-		}                                                                                                      \
+#define CHECK_ERRNO(call, err)                                                                      \
+	do {                                                                                        \
+		long check_r_;                                                                      \
+		errno = 0;                                                                          \
+		check_r_ = (long)(call);                                                            \
+		check_count_++;                                                                     \
+		if (check_r_ != -1 || errno != (err)) {                                             \
+			check_failures_++;                                                          \
+			check_report_(__FILE__, __LINE__, #call, ": %ld, errno %d (%s), not " #err, \
+				      check_r_, errno, strerror(errno));                            \
+		}                                                                                   \
 	} while (0)
 
 /* @call does not return -1. */
-#define CHECK_OK(call)                                                                                                 \
-	do {                                                                                                           \
-		errno = 0;                                                                                             \
-		check_count_++;                                                                                        \
-		if ((long)(call) == -1) {                                                                              \
-			check_failures_++;                                                                             \
-			check_report_(__FILE__, __LINE__, #call, ": errno %d (%s)", errno, strerror(errno));           \
-		}                                                                                                      \
+#define CHECK_OK(call)                                                                                       \
+	do {                                                                                                 \
+		errno = 0;                                                                                   \
+		check_count_++;                                                                              \
+		if ((long)(call) == -1) {                                                                    \
+			check_failures_++;                                                                   \
+			check_report_(__FILE__, __LINE__, #call, ": errno %d (%s)", errno, strerror(errno)); \
+		}                                                                                            \
 	} while (0)
 
 /* Both strings are equal. */
-#define CHECK_STR(a, b)                                                                                                \
-	do {                                                                                                           \
-		const char *check_a_ = (a), *check_b_ = (b);                                                           \
-		check_count_++;                                                                                        \
-		if (strcmp(check_a_, check_b_)) {                                                                      \
-			check_failures_++;                                                                             \
-			check_report_(__FILE__, __LINE__, #a " is " #b, ": \"%s\", not \"%s\"", check_a_, check_b_);   \
-		}                                                                                                      \
+#define CHECK_STR(a, b)                                                                                   \
+	do {                                                                                              \
+		const char *check_a_ = (a), *check_b_ = (b);                                              \
+		check_count_++;                                                                           \
+		if (strcmp(check_a_, check_b_)) {                                                         \
+			check_failures_++;                                                                \
+			check_report_(__FILE__, __LINE__, #a " is " #b, ": \"%s\", not \"%s\"", check_a_, \
+				      check_b_);                                                          \
+		}                                                                                         \
 	} while (0)
 
 /* 1 when a check has failed in this process (or before it was forked), else 0. */
