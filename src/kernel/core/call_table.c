@@ -28,9 +28,8 @@
 #define CALL_HANDLER_REFUSED(e) HANDLER_NULL
 #define APPLY(macro, name)      macro(name)
 
-/* Weak: a line whose handler has not been written answers ENOSYS (tools/missing-handlers lists them). */
-#define CALL(nr, name, support, shape, args, note) \
-	long sys_##name(struct task *t, struct call *c) __attribute__((weak));
+/* The handlers, each in its family's file in sys/; the linker misses one that a line promises. */
+#define CALL(nr, name, support, shape, args, note) long sys_##name(struct task *t, struct call *c);
 #include "abi/syscalls.tbl"
 #undef CALL
 
