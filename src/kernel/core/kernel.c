@@ -129,7 +129,8 @@ static bool serve(struct kernel *k)
 		if (!list_empty(&k->runnable))
 			run_woken(k);
 	}
-	while (!k->ended && !list_empty(&k->runnable)) {
+	/* One round: tasks that wake each other, or themselves, must not shut out timers and the host. */
+	if (!k->ended && !list_empty(&k->runnable)) {
 		run_woken(k);
 		any = true;
 	}
