@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/bug.h"
 #include "channel/channel.h"
@@ -193,6 +194,13 @@ static void rule_arch_prctl(struct builder *b)
 	ret(b, SECCOMP_RET_ALLOW);
 }
 
+/* No CPU clocks: those of other host processes are none of a guest's business. */
+static void rule_clock_gettime(struct builder *b)
+{
+	require_arg(b, 0, CLOCK_MONOTONIC);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
 static void rule_fork(struct builder *b)
 {
 	require_arg(b, 0, STUB_FORK_FLAGS);
@@ -267,7 +275,7 @@ static const struct {
 	{STUB_HOST_RECVMSG_IP, SYS_recvmsg, rule_recvmsg},
 	{STUB_HOST_CLOSE_IP, SYS_close, rule_close},
 	{STUB_RETURN_IP, SYS_rt_sigreturn, rule_allow},
-	{STUB_HOST_CLOCK_GETTIME_IP, SYS_clock_gettime, rule_allow},
+	{STUB_HOST_CLOCK_GETTIME_IP, SYS_clock_gettime, rule_clock_gettime},
 	{STUB_HOST_ARCH_PRCTL_IP, SYS_arch_prctl, rule_arch_prctl},
 	{STUB_FORK_CLONE_IP, SYS_clone, rule_fork},
 	{STUB_FORK_PRCTL_IP, SYS_prctl, rule_death_signal},

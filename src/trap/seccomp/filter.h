@@ -7,7 +7,7 @@
 
 #include "base/types.h"
 
-#define STUB_FILTER_MAX 400
+#define STUB_FILTER_MAX 420
 
 /* Writes the program into @out (STUB_FILTER_MAX instructions) and returns its length. @gated: clones ask the kernel
  * by user notification; else they are allowed. */
