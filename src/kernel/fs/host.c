@@ -191,6 +191,28 @@ static const struct inode_ops *ops_of(u32 type)
 	}
 }
 
+/* A known node was found by @fd, @name in @parent. Where its descriptor was dropped, the name it had may be gone, so
+ * the new one is noted; not for directories, whose chain of parents must stay one. *fd is taken over if there is none. */
+static void reach_by(struct hnode *h, struct hostfd *fd, struct inode *parent, const char *name)
+{
+	struct inode *old = h->parent;
+	char *text;
+
+	if (hostfd_valid(h->fd))
+		return;
+	if (h->inode->type != S_IFDIR && (old != parent || strcmp(h->name, name))) {
+		text = strdup(name);
+		if (!text)
+			return;
+		free(h->name);
+		h->name = text;
+		h->parent = inode_get(parent);
+		inode_put(old);
+	}
+	keep_open(h, *fd);
+	*fd = HOSTFD_NONE;
+}
+
 /* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
  * already. */
 static int get_node(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
@@ -206,6 +228,7 @@ static int get_node(struct hostfs *fs, struct hostfd *fd, struct inode *parent, 
 	b = bucket(fs, st.dev, st.ino);
 	list_for_each (h, b, hash_node) {
 		if (h->dev == st.dev && h->ino == st.ino && h->inode->type == (st.mode & S_IFMT)) {
+			reach_by(h, fd, parent, name);
 			*out = inode_get(h->inode);
 			goto found;
 		}
@@ -365,7 +388,7 @@ static s64 host_seek(struct file *f, s64 offset, int whence)
 
 	if (whence == SEEK_CUR) {
 		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
-			return -EOVERFLOW;
+			return -EINVAL;
 	} else if (whence != SEEK_SET) {
 		pos = lseek(h->fd.fd, offset, whence);
 		if (pos < 0)

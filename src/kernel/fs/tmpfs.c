@@ -292,16 +292,15 @@ static int new_below(struct inode *dir, u32 mode, const struct cred *cred, struc
 /* Names the new @i in @dir: one reference for the name, one for the caller. */
 static int name_new(struct inode *dir, const char *name, size_t len, struct inode *i, struct inode **out)
 {
-	int err = find(tnode(dir), name, len) ? -EEXIST : enter(tnode(dir), name, len, inode_get(i));
+	int err = find(tnode(dir), name, len) ? -EEXIST : enter(tnode(dir), name, len, i);
 
 	if (err) {
-		inode_put(i);
 		inode_put(i);
 		return err;
 	}
 	if (i->type == S_IFDIR)
 		tnode(dir)->nlink++;
-	*out = i;
+	*out = inode_get(i);
 	return 0;
 }
 
@@ -333,14 +332,14 @@ static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const 
 	return name_new(dir, name, len, i, out);
 }
 
-static int tmpfs_tmpfile(struct inode *dir, u32 mode, const struct cred *cred, struct inode **out)
+static int tmpfs_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
 {
 	int err = new_below(dir, mode, cred, out);
 
 	if (err)
 		return err;
 	tnode(*out)->nlink = 0;
-	tnode(*out)->linkable = true;
+	tnode(*out)->linkable = linkable;
 	return 0;
 }
 

@@ -315,11 +315,11 @@ static s64 file_seek(struct file *f, s64 offset, int whence)
 		break;
 	case SEEK_CUR:
 		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_END:
 		if (__builtin_add_overflow(offset, n->size, &pos))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case SEEK_DATA:
 	case SEEK_HOLE:

@@ -85,7 +85,8 @@ struct inode_ops {
 	/* @flags: RENAME_NOREPLACE is checked by the vfs; RENAME_EXCHANGE swaps. @over: what the new name is, nullable. */
 	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
 		      const char *new_name, size_t new_len, struct inode *over, u32 flags);
-	int (*tmpfile)(struct inode *dir, u32 mode, const struct cred *cred, struct inode **out); /* O_TMPFILE */
+	/* O_TMPFILE: without a name; @linkable: link() may give it one (no O_EXCL). */
+	int (*tmpfile)(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out);
 	/* The target, up to @size bytes, not terminated: its length. */
 	long (*readlink)(struct inode *i, char *buf, size_t size);
 	/* A link that leads to a place, not to a text (/proc/self/fd/N): a path, references for the caller. NULL: text. */

@@ -198,7 +198,8 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 		return err;
 	if (!dir->ops->tmpfile)
 		return -EOPNOTSUPP;
-	err = dir->ops->tmpfile(dir, S_IFREG | (mode & 07777 & ~w->task->fs->umask), w->task->cred, &made);
+	err = dir->ops->tmpfile(dir, S_IFREG | (mode & 07777 & ~w->task->fs->umask), !(flags & O_EXCL), w->task->cred,
+				&made);
 	if (err)
 		return err;
 	p.dentry = dentry_make(w->cur.dentry, "#tmpfile", 8, made);
