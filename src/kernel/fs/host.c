@@ -191,26 +191,22 @@ static const struct inode_ops *ops_of(u32 type)
 	}
 }
 
-/* A known node was found by @fd, @name in @parent. Where its descriptor was dropped, the name it had may be gone, so
- * the new one is noted; not for directories, whose chain of parents must stay one. *fd is taken over if there is none. */
-static void reach_by(struct hnode *h, struct hostfd *fd, struct inode *parent, const char *name)
+/* A known node was found as @name in @parent. The name it had may be gone, so the new one is noted while its descriptor
+ * is dropped; not for directories, whose chain of parents must stay one. */
+static void note_name(struct hnode *h, struct inode *parent, const char *name)
 {
 	struct inode *old = h->parent;
 	char *text;
 
-	if (hostfd_valid(h->fd))
+	if (hostfd_valid(h->fd) || h->inode->type == S_IFDIR || (old == parent && !strcmp(h->name, name)))
 		return;
-	if (h->inode->type != S_IFDIR && (old != parent || strcmp(h->name, name))) {
-		text = strdup(name);
-		if (!text)
-			return;
-		free(h->name);
-		h->name = text;
-		h->parent = inode_get(parent);
-		inode_put(old);
-	}
-	keep_open(h, *fd);
-	*fd = HOSTFD_NONE;
+	text = strdup(name);
+	if (!text)
+		return;
+	free(h->name);
+	h->name = text;
+	h->parent = inode_get(parent);
+	inode_put(old);
 }
 
 /* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
@@ -228,7 +224,11 @@ static int get_node(struct hostfs *fs, struct hostfd *fd, struct inode *parent, 
 	b = bucket(fs, st.dev, st.ino);
 	list_for_each (h, b, hash_node) {
 		if (h->dev == st.dev && h->ino == st.ino && h->inode->type == (st.mode & S_IFMT)) {
-			reach_by(h, fd, parent, name);
+			note_name(h, parent, name);
+			if (!hostfd_valid(h->fd)) {
+				keep_open(h, *fd);
+				*fd = HOSTFD_NONE;
+			}
 			*out = inode_get(h->inode);
 			goto found;
 		}
@@ -319,20 +319,25 @@ static bool host_revalidate(struct inode *dir, const char *name, size_t len, str
 	struct hostfd fd;
 	char text[256];
 	struct stat st;
+	bool known;
 
 	/* A mount point that only the mount made (vfs/mount.c) is no node of ours. */
 	if (i->ops->getattr != host_getattr)
 		return true;
 	h = hnode(i);
-	if (now(d->fs) - h->checked_ns <= BELIEVE_NS)
-		return true;
 	memcpy(text, name, len);
 	text[len] = 0;
+	/* What is believed is one name of the file; its other hard links are looked at each time. */
+	known = h->parent == dir && !strcmp(h->name, text);
+	if (known && now(d->fs) - h->checked_ns <= BELIEVE_NS)
+		return true;
 	if (node_fd(d, &fd) || fstatat(fd.fd, text, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
 		return false;
 	if (st.st_dev != h->dev || st.st_ino != h->ino || (st.st_mode & S_IFMT) != i->type)
 		return false;
-	h->checked_ns = now(d->fs);
+	note_name(h, dir, text);
+	if (known)
+		h->checked_ns = now(d->fs);
 	return true;
 }
 
