@@ -48,7 +48,7 @@ static u64 measure_cycles_per_us(void)
 
 	do
 		ns = now_ns() - start_ns;
-	while (ns < 200000);
+	while (ns < 20000);
 	return (__rdtsc() - start) * 1000 / ns;
 }
 
@@ -92,17 +92,27 @@ static void seccomp_stop(struct trap *trap)
 {
 	struct strap *t = strap_of(trap);
 	struct sspace *s;
-	int status;
+	int status, pid;
 
 	if (!t)
 		return;
+	/* The zygote's process group is all guest processes, those of a clone on its way too; an unreaped zygote keeps
+	 * the number from being used again. */
+	if (t->zygote && t->zygote->pid)
+		kill(-t->zygote->pid, SIGKILL);
 	list_for_each(s, &t->spaces, node)
 		if (s->pid)
 			kill(s->pid, SIGKILL);
-	/* Also what a guest may have cloned behind our back: all our children are guest processes. */
-	kill_strays(t);
-	while (waitpid(-1, &status, 0) > 0)
-		;
+	list_for_each(s, &t->spaces, node)
+		if (s->pid)
+			waitpid(s->pid, &status, 0);
+	/* Who is left has no parent that could clone any more. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) >= 0) {
+		if (pid)
+			continue;
+		kill_strays(t);
+		waitpid(-1, &status, 0);
+	}
 	while (!list_empty(&t->orders)) {
 		struct order *o = list_first(&t->orders, struct order, node);
 
@@ -123,6 +133,11 @@ static void seccomp_stop(struct trap *trap)
 		s = list_first(&t->spaces, struct sspace, node);
 		s->recycle = false;
 		space_free(s);
+	}
+	if (t->prepared.region) {
+		close(t->prepared.socket);
+		close(t->prepared.guest_socket);
+		region_unref(t, t->prepared.region, false);
 	}
 	while (!list_empty(&t->regions)) {
 		struct region *r = list_first(&t->regions, struct region, node);
@@ -417,6 +432,7 @@ static void seccomp_interrupt(struct trap_thread *thread)
 static u64 seccomp_spin_ns(struct trap *trap)
 {
 	order_spare(strap_of(trap));
+	space_prepare(strap_of(trap));
 	return event_spin_ns(trap);
 }
 

@@ -21,6 +21,7 @@
 
 #define SPIN_NS		 50000 /* while a CPU is free */
 #define SPIN_OVERLOAD_NS 5000
+#define SPIN_CLONE_NS	 300000 /* while a clone is on its way: its copying of an address space takes that long */
 #define UCONTEXT_SIZE	 304 /* up to and with the signal mask */
 #define WATCHDOG_NS	 20000000
 #define WATCHDOG_TICKS	 50 /* CPU time that a thread may use before it answers an interrupt: 0.5 s */
@@ -325,9 +326,11 @@ u64 event_spin_ns(struct trap *trap)
 	struct sthread *th;
 	u64 ns = t->running < t->ncpus ? SPIN_NS : SPIN_OVERLOAD_NS;
 
+	if (!list_empty(&t->orders) && t->running < t->ncpus)
+		ns = SPIN_CLONE_NS;
 	if (t->ncpus < 2 || (!t->running && list_empty(&t->orders)))
 		ns = 0;
-	t->kpage->spin_cycles = t->ncpus < 2 ? 0 : (ns ? ns : SPIN_NS) * t->cycles_per_us / 1000;
+	t->kpage->spin_cycles = t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
 	if (!ns)
 		return 0;
 	list_for_each(s, &t->spaces, node) {

@@ -146,6 +146,10 @@ struct strap {
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
 	bool gate, sync_wakeup, watching;
+	struct prepared {
+		struct region *region; /* NULL: none is ready */
+		int socket, guest_socket;
+	} prepared; /* made ahead of the next clone, while there was nothing else to do */
 	size_t xstate_size;
 	u64 xfeatures;
 	u8 xstate_init[4096]; /* vector state of a fresh program */
@@ -179,6 +183,7 @@ int zygote_start(struct strap *t, char *why, size_t size);
 
 /* space.c */
 int space_alloc(struct strap *t, struct sspace **out);
+void space_prepare(struct strap *t); /* makes the next space's descriptors and pages ahead of need */
 struct sthread *thread_alloc(struct sspace *s, u32 index);
 u32 thread_free_index(struct sspace *s); /* 0: none */
 void thread_free(struct sthread *th);

@@ -100,22 +100,52 @@ void region_unref(struct strap *t, struct region *r, bool recycle)
 
 /* ---- spaces and threads ---- */
 
+/* What a new space needs of the host: 0 or -errno. The pages that its first thread will use are touched here, off the
+ * path of a waiting clone. */
+static int prepare(struct strap *t)
+{
+	struct prepared *p = &t->prepared;
+	struct region *r = NULL;
+	int pair[2], err = region_new(t, &r);
+
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err = -errno;
+		region_unref(t, r, true);
+		return err;
+	}
+	memset(r->base, 0, sizeof(struct region_header));
+	memset(r->base + HUSK_SLOT_SIZE, 0, sizeof(struct slot));
+	memset(r->base + HUSK_SLOT_SIZE + HUSK_IN_OFFSET - PAGE_SIZE, 0, PAGE_SIZE);
+	memset(r->base + HUSK_SLOT_SIZE + HUSK_STACK_TOP - PAGE_SIZE, 0, PAGE_SIZE);
+	p->region = r;
+	p->socket = pair[0];
+	p->guest_socket = pair[1];
+	return 0;
+}
+
+void space_prepare(struct strap *t)
+{
+	if (!t->prepared.region)
+		prepare(t);
+}
+
 int space_alloc(struct strap *t, struct sspace **out)
 {
 	struct sspace *s = calloc(1, sizeof *s);
-	int pair[2], err;
+	int err = 0;
 
 	if (!s)
 		return -ENOMEM;
-	err = region_new(t, &s->region);
+	if (!t->prepared.region)
+		err = prepare(t);
 	if (err)
 		goto free_space;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err = -errno;
-		goto free_region;
-	}
-	s->socket = pair[0];
-	s->guest_socket = pair[1];
+	s->region = t->prepared.region;
+	s->socket = t->prepared.socket;
+	s->guest_socket = t->prepared.guest_socket;
+	t->prepared.region = NULL;
 	s->base.trap = (struct trap *)t;
 	s->trap = t;
 	list_init(&s->threads);
@@ -127,8 +157,6 @@ int space_alloc(struct strap *t, struct sspace **out)
 	*out = s;
 	return 0;
 
-free_region:
-	region_unref(t, s->region, true);
 free_space:
 	free(s);
 	return err;
