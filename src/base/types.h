@@ -16,27 +16,33 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-#define align_up(x, a) (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))
-#define align_down(x, a) ((x) & ~((__typeof__(x))(a)-1))
+#define likely(x)                       __builtin_expect(!!(x), 1)
+#define unlikely(x)                     __builtin_expect(!!(x), 0)
+#define align_up(x, a)                  (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))
+#define align_down(x, a)                ((x) & ~((__typeof__(x))(a)-1))
 
-#define min(a, b)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(a) min_a_ = (a);                                                                            \
-		__typeof__(b) min_b_ = (b);                                                                            \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                                     \
+/* Each argument is evaluated once; the names are unique, so that calls may be nested. */
+#define LESSER_(a, b, x, y)            \
+	({                             \
+		__typeof__(a) x = (a); \
+		__typeof__(b) y = (b); \
+		x < y ? x : y;         \
 	})
-#define max(a, b)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(a) max_a_ = (a);                                                                            \
-		__typeof__(b) max_b_ = (b);                                                                            \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                                     \
+#define GREATER_(a, b, x, y)           \
+	({                             \
+		__typeof__(a) x = (a); \
+		__typeof__(b) y = (b); \
+		x > y ? x : y;         \
 	})
+#define PASTE_(a, b)           a##b
+#define PICK_(what, a, b, n)   what(a, b, PASTE_(x_, n), PASTE_(y_, n))
+#define UNIQUE_(what, a, b, n) PICK_(what, a, b, n)
+#define min(a, b)              UNIQUE_(LESSER_, a, b, __COUNTER__)
+#define max(a, b)              UNIQUE_(GREATER_, a, b, __COUNTER__)
 
-#define PAGE_SIZE 4096UL
+#define PAGE_SIZE  4096UL
 #define PAGE_SHIFT 12
 
 #endif

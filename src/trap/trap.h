@@ -177,6 +177,8 @@ struct trap_ops {
 	void (*xstate_get)(struct trap_thread *thread, void *to);
 	int (*xstate_set)(struct trap_thread *thread, const void *from, size_t size);
 
+	/* How many calls were answered without a turn. Guests can write what it is counted from: a hint for --stats. */
+	u64 (*short_calls)(struct trap *trap);
 	/* Host ids, for /proc and CPU times: the host's pid of @space. */
 	struct hostpid (*pid)(struct trap_space *space);
 	struct hostpid (*tid)(struct trap_thread *thread);

@@ -327,6 +327,8 @@ static void take_apart(struct sandbox *s)
 	watch_del(&s->signals);
 	if (k->trap)
 		task_shutdown(k);
+	if (k->trap)
+		k->stats.stub_calls = k->trap_ops->short_calls(k->trap);
 	helpers_stop(k);
 	signal_fini(k);
 	vfs_shutdown(k);

@@ -452,6 +452,11 @@ static int seccomp_word(struct trap_thread *thread, struct trap_word *word)
 	return 0;
 }
 
+static u64 seccomp_short_calls(struct trap *trap)
+{
+	return strap_of(trap)->short_calls;
+}
+
 static struct hostpid seccomp_pid(struct trap_space *space)
 {
 	return (struct hostpid){sspace_of(space)->pid};
@@ -502,6 +507,7 @@ const struct trap_ops trap_seccomp = {
 	.xstate_size = xstate_size,
 	.xstate_get = xstate_get,
 	.xstate_set = xstate_set,
+	.short_calls = seccomp_short_calls,
 	.pid = seccomp_pid,
 	.tid = seccomp_tid,
 	.vdso = seccomp_vdso,

@@ -132,8 +132,17 @@ static void read_ahead(struct sthread *th)
 	}
 }
 
+void count_short_calls(struct sthread *th)
+{
+	u32 now = read_once(th->slot->stub_calls);
+
+	th->space->trap->short_calls += (u32)(now - th->short_calls);
+	th->short_calls = now;
+}
+
 static void mark_held(struct sthread *th)
 {
+	count_short_calls(th);
 	th->state = THREAD_HELD;
 	th->base.held = true;
 	th->space->running--;

@@ -78,6 +78,7 @@ struct sthread {
 	trap_done_fn *run_done;
 	void *run_arg;
 	struct order *order; /* as parent */
+	u32 short_calls;     /* slot->stub_calls when it was last looked at */
 
 	bool interrupt_wanted; /* asked for while it could not be taken */
 	u64 interrupted_at;    /* ns; 0: no interrupt outstanding */
@@ -157,6 +158,7 @@ struct strap {
 	int ncpus, page_cpu;
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
+	u64 short_calls;
 };
 
 static inline struct strap *strap_of(struct trap *t)
@@ -226,6 +228,7 @@ bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void events_collect(struct strap *t);
 void answer_now(struct sthread *th);
+void count_short_calls(struct sthread *th);
 void thread_interrupt(struct sthread *th);
 /* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
 void watchdog_start(struct strap *t);

@@ -196,6 +196,7 @@ void thread_free(struct sthread *th)
 	struct sspace *s = th->space;
 
 	if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) {
+		count_short_calls(th);
 		s->running--;
 		s->trap->running--;
 	}
