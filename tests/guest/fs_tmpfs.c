@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "check.h"
 
@@ -444,7 +445,10 @@ static void many(void)
 static void seeks(void)
 {
 	int fd = open("s", O_RDWR | O_CREAT, 0600);
+	struct iovec bad[2] = {{NULL, 10}, {"b", 1}};
+	struct stat st;
 
+	memset(model, 0, sizeof model);
 	CHECK_EQ(lseek(fd, 10, SEEK_SET), 10);
 	CHECK_ERRNO((int)lseek(fd, 0x7fffffffffffffffL, SEEK_CUR), EINVAL);
 	CHECK_EQ(write(fd, "x", 1), 1);
@@ -457,6 +461,24 @@ static void seeks(void)
 	CHECK_EQ(lseek(fd, 1 << 20, SEEK_DATA), 4 << 20);
 	CHECK(lseek(fd, 4 << 20, SEEK_HOLE) < 8 << 20);
 	CHECK_ERRNO((int)lseek(fd, 5 << 20, SEEK_DATA), ENXIO);
+	close(fd);
+	fd = open("s", O_RDWR | O_TRUNC);
+	CHECK_EQ(write(fd, "x", 1), 1);
+	CHECK_OK(ftruncate(fd, 500000)); /* a hole in a file that is small yet */
+	CHECK_OK(fstat(fd, &st));
+	CHECK(st.st_blocks <= 8);
+	CHECK_EQ(lseek(fd, 4096, SEEK_HOLE), 4096);
+	CHECK_ERRNO((int)lseek(fd, 4096, SEEK_DATA), ENXIO);
+	CHECK_EQ(pread(fd, got, SPAN, 0), 500000);
+	CHECK_EQ(got[0], 'x');
+	CHECK(!memcmp(got + 1, model, 499999));
+	CHECK_OK(ftruncate(fd, 0));
+	CHECK_OK(ftruncate(fd, 10));
+	/* What came of a write that failed is not in the file. */
+	CHECK_ERRNO((int)pwritev(fd, bad, 2, 20), EFAULT);
+	CHECK_OK(ftruncate(fd, 100));
+	CHECK_EQ(pread(fd, got, SPAN, 0), 100);
+	CHECK(!memcmp(got, model, 100));
 	close(fd);
 	CHECK_OK(unlink("s"));
 }

@@ -159,7 +159,7 @@ static int tmpfs_getattr(struct inode *i, struct kstat *st)
 		st->size = (s64)strlen(n->target);
 	else if (i->type == S_IFREG)
 		st->blocks =
-			(hostfd_valid(n->memfd) ? tnode_measure(n) : align_up((u64)n->size, PAGE_SIZE)) / 512;
+			(hostfd_valid(n->memfd) ? tnode_measure(n) : align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE)) / 512;
 	return 0;
 }
 

@@ -148,31 +148,40 @@ void tnode_free_data(struct tnode *n)
 	charge(n, 0);
 }
 
+/* Ends data in memory at @size, below @cap, and gives back what is mostly unused then. */
+static void cut(struct tnode *n, size_t size)
+{
+	char *data;
+
+	if (!size) {
+		tnode_free_data(n);
+		return;
+	}
+	if ((u64)n->size > size)
+		memset(n->data + size, 0, min((size_t)n->size, n->cap) - size);
+	if (n->cap <= PAGE_SIZE || size > n->cap / 4)
+		return;
+	data = realloc(n->data, size);
+	if (data) {
+		n->data = data;
+		n->cap = size;
+		charge(n, align_up(size, PAGE_SIZE));
+	}
+}
+
 int tnode_resize(struct tnode *n, s64 size)
 {
-	int err;
-
 	if ((size < n->size && n->seals & F_SEAL_SHRINK) || (size > n->size && n->seals & F_SEAL_GROW))
 		return -EPERM;
-	if (!size && !hostfd_valid(n->memfd)) {
-		tnode_free_data(n);
-		n->size = 0;
-		return 0;
+	if (!hostfd_valid(n->memfd)) {
+		if ((u64)size < n->cap)
+			cut(n, (size_t)size);
+	} else if (ftruncate(n->memfd.fd, size)) {
+		return -errno;
 	}
-	err = prepare(n, (u64)size);
-	if (err)
-		return err;
-	if (hostfd_valid(n->memfd)) {
-		if (ftruncate(n->memfd.fd, size))
-			return -errno;
-		n->size = size;
-		if (size == 0 || n->charged > (u64)size)
-			tnode_measure(n);
-		return 0;
-	}
-	if (size < n->size)
-		memset(n->data + size, 0, (size_t)(n->size - size));
 	n->size = size;
+	if (hostfd_valid(n->memfd) && (!size || n->charged > (u64)size))
+		tnode_measure(n);
 	return 0;
 }
 
@@ -211,10 +220,13 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 				return done ? done : got < 0 ? -errno : 0;
 			size = (size_t)got;
 			from = buf;
-		} else {
+		} else if (*pos < n->cap) {
+			size = min(size, n->cap - (size_t)*pos);
 			from = n->data + *pos;
+		} else {
+			from = NULL;
 		}
-		moved = uio_to_user(to, from, size);
+		moved = from ? uio_to_user(to, from, size) : uio_zero(to, size);
 		if (moved <= 0)
 			return done ? done : moved;
 		*pos += (u64)moved;
@@ -250,8 +262,17 @@ static long write_piece(struct tnode *n, struct uio *from, u64 pos)
 
 	if (err)
 		return err;
-	if (!hostfd_valid(n->memfd))
-		return uio_from_user(from, n->data + pos, size);
+	if (!hostfd_valid(n->memfd)) {
+		u64 end;
+
+		got = uio_from_user(from, n->data + pos, size);
+		/* Bytes that came before the rest failed to must not show when the file grows. */
+		end = got > 0 ? pos + (u64)got : pos;
+		end = max(end, (u64)n->size);
+		if (end < pos + size)
+			memset(n->data + end, 0, pos + size - end);
+		return got;
+	}
 	size = min(size, sizeof buf);
 	if (n->fs && !has_room(n, size))
 		return -ENOSPC;
@@ -330,7 +351,9 @@ static s64 file_seek(struct file *f, s64 offset, int whence)
 			if (pos < 0)
 				return -errno;
 		} else if (whence == SEEK_HOLE) {
-			pos = n->size;
+			pos = max(offset, min(n->size, (s64)align_up(n->cap, PAGE_SIZE)));
+		} else if (offset >= (s64)align_up(n->cap, PAGE_SIZE)) {
+			return -ENXIO;
 		}
 		break;
 	default:
@@ -371,7 +394,7 @@ static int file_fsync(struct file *f, bool data_only)
 
 static void punch_memory(struct tnode *n, u64 start, u64 end)
 {
-	end = min(end, (u64)n->size);
+	end = min(end, (u64)n->cap);
 	if (start < end)
 		memset(n->data + start, 0, end - start);
 }
