@@ -123,6 +123,9 @@ static bool must_wait(struct sthread *th)
 
 	if (!has_log(th) && th->answer != ANSWER_FORK)
 		return false;
+	/* The kernel has copied its store for a child: the memory must not change before the host has copied that. */
+	if (order_fork_before(th))
+		return true;
 	list_for_each(other, &s->threads, node) {
 		if (other == th || !other->unacked)
 			continue;
@@ -277,20 +280,38 @@ static void launch(struct sthread *th)
 	answer_now(th);
 }
 
+/* The waiting threads stand in the order of their marks, so that a fork never waits for what waits for it. */
+static bool waits_before(struct sthread *th)
+{
+	struct list *waiting = &th->space->waiting;
+
+	return !list_empty(waiting) && list_first(waiting, struct sthread, waiting_node)->log_mark <= th->log_mark;
+}
+
+static void wait_in_order(struct sthread *th)
+{
+	struct sthread *other;
+
+	list_for_each(other, &th->space->waiting, waiting_node)
+		if (other->log_mark > th->log_mark)
+			break;
+	list_add_tail(&other->waiting_node, &th->waiting_node);
+}
+
 void batch_answer(struct sthread *th, enum stub_answer answer)
 {
 	struct sspace *s = th->space;
 
 	/* After a part of the log, or a failure in it, what is left is still the same thread's. */
 	if (!th->partial)
-		th->log_mark = s->log_number;
+		th->log_mark = answer == ANSWER_FORK ? th->order->log_mark : s->log_number;
 	th->answer = answer;
 	th->base.held = false;
 	if (s->base.dead)
 		return;
-	if ((has_log(th) && !list_empty(&s->waiting)) || must_wait(th)) {
+	if ((has_log(th) && waits_before(th)) || must_wait(th)) {
 		th->state = THREAD_WAITING;
-		list_add_tail(&s->waiting, &th->waiting_node);
+		wait_in_order(th);
 		return;
 	}
 	launch(th);

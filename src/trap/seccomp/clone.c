@@ -64,14 +64,27 @@ static struct order *current(struct strap *t)
 	return o && o->started ? o : NULL;
 }
 
+bool order_fork_before(struct sthread *th)
+{
+	struct order *o;
+
+	list_for_each(o, &th->space->trap->orders, node)
+		if (o->space && o->parent != th && o->parent->space == th->space && o->log_mark < th->log_mark)
+			return true;
+	return false;
+}
+
 static void order_end(struct strap *t, struct order *o, long result)
 {
-	if (o->parent)
-		o->parent->order = NULL;
+	struct sspace *parent = o->parent->space;
+
+	o->parent->order = NULL;
 	list_del(&o->node);
 	if (o->done)
 		complete(t, o->done, o->arg, result);
 	free(o);
+	if (!parent->base.dead)
+		batch_retry(parent);
 	orders_poll(t);
 }
 
@@ -221,7 +234,6 @@ static void order_start(struct strap *t, struct order *o)
 	o->started_at = now_ns();
 	o->gated = !t->gate;
 	watchdog_start(t);
-	p->order = o;
 	copy_frame(p, o->child);
 	if (o->space)
 		p->slot->clone_flags = STUB_FORK_FLAGS;
@@ -303,6 +315,8 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->child = child;
 	o->done = done;
 	o->arg = arg;
+	parent->order = o;
+	o->log_mark = parent->space->log_number;
 	order_add(t, o);
 }
 

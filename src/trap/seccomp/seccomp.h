@@ -122,6 +122,7 @@ struct order {
 	struct sspace *space; /* of a fork: the child's; NULL for a thread */
 	bool started, gated, parent_done, child_ready;
 	long result;
+	u64 log_mark; /* the log as it was when the kernel copied its store for the child */
 	u64 started_at;
 	trap_done_fn *done;
 	void *arg;
@@ -204,6 +205,8 @@ void order_thread(struct strap *t, struct sthread *parent, struct sthread *child
 void orders_poll(struct strap *t);
 void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
+/* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them. */
+bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);
 void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
