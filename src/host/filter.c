@@ -58,6 +58,7 @@ static const struct allowed allowed[] = {
 	{SYS_openat2},
 	{SYS_read},
 	{SYS_pread64},
+	{SYS_preadv2},
 	{SYS_write},
 	{SYS_pwrite64},
 	{SYS_writev},

@@ -16,11 +16,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fs/cold.h"
 #include "host/file.h"
 #include "vfs/inode.h"
 
@@ -360,21 +362,40 @@ struct host_file {
 	struct hostfd fd;
 	u64 at;    /* directory: where the descriptor's offset is */
 	bool lost; /* directory: or nobody knows */
+	struct cold cold;
 };
+
+/* The kernel's own reads (an ELF header) do not wait for a helper. */
+static long read_piece(struct file *f, const struct uio *to, char *buf, size_t size, u64 pos)
+{
+	struct host_file *h = f->priv;
+	ssize_t n;
+
+	if (to->task)
+		return cold_pread(f->k, &h->cold, h->fd, buf, size, pos);
+	n = pread(h->fd.fd, buf, size, (off_t)pos);
+	return n < 0 ? -errno : n;
+}
+
+static u32 host_poll(struct file *f, struct poll_table *pt)
+{
+	struct host_file *h = f->priv;
+
+	poll_wait(pt, &h->cold.wait);
+	return h->cold.job ? 0 : EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+}
 
 static long host_read(struct file *f, struct uio *to, u64 *pos)
 {
-	struct host_file *h = f->priv;
 	char buf[PIECE];
 	long done = 0;
 
 	while (to->left) {
 		size_t want = min(to->left, sizeof buf);
-		ssize_t got = pread(h->fd.fd, buf, want, (off_t)*pos);
-		long moved;
+		long got = read_piece(f, to, buf, want, *pos), moved;
 
 		if (got <= 0)
-			return done ? done : got < 0 ? -errno : 0;
+			return done ? done : got;
 		moved = uio_to_user(to, buf, (size_t)got);
 		if (moved <= 0)
 			return done ? done : moved;
@@ -422,6 +443,7 @@ static void host_release(struct file *f)
 {
 	struct host_file *h = f->priv;
 
+	cold_end(&h->cold);
 	host_close(&h->fd);
 	free(h);
 }
@@ -495,6 +517,8 @@ static long dir_read(struct file *f, struct uio *to, u64 *pos)
 
 static const struct file_ops host_file_ops = {
 	.read = host_read,
+	.always_waits = true,
+	.poll = host_poll,
 	.seek = host_seek,
 	.mmap = host_mmap,
 	.fsync = host_fsync,
@@ -523,6 +547,7 @@ static int host_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	h = calloc(1, sizeof *h);
 	if (!h)
 		return -ENOMEM;
+	cold_init(&h->cold);
 	err = host_reopen(fd, dir ? O_DIRECTORY : 0, &h->fd);
 	if (err == -EMFILE && hnode(i)->fs->nopen) {
 		shrink(hnode(i)->fs, MAX_OPEN / 8);

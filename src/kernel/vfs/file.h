@@ -91,6 +91,7 @@ struct file_ops {
 	void (*link_name)(struct file *f, char *buf, size_t size);
 	const char *name; /* for anonymous files */
 	bool stream;      /* no offset: lseek and pread answer ESPIPE */
+	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 
 struct dir_context {

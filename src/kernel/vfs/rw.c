@@ -100,7 +100,7 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 		c->done = done; /* the handler runs again for the rest */
 		return n;
 	}
-	if (n != -EAGAIN || f->flags & O_NONBLOCK)
+	if (n != -EAGAIN || (f->flags & O_NONBLOCK && !f->ops->always_waits))
 		return done ? (long)done : n;
 	if (done && !write)
 		return (long)done;
