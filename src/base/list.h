@@ -2,8 +2,8 @@
 /*
  * Circular doubly linked list, embedded in the objects that it links.
  *
- * A head is a struct list of its own; an unlinked node points to itself, so list_del() may be called twice and
- * list_empty() of a node tells whether it is linked.
+ * A head is a struct list of its own; an unlinked node points to itself, so list_del() may be called twice
+ * and list_empty() of a node tells whether it is linked.
  */
 #ifndef HUSK_BASE_LIST_H
 #define HUSK_BASE_LIST_H
@@ -14,7 +14,10 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 
 static inline void list_init(struct list *l)
 {
@@ -63,18 +66,19 @@ static inline void list_splice_tail(struct list *to, struct list *from)
 	list_init(from);
 }
 
-#define list_entry(ptr, type, member) container_of(ptr, type, member)
+#define list_entry(ptr, type, member)  container_of(ptr, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_last(head, type, member) list_entry((head)->prev, type, member)
+#define list_last(head, type, member)  list_entry((head)->prev, type, member)
 
-#define list_for_each(pos, head, member)                                                                               \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);                         \
+#define list_for_each(pos, head, member)                                                       \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head); \
 	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
 
 /* As list_for_each(); @pos may be unlinked or freed inside the loop. */
-#define list_for_each_safe(pos, tmp, head, member)                                                                     \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member),                                                 \
-	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);                                              \
-	     &pos->member != (head); pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*pos), member))
+#define list_for_each_safe(pos, tmp, head, member)                        \
+	for (pos = list_entry((head)->next, __typeof__(*pos), member),    \
+	    tmp = list_entry(pos->member.next, __typeof__(*pos), member); \
+	     &pos->member != (head);                                      \
+	     pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*pos), member))
 
 #endif

@@ -57,7 +57,8 @@ void rb_insert(struct rb_root *root, struct rb_node *node, struct rb_node *paren
 	root->node->red = false;
 }
 
-static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *old, struct rb_node *new)
+static void replace_child(struct rb_root *root, struct rb_node *parent, struct rb_node *old,
+			  struct rb_node *new)
 {
 	if (!parent)
 		root->node = new;

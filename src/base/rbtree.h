@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Red-black tree, embedded in the objects that it orders (Cormen et al., Introduction to Algorithms, chapter 13).
+ * Red-black tree, embedded in the objects that it orders (Cormen et al., Introduction to Algorithms, chapter
+ *13).
  *
  * The caller searches and finds the insertion point itself, so that no comparison callback is needed:
  *
@@ -35,10 +36,10 @@ struct rb_node *rb_prev(const struct rb_node *node);
 
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 /* The object around a node pointer that may be NULL. */
-#define rb_entry_or_null(ptr, type, member)                                                                            \
-	({                                                                                                             \
-		struct rb_node *rb_ptr_ = (ptr);                                                                       \
-		rb_ptr_ ? rb_entry(rb_ptr_, type, member) : NULL;                                                      \
+#define rb_entry_or_null(ptr, type, member)                       \
+	({                                                        \
+		struct rb_node *rb_ptr_ = (ptr);                  \
+		rb_ptr_ ? rb_entry(rb_ptr_, type, member) : NULL; \
 	})
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the stub and the kernel process share: the layout of the windows at the top of every guest address space, and
- * the rules of the turn.
+ * What the stub and the kernel process share: the layout of the windows at the top of every guest address
+ *space, and the rules of the turn.
  *
  *	0x7ffe00000000 - 4096  the guest's ceiling: its mappings lie below
- *	0x7fff00000000  stub code and constants     r-x, r--, the same in every process, sealed where the host can
- *	0x7fff06000000  vDSO and its data           r-x, r--, the host's own, moved here once by the zygote
- *	0x7fff08000000  kernel page                 r--  to guests: one page of words that the kernel publishes
- *	0x7fff10000000  channel region              rw-  one memfd per address space: NR_SLOTS slots of SLOT_SIZE;
- *	                                                 slot 0 holds the ready words, the others serve one thread each
+ *	0x7fff00000000  stub code and constants     r-x, r--, the same in every process, sealed where the host
+ *can 0x7fff06000000  vDSO and its data           r-x, r--, the host's own, moved here once by the zygote
+ *	0x7fff08000000  kernel page                 r--  to guests: one page of words that the kernel
+ *publishes 0x7fff10000000  channel region              rw-  one memfd per address space: NR_SLOTS slots of
+ *SLOT_SIZE; slot 0 holds the ready words, the others serve one thread each
  *
  * A slot (offsets from its start):
  *
@@ -19,49 +19,50 @@
  *	0x10000  in              bytes that the stub read from guest memory
  *	0x18000  out             bytes that the stub shall write to guest memory
  *
- * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in the ready
- * words, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and wakes the futex if
- * slot.sleeping. All of it but the kernel page can be written by the guest at any time: the kernel reads a field once
- * into its own memory, checks, then uses.
+ * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in
+ *the ready words, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and
+ *wakes the futex if slot.sleeping. All of it but the kernel page can be written by the guest at any time: the
+ *kernel reads a field once into its own memory, checks, then uses.
  */
 #ifndef HUSK_CHANNEL_CHANNEL_H
 #define HUSK_CHANNEL_CHANNEL_H
 
-#define HUSK_STUB_BASE	0x7fff00000000
-#define HUSK_STUB_SIZE	0x10000
-#define HUSK_BOOT_BASE	0x7fff0000e000 /* the zygote's own start-up code, unmapped before the first guest runs */
-#define HUSK_BOOT_SIZE	0x2000
-#define HUSK_VDSO_BASE	0x7fff06000000
-#define HUSK_VDSO_SIZE	0x100000
+#define HUSK_STUB_BASE 0x7fff00000000
+#define HUSK_STUB_SIZE 0x10000
+#define HUSK_BOOT_BASE \
+	0x7fff0000e000 /* the zygote's own start-up code, unmapped before the first guest runs */
+#define HUSK_BOOT_SIZE  0x2000
+#define HUSK_VDSO_BASE  0x7fff06000000
+#define HUSK_VDSO_SIZE  0x100000
 #define HUSK_KPAGE_BASE 0x7fff08000000
 #define HUSK_KPAGE_SIZE 0x1000
-#define HUSK_CHAN_BASE	0x7fff10000000
-#define HUSK_SLOT_SIZE	0x20000
+#define HUSK_CHAN_BASE  0x7fff10000000
+#define HUSK_SLOT_SIZE  0x20000
 #define HUSK_SLOT_SHIFT 17
-#define HUSK_NR_SLOTS	1024
-#define HUSK_CHAN_SIZE	0x8000000
-#define HUSK_TASK_TOP	0x7ffffffff000
+#define HUSK_NR_SLOTS   1024
+#define HUSK_CHAN_SIZE  0x8000000
+#define HUSK_TASK_TOP   0x7ffffffff000
 
-#define HUSK_OPS_OFFSET	     0x1000
-#define HUSK_STACK_TOP	     0x4000
+#define HUSK_OPS_OFFSET      0x1000
+#define HUSK_STACK_TOP       0x4000
 #define HUSK_SIGSTACK_OFFSET 0x4000
 #define HUSK_SIGSTACK_SIZE   0xc000
-#define HUSK_IN_OFFSET	     0x10000
-#define HUSK_OUT_OFFSET	     0x18000
-#define HUSK_COPY_SIZE	     0x8000
+#define HUSK_IN_OFFSET       0x10000
+#define HUSK_OUT_OFFSET      0x18000
+#define HUSK_COPY_SIZE       0x8000
 
 /* Descriptors of a guest host process. */
-#define HUSK_SOCKET_FD	 3 /* SOCK_SEQPACKET to the kernel: descriptors come over it */
+#define HUSK_SOCKET_FD   3 /* SOCK_SEQPACKET to the kernel: descriptors come over it */
 #define HUSK_DOORBELL_FD 4 /* eventfd that wakes the sleeping service thread */
-#define HUSK_REGION_FD	 5 /* zygote's start only */
-#define HUSK_KPAGE_FD	 6 /* zygote's start only */
+#define HUSK_REGION_FD   5 /* zygote's start only */
+#define HUSK_KPAGE_FD    6 /* zygote's start only */
 
 #define HUSK_INTERRUPT_SIGNAL 23 /* SIGURG: how the kernel takes a running thread */
 
 /* Offsets that assembly uses; checked below. */
-#define SLOT_STATE	 0x00
+#define SLOT_STATE       0x00
 #define SLOT_INTERRUPTED 0x44
-#define SLOT_HOST_TID	 0x80
+#define SLOT_HOST_TID    0x80
 
 #ifndef __ASSEMBLER__
 
@@ -76,21 +77,23 @@ enum turn_state {
 };
 
 enum stub_event {
-	EVENT_CALL = 1,	   /* regs; in[]: what was copied ahead */
-	EVENT_FAULT,	   /* regs; signo, code, addr, error, trapno */
+	EVENT_CALL = 1,    /* regs; in[]: what was copied ahead */
+	EVENT_FAULT,       /* regs; signo, code, addr, error, trapno */
 	EVENT_INTERRUPTED, /* regs */
-	EVENT_HOST_CALL,   /* regs: a blocking host call was interrupted; timed says whether it has a timeout */
-	EVENT_READY,	   /* a new thread or process has its slot */
-	EVENT_DONE,	   /* ANSWER_RUN, ANSWER_FORK, ANSWER_THREAD: result; or an operation failed: op_index, result */
-	EVENT_VIOLATION,   /* the host's filter refused a call that came from the stub's own code: someone jumped there */
+	EVENT_HOST_CALL, /* regs: a blocking host call was interrupted; timed says whether it has a timeout */
+	EVENT_READY,     /* a new thread or process has its slot */
+	EVENT_DONE,      /* ANSWER_RUN, ANSWER_FORK, ANSWER_THREAD: result; or an operation failed: op_index,
+			    result */
+	EVENT_VIOLATION, /* the host's filter refused a call that came from the stub's own code: someone
+			    jumped there */
 };
 
 enum stub_answer {
 	ANSWER_RESUME = 1, /* operations, then regs into the frame, and go */
-	ANSWER_RUN,	   /* operations, then EVENT_DONE */
+	ANSWER_RUN,        /* operations, then EVENT_DONE */
 	ANSWER_HOST_CALL,  /* operations, then go on with the interrupted host call */
-	ANSWER_FORK,	   /* receive socket, doorbell and region, clone a process */
-	ANSWER_THREAD,	   /* clone a thread for slot number clone_slot */
+	ANSWER_FORK,       /* receive socket, doorbell and region, clone a process */
+	ANSWER_THREAD,     /* clone a thread for slot number clone_slot */
 };
 
 #define ANSWER_FLAG_FS 1u /* regs.fs_base has changed */
@@ -102,19 +105,44 @@ enum stub_op_kind {
 	OP_MPROTECT,
 	OP_MREMAP,
 	OP_MADVISE,
-	OP_MINCORE,   /* a: addr, len, offset in the slot for the vector */
-	OP_COPY_OUT,  /* a: guest address, bytes, offset in the slot */
-	OP_COPY_IN,   /* a: guest address, bytes, offset in the slot */
-	OP_CMPXCHG,   /* a: guest address, old, new; result: the old value */
-	OP_ROBUST,    /* a: head, tid, offset in the slot for the words to wake; result: their number */
-	OP_RECV,      /* a: number of descriptors to receive */
+	OP_MINCORE,  /* a: addr, len, offset in the slot for the vector */
+	OP_COPY_OUT, /* a: guest address, bytes, offset in the slot */
+	OP_COPY_IN,  /* a: guest address, bytes, offset in the slot */
+	OP_CMPXCHG,  /* a: guest address, old, new; result: the old value */
+	OP_ROBUST,   /* a: head, tid, offset in the slot for the words to wake; result: their number */
+	OP_RECV,     /* a: number of descriptors to receive */
 };
 
 /* Linux's struct user_regs_struct order: trap.h's struct guest_regs is the same. */
 enum slot_reg {
-	SREG_R15, SREG_R14, SREG_R13, SREG_R12, SREG_RBP, SREG_RBX, SREG_R11, SREG_R10, SREG_R9, SREG_R8, SREG_RAX, SREG_RCX,
-	SREG_RDX, SREG_RSI, SREG_RDI, SREG_ORIG_RAX, SREG_RIP, SREG_CS, SREG_EFLAGS, SREG_RSP, SREG_SS, SREG_FS_BASE, SREG_GS_BASE,
-	SREG_DS, SREG_ES, SREG_FS, SREG_GS, NR_SLOT_REGS,
+	SREG_R15,
+	SREG_R14,
+	SREG_R13,
+	SREG_R12,
+	SREG_RBP,
+	SREG_RBX,
+	SREG_R11,
+	SREG_R10,
+	SREG_R9,
+	SREG_R8,
+	SREG_RAX,
+	SREG_RCX,
+	SREG_RDX,
+	SREG_RSI,
+	SREG_RDI,
+	SREG_ORIG_RAX,
+	SREG_RIP,
+	SREG_CS,
+	SREG_EFLAGS,
+	SREG_RSP,
+	SREG_SS,
+	SREG_FS_BASE,
+	SREG_GS_BASE,
+	SREG_DS,
+	SREG_ES,
+	SREG_FS,
+	SREG_GS,
+	NR_SLOT_REGS,
 };
 
 struct stub_op {
@@ -129,11 +157,11 @@ struct stub_op {
 
 struct slot {
 	/* The turn's cache line. */
-	u32 state;    /* enum turn_state; a futex */
-	u32 sleeping; /* the guest waits in the futex */
-	u32 cpu;      /* where the guest last ran */
-	u32 event;    /* enum stub_event */
-	u32 acked;    /* the last batch that was carried out */
+	u32 state;      /* enum turn_state; a futex */
+	u32 sleeping;   /* the guest waits in the futex */
+	u32 cpu;        /* where the guest last ran */
+	u32 event;      /* enum stub_event */
+	u32 acked;      /* the last batch that was carried out */
 	u32 ack_wanted; /* set by the kernel: announce acked through the ready words */
 	u32 pad0[10];
 
@@ -146,8 +174,8 @@ struct slot {
 	u32 op_index; /* operations that were carried out */
 	s64 result;
 	u32 uc_offset, fpstate_offset; /* of the host's signal frame, in the slot */
-	u64 host_tid_word;	       /* CLONE_CHILD_CLEARTID */
-	u32 stub_calls;		       /* calls answered without the kernel, a hint for --stats */
+	u64 host_tid_word;             /* CLONE_CHILD_CLEARTID */
+	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
 	u32 nin;
 	struct {
 		u64 addr;
@@ -164,24 +192,24 @@ struct slot {
 
 	u64 regs[NR_SLOT_REGS];
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
-	u64 boot[16];	       /* the zygote's start: see stub/boot.c */
+	u64 boot[16];          /* the zygote's start: see stub/boot.c */
 };
 
 #define SHORT_FUTEX 1u /* private futexes straight on the host */
 
 /* Slot 0. */
 struct region_header {
-	u64 summary;		       /* bit i: ready[i] is not 0 */
+	u64 summary;                   /* bit i: ready[i] is not 0 */
 	u64 ready[HUSK_NR_SLOTS / 64]; /* bit per slot */
 };
 
 /* The kernel page. */
 struct kpage {
-	u32 asleep;	 /* the service thread is about to sleep or asleep: ring */
-	u32 cpu;	 /* where it runs */
+	u32 asleep;      /* the service thread is about to sleep or asleep: ring */
+	u32 cpu;         /* where it runs */
 	u64 spin_cycles; /* how long a guest may spin for an answer */
-	u32 fsgsbase;	 /* rdfsbase and wrfsbase may be used */
-	u32 kernel_pid;	 /* what getppid() in a guest host process must give */
+	u32 fsgsbase;    /* rdfsbase and wrfsbase may be used */
+	u32 kernel_pid;  /* what getppid() in a guest host process must give */
 };
 
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");

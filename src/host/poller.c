@@ -41,7 +41,8 @@ void poller_free(struct poller *p)
 	free(p);
 }
 
-int watch_add(struct poller *p, struct watch *w, struct hostfd fd, u32 events, void (*ready)(struct watch *, u32))
+int watch_add(struct poller *p, struct watch *w, struct hostfd fd, u32 events,
+	      void (*ready)(struct watch *, u32))
 {
 	struct epoll_event ev = {.events = events, .data.ptr = w};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host descriptors and host process ids as types of their own, so that they cannot be mixed up with the guest's plain
- * ints. A host pid or descriptor never comes from a guest.
+ * Host descriptors and host process ids as types of their own, so that they cannot be mixed up with the
+ * guest's plain ints. A host pid or descriptor never comes from a guest.
  */
 #ifndef HUSK_HOST_TYPES_H
 #define HUSK_HOST_TYPES_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The zygote's start: from a fresh execveat() of the stub's image to the first turn. Lies in pages of its own, which
- * go before the first guest runs.
+ * The zygote's start: from a fresh execveat() of the stub's image to the first turn. Lies in pages of its
+ * own, which go before the first guest runs.
  *
  * slot 1's boot words, filled by the kernel: [0] 1: ask for a notification listener; [1] number of filter
- * instructions, which lie in the slot's in area; [2] number of pieces of the host's vDSO; [3], [4], ...: offset of each
- * piece from the vDSO's ELF header and its length. Filled here: [13] 1: the vDSO was moved to HUSK_VDSO_BASE, pieces
- * packed in their order; [14] step that failed; [15] its errno.
+ * instructions, which lie in the slot's in area; [2] number of pieces of the host's vDSO; [3], [4], ...:
+ * offset of each piece from the vDSO's ELF header and its length. Filled here: [13] 1: the vDSO was moved to
+ * HUSK_VDSO_BASE, pieces packed in their order; [14] step that failed; [15] its errno.
  */
 #include <asm/unistd.h>
 #include <linux/filter.h>
@@ -17,16 +17,17 @@
 
 #define BOOT __attribute__((section(".boot"), noinline))
 
-#define MREMAP_MAYMOVE 1
-#define MREMAP_FIXED 2
+#define MREMAP_MAYMOVE  1
+#define MREMAP_FIXED    2
 #define AT_SYSINFO_EHDR 33
-#define NR_mseal 462
+#define NR_mseal        462
 
 extern void stub_signal_entry(void), stub_restorer(void);
 void stub_boot_finish(void) __attribute__((noreturn));
 long stub_boot_sendmsg(int fd, void *msg, int flags);
 
-static inline __attribute__((always_inline)) long host(long nr, long a, long b, long c, long d, long e, long f)
+static inline __attribute__((always_inline)) long host(long nr, long a, long b, long c, long d, long e,
+						       long f)
 {
 	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
 	long r;
@@ -95,8 +96,9 @@ BOOT static void set_signals(void)
 		u64 mask;
 	} action = {stub_signal_entry, SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_NODEFER, stub_restorer, 0};
 	u64 caught = 0;
-	const u64 signals = 1UL << (SIGSYS - 1) | 1UL << (SIGSEGV - 1) | 1UL << (SIGBUS - 1) | 1UL << (SIGFPE - 1) |
-			    1UL << (SIGILL - 1) | 1UL << (SIGTRAP - 1) | 1UL << (HUSK_INTERRUPT_SIGNAL - 1);
+	const u64 signals = 1UL << (SIGSYS - 1) | 1UL << (SIGSEGV - 1) | 1UL << (SIGBUS - 1) |
+			    1UL << (SIGFPE - 1) | 1UL << (SIGILL - 1) | 1UL << (SIGTRAP - 1) |
+			    1UL << (HUSK_INTERRUPT_SIGNAL - 1);
 	struct {
 		u64 sp;
 		int flags;
@@ -148,7 +150,8 @@ BOOT static void unmap(u64 start, u64 end)
 
 BOOT __attribute__((used, noreturn)) void boot_prepare(u64 vdso)
 {
-	struct sock_fprog filter = {(unsigned short)boot_slot->boot[1], (void *)((u64)boot_slot + HUSK_IN_OFFSET)};
+	struct sock_fprog filter = {(unsigned short)boot_slot->boot[1],
+				    (void *)((u64)boot_slot + HUSK_IN_OFFSET)};
 	long listener;
 
 	if (vdso)

@@ -3,9 +3,9 @@
 #include "abi/calls.h"
 #include "stub/stub.h"
 
-#define NR_CALLS  470
-#define MAX_STR	  4096
-#define MAX_IOVS  16
+#define NR_CALLS 470
+#define MAX_STR  4096
+#define MAX_IOVS 16
 
 static const struct {
 	struct arg_spec arg[6];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private futexes without the kernel: the host's own futex on the guest's own word. All operations on private words go
- * this way, or none (slot.short_ways), since both sides of a wait must meet in the same place.
+ * Private futexes without the kernel: the host's own futex on the guest's own word. All operations on private
+ * words go this way, or none (slot.short_ways), since both sides of a wait must meet in the same place.
  *
- * A wait can block, so the interrupt must find its way in: see stub_guest_futex. A relative timeout is made absolute
- * first, so that the call can go on after an interruption that delivered nothing.
+ * A wait can block, so the interrupt must find its way in: see stub_guest_futex. A relative timeout is made
+ * absolute first, so that the call can go on after an interruption that delivered nothing.
  */
 #include <asm/errno.h>
 #include <asm/unistd.h>
@@ -13,7 +13,7 @@
 
 #include "stub/stub.h"
 
-#define NSEC_PER_SEC 1000000000L
+#define NSEC_PER_SEC    1000000000L
 #define CLOCK_MONOTONIC 1
 
 static int is_short(const struct slot *slot, u32 command)

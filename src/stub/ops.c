@@ -5,10 +5,10 @@
 
 #include "stub/stub.h"
 
-#define MSG_DONTWAIT	 0x40
+#define MSG_DONTWAIT     0x40
 #define MSG_CMSG_CLOEXEC 0x40000000
-#define ROBUST_LIMIT	 2048
-#define ROBUST_WAKES	 64
+#define ROBUST_LIMIT     2048
+#define ROBUST_WAKES     64
 
 struct message {
 	void *name;
@@ -53,8 +53,8 @@ static s64 run_mmap(struct slot *slot, const u64 *a)
 	return stub_host_mmap(a[0], a[1], (int)a[2], (int)a[3], fd, a[5]);
 }
 
-/* One entry of a robust list whose owner dies (futex(2); kernel/futex: handle_futex_death): 1 when its waiters are to
- * be woken. */
+/* One entry of a robust list whose owner dies (futex(2); kernel/futex: handle_futex_death): 1 when its
+ * waiters are to be woken. */
 static int robust_death(u64 addr, u32 tid, int pi, int pending)
 {
 	u32 value;
@@ -71,7 +71,8 @@ static int robust_death(u64 addr, u32 tid, int pi, int pending)
 		old = stub_cmpxchg((u32 *)addr, value, (value & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
 		if (old < 0)
 			return 0;
-		/* Linux: who waits for a word with an owner is handed it by the kernel's own record. Here: by this. */
+		/* Linux: who waits for a word with an owner is handed it by the kernel's own record. Here: by
+		 * this. */
 		if ((u32)old == value)
 			return (value & FUTEX_WAITERS) != 0;
 		value = (u32)old;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host's signals as they arrive in the stub: calls, faults, the interrupt; and those that hit the stub itself. */
+/* The host's signals as they arrive in the stub: calls, faults, the interrupt; and those that hit the stub
+ * itself. */
 #include "stub/stub.h"
 
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
@@ -18,8 +19,8 @@ static int in_range(u64 ip, const char *start, const char *end)
 	return ip >= (u64)start && ip < (u64)end;
 }
 
-/* The interrupt found the stub at work: what must not be passed over is rewound, everything else takes a turn on its
- * way out. */
+/* The interrupt found the stub at work: what must not be passed over is rewound, everything else takes a turn
+ * on its way out. */
 static void interrupt_in_stub(struct slot *slot, struct sigcontext *mc)
 {
 	if (in_range(mc->rip, stub_exit_check, stub_exit_ip))

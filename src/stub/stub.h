@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stub: code in every guest process that catches its system calls and faults and takes turns with the kernel.
+ * The stub: code in every guest process that catches its system calls and faults and takes turns with the
+ * kernel.
  *
- * Freestanding: no libc, no data that can be written, no vector registers. It is the kernel's convenience, never a
- * guard: the guest may jump anywhere in it, so what it may do to the host is decided by the host filter alone, which
- * knows each of its syscall instructions by address (x86_64/entry.S).
+ * Freestanding: no libc, no data that can be written, no vector registers. It is the kernel's convenience,
+ * never a guard: the guest may jump anywhere in it, so what it may do to the host is decided by the host
+ * filter alone, which knows each of its syscall instructions by address (x86_64/entry.S).
  */
 #ifndef HUSK_STUB_STUB_H
 #define HUSK_STUB_STUB_H
@@ -19,7 +20,8 @@
 /* One image at a fixed address: no symbol is reached through a table. */
 #pragma GCC visibility push(hidden)
 
-/* One function, and one syscall instruction, for each host call (x86_64/entry.S). Results are the host's: -errno. */
+/* One function, and one syscall instruction, for each host call (x86_64/entry.S). Results are the host's:
+ * -errno. */
 long stub_host_futex(u32 *addr, int op, u32 val, const void *timeout, u64 addr2, u32 val3);
 long stub_host_write(int fd, const void *buf, u64 len);
 long stub_host_mmap(u64 addr, u64 len, int prot, int flags, int fd, u64 offset);
@@ -36,12 +38,13 @@ long stub_host_clock_gettime(int clock, void *ts);
 long stub_host_getppid(void);
 long stub_host_exit_group(int code);
 
-/* The guest's own private futex call: returns -ERESTART at once when the interrupt has come before it could block. */
+/* The guest's own private futex call: returns -ERESTART at once when the interrupt has come before it could
+ * block. */
 #define STUB_ABORTED (-512L)
 long stub_guest_futex(u64 addr, u64 op, u64 val, u64 timeout, u64 addr2, u64 val3, struct slot *slot);
 
-/* Guest memory, with a fixup for faults. Bytes that were not copied; bytes copied, NUL included; the old value or
- * -EFAULT. */
+/* Guest memory, with a fixup for faults. Bytes that were not copied; bytes copied, NUL included; the old
+ * value or -EFAULT. */
 u64 stub_copy(void *to, const void *from, u64 size);
 u64 stub_string(char *to, const char *from, u64 size);
 s64 stub_cmpxchg(u32 *addr, u32 old, u32 new);
@@ -52,8 +55,8 @@ long stub_thread(u32 flags, struct slot *child);
 
 /* turn.c */
 void stub_hand_over(struct slot *slot);
-/* Hands @event over and does what the kernel answers until the thread may go back to the guest (registers are in @uc
- * then), or until it is to go on with its host call: 1. */
+/* Hands @event over and does what the kernel answers until the thread may go back to the guest (registers are
+ * in @uc then), or until it is to go on with its host call: 1. */
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event);
 void stub_save_regs(struct slot *slot, struct ucontext *uc);
 /* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
@@ -64,10 +67,10 @@ void stub_copy_ahead(struct slot *slot);
 /* futex.c: 1: done, result in uc; 0: the kernel's to answer. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 
-#define kpage ((const volatile struct kpage *)HUSK_KPAGE_BASE)
+#define kpage  ((const volatile struct kpage *)HUSK_KPAGE_BASE)
 #define region ((struct region_header *)HUSK_CHAN_BASE)
 
-#define load(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define load(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define store(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 
 static inline u64 slot_index(const struct slot *slot)

@@ -96,8 +96,8 @@ static void restore_regs(struct slot *slot, struct ucontext *uc)
 	}
 }
 
-/* Tells the service thread that this slot has news. The locked operations order the slot's words before the look at
- * `asleep`; the kernel does the reverse. */
+/* Tells the service thread that this slot has news. The locked operations order the slot's words before the
+ * look at `asleep`; the kernel does the reverse. */
 static void announce(struct slot *slot)
 {
 	u64 index = slot_index(slot), one = 1;
@@ -163,8 +163,9 @@ int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 			slot->result = fork_process(slot);
 			continue;
 		case ANSWER_THREAD:
-			slot->result = stub_thread(slot->clone_flags,
-						   (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
+			slot->result = stub_thread(
+				slot->clone_flags,
+				(void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
 			continue;
 		}
 		slot->result = slot->nops ? stub_run_ops(slot) : 0;
@@ -190,7 +191,8 @@ static void set_signal_stack(struct slot *slot)
 	stub_host_sigaltstack(&ss, 0);
 }
 
-/* A thread or process begins as held: its first answer says what to run, on the frame that the kernel has prepared. */
+/* A thread or process begins as held: its first answer says what to run, on the frame that the kernel has
+ * prepared. */
 static void __attribute__((noreturn)) child(struct slot *slot)
 {
 	struct ucontext *uc = (void *)((u64)slot + slot->uc_offset);
@@ -206,7 +208,8 @@ __attribute__((used, noreturn)) void stub_child_thread(struct slot *slot)
 	child(slot);
 }
 
-__attribute__((used, noreturn)) void stub_child_process(struct slot *slot, int socket, int doorbell, int region_fd)
+__attribute__((used, noreturn)) void stub_child_process(struct slot *slot, int socket, int doorbell,
+							int region_fd)
 {
 	if (stub_host_getppid() != kpage->kernel_pid)
 		stub_host_exit_group(1);

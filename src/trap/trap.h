@@ -2,20 +2,22 @@
 /*
  * How guests are caught: the one interface between the kernel and the trap drivers.
  *
- * A *space* is a host process with one address space. A *thread* is a host thread in it that runs one guest task. A
- * thread is either *running* (the guest or the stub has it) or *held* (the kernel has it). Only a held thread's
- * registers, vector state and copies may be touched. A running thread becomes held by an event from trap_next(); a
- * held one becomes running by trap_resume(), trap_run() or trap_resume_call().
+ * A *space* is a host process with one address space. A *thread* is a host thread in it that runs one guest
+ * task. A thread is either *running* (the guest or the stub has it) or *held* (the kernel has it). Only a
+ * held thread's registers, vector state and copies may be touched. A running thread becomes held by an event
+ * from trap_next(); a held one becomes running by trap_resume(), trap_run() or trap_resume_call().
  *
- * Memory operations (struct trap_op) are queued per space in one log and carried out late, by whichever held thread
- * of the space is resumed or run next, in the order in which they were queued and before that thread's copies. One
- * that overlaps an operation which another thread may still be carrying out waits for that thread's acknowledgement.
+ * Memory operations (struct trap_op) are queued per space in one log and carried out late, by whichever held
+ * thread of the space is resumed or run next, in the order in which they were queued and before that thread's
+ * copies. One that overlaps an operation which another thread may still be carrying out waits for that
+ * thread's acknowledgement.
  *
- * Completion callbacks (trap_done_fn) are called from inside trap_next(), never from inside the ordering call.
+ * Completion callbacks (trap_done_fn) are called from inside trap_next(), never from inside the ordering
+ * call.
  *
- * Everything that comes from a guest process is a lie until proved: drivers bound every offset and index that they
- * read from shared memory, and learn host pids from the host alone. A space whose shared memory makes no sense is
- * killed and reported by TRAP_DIED.
+ * Everything that comes from a guest process is a lie until proved: drivers bound every offset and index that
+ * they read from shared memory, and learn host pids from the host alone. A space whose shared memory makes no
+ * sense is killed and reported by TRAP_DIED.
  */
 #ifndef HUSK_TRAP_TRAP_H
 #define HUSK_TRAP_TRAP_H
@@ -36,11 +38,15 @@ struct guest_regs {
 };
 
 enum trap_event_type {
-	TRAP_CALL = 1,    /* a system call: orig_rax and the six arguments in the registers, rip behind the instruction */
+	TRAP_CALL = 1,    /* a system call: orig_rax and the six arguments in the registers, rip behind the
+			     instruction */
 	TRAP_FAULT,       /* signo, code, addr, error, trapno */
-	TRAP_INTERRUPTED, /* trap_interrupt() took it in guest code; or, with in_call, out of a host call of the stub */
-	TRAP_OP_FAILED,   /* a queued operation failed with `error`; its undo() has been called; the rest stays queued */
-	TRAP_DIED,        /* `space` is gone (thread is NULL): killed by signo, or by husk for meddling (signo SIGKILL) */
+	TRAP_INTERRUPTED, /* trap_interrupt() took it in guest code; or, with in_call, out of a host call of
+			     the stub */
+	TRAP_OP_FAILED, /* a queued operation failed with `error`; its undo() has been called; the rest stays
+			   queued */
+	TRAP_DIED,      /* `space` is gone (thread is NULL): killed by signo, or by husk for meddling (signo
+			   SIGKILL) */
 };
 
 struct trap_event {
@@ -72,7 +78,8 @@ struct trap_space {
 typedef void trap_done_fn(void *arg, long result);
 
 enum trap_op_kind {
-	TRAP_OP_MAP = 1, /* mmap(addr, len, prot, flags, fd or anonymous, offset): flags must hold MAP_FIXED or NOREPLACE */
+	TRAP_OP_MAP = 1, /* mmap(addr, len, prot, flags, fd or anonymous, offset): flags must hold MAP_FIXED
+			    or NOREPLACE */
 	TRAP_OP_UNMAP,   /* munmap(addr, len) */
 	TRAP_OP_PROTECT, /* mprotect(addr, len, prot) */
 	TRAP_OP_REMAP,   /* mremap(addr, len, new_len, flags, new_addr) */
@@ -87,9 +94,9 @@ struct trap_op {
 	struct hostfd fd; /* TRAP_OP_MAP: borrowed until trap_op() returns (the driver keeps a duplicate) */
 	u64 offset;
 	u64 new_addr, new_len;
-	u8 *vec;           /* TRAP_OP_MINCORE: borrowed until done */
-	trap_done_fn *undo; /* nullable; called exactly once: with -errno when the operation failed (put the store back),
-			     * with 0 when it is known to have been carried out (free arg) */
+	u8 *vec;            /* TRAP_OP_MINCORE: borrowed until done */
+	trap_done_fn *undo; /* nullable; called exactly once: with -errno when the operation failed (put the
+			     * store back), with 0 when it is known to have been carried out (free arg) */
 	void *arg;
 };
 
@@ -108,13 +115,16 @@ struct trap_word {
 	s64 result;   /* out: the old value of TRAP_CMPXCHG, or -EFAULT */
 };
 
-/* What became of queued copies: a copy that failed leaves -EFAULT here until the next trap_run() or trap_resume(). */
+/* What became of queued copies: a copy that failed leaves -EFAULT here until the next trap_run() or
+ * trap_resume(). */
 
 struct trap_ops {
 	const char *name;
 
-	/* Starts the driver: the zygote, its filter, descriptors in @poller. 0 or -errno with a sentence in @why. */
-	int (*start)(struct trap **out, struct poller *poller, const struct trap_config *config, char *why, size_t size);
+	/* Starts the driver: the zygote, its filter, descriptors in @poller. 0 or -errno with a sentence in
+	 * @why. */
+	int (*start)(struct trap **out, struct poller *poller, const struct trap_config *config, char *why,
+		     size_t size);
 	void (*stop)(struct trap *trap); /* kills and reaps every space; frees @trap */
 
 	/* The next event, without waiting: 1 and *event filled, or 0. */
@@ -125,30 +135,35 @@ struct trap_ops {
 	bool (*sleep_begin)(struct trap *trap);
 	void (*sleep_end)(struct trap *trap);
 
-	/* A new, empty space with one held thread whose vector state is that of a fresh program. done(arg, 0 or -errno);
-	 * *thread is set before. */
+	/* A new, empty space with one held thread whose vector state is that of a fresh program. done(arg, 0
+	 * or -errno); *thread is set before. */
 	void (*space_new)(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg);
 	/* fork: a copy of @parent's space and of @parent (held) as its one held thread. */
-	void (*space_fork)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg);
-	/* clone: another thread in @parent's space, held, with @parent's (held) registers and vector state. */
-	void (*thread_new)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg);
+	void (*space_fork)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+			   void *arg);
+	/* clone: another thread in @parent's space, held, with @parent's (held) registers and vector state.
+	 */
+	void (*thread_new)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+			   void *arg);
 	/* The task has left its (held) thread: the host thread is parked and used again. Consumes @thread. */
 	void (*thread_put)(struct trap_thread *thread);
-	/* No task is left: the host process is killed and reaped in its time; running threads end. Consumes @space and
-	 * all its threads. */
+	/* No task is left: the host process is killed and reaped in its time; running threads end. Consumes
+	 * @space and all its threads. */
 	void (*space_put)(struct trap_space *space);
 
 	/* Runs the guest on @thread->regs, after the queued operations and copies. */
 	void (*resume)(struct trap_thread *thread);
 	/* As resume, after TRAP_INTERRUPTED with in_call: goes on with the interrupted host call. */
 	void (*resume_call)(struct trap_thread *thread);
-	/* Carries out the queued operations and copies and comes back: done(arg, 0 or the first -errno); held again. */
+	/* Carries out the queued operations and copies and comes back: done(arg, 0 or the first -errno); held
+	 * again. */
 	void (*run)(struct trap_thread *thread, trap_done_fn *done, void *arg);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);
 	/* Whether a running thread sleeps in a host call of the stub: a hint, for /proc. */
 	bool (*blocked)(const struct trap_thread *thread);
-	/* Takes a running thread: an event of it follows soon (any event), or TRAP_DIED. May be called at any time. */
+	/* Takes a running thread: an event of it follows soon (any event), or TRAP_DIED. May be called at any
+	 * time. */
 	void (*interrupt)(struct trap_thread *thread);
 
 	/* Queues a memory operation: 0 or -errno (-ENOMEM). See the top of this file. */
@@ -156,39 +171,43 @@ struct trap_ops {
 	/* True while operations are queued or unacknowledged. */
 	bool (*ops_pending)(struct trap_space *space);
 
-	/* Copies bytes that the stub read for this call before handing it over. Returns how many of the @size bytes at
-	 * guest address @addr, from its start, are to be had (0: none). */
+	/* Copies bytes that the stub read for this call before handing it over. Returns how many of the @size
+	 * bytes at guest address @addr, from its start, are to be had (0: none). */
 	size_t (*precopied)(struct trap_thread *thread, void *to, u64 addr, size_t size);
-	/* Queues @size bytes for @addr, to be written by the stub on the way back. Returns how many were taken. */
+	/* Queues @size bytes for @addr, to be written by the stub on the way back. Returns how many were
+	 * taken. */
 	size_t (*copy_out)(struct trap_thread *thread, u64 addr, const void *from, size_t size);
-	/* Asks the stub for @size bytes at @addr (at most trap_copy_max) during the next run(); precopied() has them then.
-	 * 0, or -ENOSPC when the thread's buffer is full. */
+	/* Asks the stub for @size bytes at @addr (at most trap_copy_max) during the next run(); precopied()
+	 * has them then. 0, or -ENOSPC when the thread's buffer is full. */
 	int (*copy_in)(struct trap_thread *thread, u64 addr, size_t size);
 	/* Queues @word for the next run(); borrowed until then. */
 	int (*word)(struct trap_thread *thread, struct trap_word *word);
-	/* The short way (process_vm_readv/writev): bytes done, or -errno: -EFAULT, -ENOSYS where the host refuses. May be
-	 * used on any live space, but sees memory as it is: operations still queued have not happened. */
+	/* The short way (process_vm_readv/writev): bytes done, or -errno: -EFAULT, -ENOSYS where the host
+	 * refuses. May be used on any live space, but sees memory as it is: operations still queued have not
+	 * happened. */
 	long (*read)(struct trap_space *space, void *to, u64 addr, size_t size);
 	long (*write)(struct trap_space *space, u64 addr, const void *from, size_t size);
 
-	/* The vector state of a held thread as a signal frame holds it (struct _fpstate and XSAVE area, without
-	 * FP_XSTATE_MAGIC2 behind it): trap_xstate_size() bytes. set() makes bits that the host would refuse harmless. */
+	/* The vector state of a held thread as a signal frame holds it (struct _fpstate and XSAVE area,
+	 * without FP_XSTATE_MAGIC2 behind it): trap_xstate_size() bytes. set() makes bits that the host would
+	 * refuse harmless. */
 	size_t (*xstate_size)(struct trap *trap);
 	void (*xstate_get)(struct trap_thread *thread, void *to);
 	int (*xstate_set)(struct trap_thread *thread, const void *from, size_t size);
 
-	/* How many calls were answered without a turn. Guests can write what it is counted from: a hint for --stats. */
+	/* How many calls were answered without a turn. Guests can write what it is counted from: a hint for
+	 * --stats. */
 	u64 (*short_calls)(struct trap *trap);
 	/* Host ids, for /proc and CPU times: the host's pid of @space. */
 	struct hostpid (*pid)(struct trap_space *space);
 	struct hostpid (*tid)(struct trap_thread *thread);
-	/* Where husk's copy of the host's vDSO lies in every guest space: address of its ELF header, or 0; and of the
-	 * pages before it that hold its data. */
+	/* Where husk's copy of the host's vDSO lies in every guest space: address of its ELF header, or 0;
+	 * and of the pages before it that hold its data. */
 	u64 (*vdso)(struct trap *trap, u64 *start, u64 *end, u64 *code);
 };
 
 struct trap_config {
-	bool no_gate;    /* run clones ungated, as where another process holds the notification listener */
+	bool no_gate;       /* run clones ungated, as where another process holds the notification listener */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attributes: modes, owners, times, permission by credentials, sticky directories, access, xattrs, record locks. */
+/* Attributes: modes, owners, times, permission by credentials, sticky directories, access, xattrs, record
+ * locks. */
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/file.h>
@@ -64,7 +65,8 @@ static void times(void)
 
 	CHECK_EQ(utimensat(AT_FDCWD, "f", ts, 0), 0);
 	st = look("f");
-	CHECK(st.st_atim.tv_sec == 100 && st.st_atim.tv_nsec == 5 && st.st_mtim.tv_sec == 200 && st.st_mtim.tv_nsec == 7);
+	CHECK(st.st_atim.tv_sec == 100 && st.st_atim.tv_nsec == 5 && st.st_mtim.tv_sec == 200 &&
+	      st.st_mtim.tv_nsec == 7);
 	ts[0].tv_nsec = UTIME_OMIT;
 	ts[1].tv_nsec = UTIME_NOW;
 	CHECK_EQ(futimens(fd, ts), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Data: offsets, vectors, holes, truncation, fallocate, big files, mappings, copies between files, duplicates. */
+/* Data: offsets, vectors, holes, truncation, fallocate, big files, mappings, copies between files,
+ * duplicates. */
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <signal.h>

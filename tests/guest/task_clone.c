@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fork, vfork, clone and clone3: what is shared and what is copied, words and registers of the child, refused flags. */
+/* fork, vfork, clone and clone3: what is shared and what is copied, words and registers of the child, refused
+ * flags. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -71,8 +72,8 @@ static void clone_vm(void)
 
 	parent_tid_word = child_tid_word = 0;
 	pid = clone(child_of_clone, stack + STACK_SIZE,
-		    CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, &value, &parent_tid_word, NULL,
-		    &child_tid_word);
+		    CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, &value, &parent_tid_word,
+		    NULL, &child_tid_word);
 	CHECK(pid > 0);
 	CHECK_EQ(parent_tid_word, pid);
 	CHECK_EQ(wait_status(pid), 5 << 8);

@@ -262,8 +262,8 @@ static int system_facts(void)
 
 int main(void)
 {
-	int (*const parts[])(void) = {ordinary, capabilities, limits,	prctls,	     bases,
-				      scheduling, niceness,	system_facts};
+	int (*const parts[])(void) = {ordinary, capabilities, limits,   prctls,
+				      bases,    scheduling,   niceness, system_facts};
 
 	for (size_t i = geteuid() ? 0 : 1; i < sizeof parts / sizeof parts[0]; i++)
 		CHECK_EQ(run(parts[i]), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads: create, join, cancel, TLS; a leader that exits first; robust mutexes of dead owners; exit_group. */
+/* Threads: create, join, cancel, TLS; a leader that exits first; robust mutexes of dead owners; exit_group.
+ */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -160,7 +161,8 @@ static void *joins_leader(void *arg)
 	void *result;
 
 	/* The leader has gone: a zombie whose group lives on. */
-	if (pthread_join(*(pthread_t *)arg, &result) || kill(getpid(), 0) || syscall(SYS_tgkill, getpid(), getpid(), 0))
+	if (pthread_join(*(pthread_t *)arg, &result) || kill(getpid(), 0) ||
+	    syscall(SYS_tgkill, getpid(), getpid(), 0))
 		_exit(1);
 	_exit(21);
 }

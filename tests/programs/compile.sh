@@ -92,6 +92,7 @@ END
 '
 
 need gcc || finish
+# shellcheck disable=SC2034 # lib.sh reads it
 seconds=120
 compare 'gcc: version' 'gcc --version; gcc -dumpmachine; gcc -print-search-dirs | head -n 1'
 compare 'gcc: hello' 'echo "#include <stdio.h>

@@ -74,6 +74,7 @@ both 'devices' 'echo x >/dev/null; head -c 5 /dev/zero | od -An -c; [ -c /dev/ur
 both 'no standard input' 'read x; echo $?; cat; exec 0<&-; cat; echo $?'
 both 'closed output' 'exec 1>&-; echo x; exit $?'
 
+# shellcheck disable=SC2034 # lib.sh reads it
 shell=/bin/bash
 compare 'bash: arrays' 'a=(1 2 "x y"); a+=(4); echo ${#a[@]} "${a[2]}" ${!a[@]}; declare -A m; m[k]=v; m[z]=w; for i in $(printf "%s\n" "${!m[@]}" | sort); do echo $i=${m[$i]}; done'
 compare 'bash: process substitution' 'diff <(seq 1 5) <(seq 2 6); cat <(echo a) <(echo b); seq 3 > >(cat); wait; sleep 0.05'

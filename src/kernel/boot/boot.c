@@ -2,8 +2,9 @@
 /*
  * One sandbox from its configuration to its result.
  *
- * The order is that of containment: everything of the host's that husk will need is opened first; then the kernel
- * process gives up what it can (phase 0), starts the zygote, and filters itself (phase 1); only then a guest runs.
+ * The order is that of containment: everything of the host's that husk will need is opened first; then the
+ * kernel process gives up what it can (phase 0), starts the zygote, and filters itself (phase 1); only then a
+ * guest runs.
  */
 #include "boot/boot.h"
 
@@ -100,7 +101,8 @@ static int mount_all(struct sandbox *s)
 		err = mount_memory(s, "/tmp", 01777, 0, 0);
 	if (!err)
 		err = mount_memory(s, "/run", 0755, 0, 0);
-	if (!err && c->home && !is_below("/tmp", c->home) && !is_below(c->home, "/tmp") && stat(c->home, &st) == 0)
+	if (!err && c->home && !is_below("/tmp", c->home) && !is_below(c->home, "/tmp") &&
+	    stat(c->home, &st) == 0)
 		err = mount_memory(s, c->home, st.st_mode & 0777, c->uid, c->gid);
 	for (const char *const *t = c->tmpfs; !err && t && *t; t++)
 		err = vfs_mount_tmpfs(&s->k, *t, 0755, c->uid, c->gid);
@@ -168,8 +170,9 @@ static int enter_cwd(struct sandbox *s, struct task *t)
 	if (err && s->config->cwd_optional)
 		return 0;
 	if (err) {
-		snprintf(s->result->why, sizeof s->result->why, "cannot enter %s: %s; give a directory of the guest with --chdir",
-			 cwd, strerror(-err));
+		snprintf(s->result->why, sizeof s->result->why,
+			 "cannot enter %s: %s; give a directory of the guest with --chdir", cwd,
+			 strerror(-err));
 		return err;
 	}
 	path_put(&t->fs->cwd);
@@ -197,8 +200,8 @@ static int start_program(struct sandbox *s, struct task *t)
 		return task_start_first(&s->k, c->path, c->argv, c->envp, t->files, t->fs, t->cred);
 	for (dir = search_path(c->envp); dir; dir = *end ? end + 1 : NULL) {
 		end = dir + strcspn(dir, ":");
-		if (snprintf(path, sizeof path, "%.*s%s%s", (int)(end - dir), dir, end > dir ? "/" : "", c->path) >=
-		    (int)sizeof path)
+		if (snprintf(path, sizeof path, "%.*s%s%s", (int)(end - dir), dir, end > dir ? "/" : "",
+			     c->path) >= (int)sizeof path)
 			continue;
 		err = task_start_first(&s->k, path, c->argv, c->envp, t->files, t->fs, t->cred);
 		if (err == -EACCES)
@@ -286,7 +289,8 @@ static int assemble(struct sandbox *s)
 	err = confine(s, 0);
 	if (err)
 		return err;
-	err = k->trap_ops->start(&k->trap, k->poller, &s->config->trap_config, s->result->why, sizeof s->result->why);
+	err = k->trap_ops->start(&k->trap, k->poller, &s->config->trap_config, s->result->why,
+				 sizeof s->result->why);
 	if (err)
 		return fail(s, "cannot start the trap", err);
 	err = helpers_start(k, NR_HELPERS);
@@ -311,7 +315,8 @@ static void report_leaks(struct kernel *k)
 	for (int i = 0; i < k->nobjects; i++) {
 		if (!k->objects[i].live)
 			continue;
-		fprintf(stderr, "husk: leak: %ld %s left at the end\n", k->objects[i].live, k->objects[i].name);
+		fprintf(stderr, "husk: leak: %ld %s left at the end\n", k->objects[i].live,
+			k->objects[i].name);
 		any = true;
 	}
 	if (any)
@@ -346,7 +351,8 @@ static void fill_result(struct sandbox *s)
 
 	getrusage(RUSAGE_SELF, &self);
 	getrusage(RUSAGE_CHILDREN, &children);
-	r->cpu_ns = (u64)(self.ru_utime.tv_sec + self.ru_stime.tv_sec + children.ru_utime.tv_sec + children.ru_stime.tv_sec) *
+	r->cpu_ns = (u64)(self.ru_utime.tv_sec + self.ru_stime.tv_sec + children.ru_utime.tv_sec +
+			  children.ru_stime.tv_sec) *
 			    1000000000 +
 		    (u64)(self.ru_utime.tv_usec + self.ru_stime.tv_usec + children.ru_utime.tv_usec +
 			  children.ru_stime.tv_usec) *
@@ -374,7 +380,8 @@ int sandbox_run(const struct sandbox_config *config, struct sandbox_result *resu
 	err = assemble(s);
 	if (!err) {
 		if (config->time_limit_ns)
-			timer_arm(&s->k, &s->time_limit, kernel_now(&s->k) + config->time_limit_ns, time_is_up);
+			timer_arm(&s->k, &s->time_limit, kernel_now(&s->k) + config->time_limit_ns,
+				  time_is_up);
 		s->k.tracer = config->tracer;
 		result->error = start_first(s);
 		result->started = !result->error;

@@ -10,12 +10,12 @@
 struct tracer;
 
 struct sandbox_config {
-	const char *root;	  /* host directory that is the guest's / */
+	const char *root;         /* host directory that is the guest's / */
 	const char *const *tmpfs; /* destinations of --tmpfs, NULL-terminated; nullable */
-	const char *home;	  /* the caller's home: an in-memory tree over it; nullable */
-	const char *cwd;	  /* working directory in the guest; falls back to / when cwd_optional */
+	const char *home;         /* the caller's home: an in-memory tree over it; nullable */
+	const char *cwd;          /* working directory in the guest; falls back to / when cwd_optional */
 	bool cwd_optional;
-	const char *path;      /* the program as typed: searched in PATH of envp when it has no slash */
+	const char *path; /* the program as typed: searched in PATH of envp when it has no slash */
 	char *const *argv, *const *envp;
 	u32 uid, gid;
 	const char *hostname;
@@ -24,19 +24,22 @@ struct sandbox_config {
 	struct trap_config trap_config;
 	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
 	struct tracer *tracer;  /* --strace's; borrowed, nullable */
-	struct hostfd signals;      /* a signalfd whose signals go to the guest's first process; -1: none */
+	struct hostfd signals;  /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
-	/* Called once everything host-side is open and before the first guest process: the outer jail (launch) confines
-	 * the kernel process here, in two steps around the zygote (phase 0: before it, phase 1: after it). */
+	/* Called once everything host-side is open and before the first guest process: the outer jail
+	 * (launch) confines the kernel process here, in two steps around the zygote (phase 0: before it,
+	 * phase 1: after it). */
 	int (*confine)(int phase, void *arg, char *why, size_t size);
 	void *confine_arg;
 };
 
 struct sandbox_result {
-	int status;	    /* of the first program, as waitpid() gives it */
-	int error;	    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk failed */
-	bool started;	    /* the program ran */
-	const char *reason; /* exited, signaled, time_limit, memory_limit, disk_limit, pids_limit, policy, internal */
+	int status;   /* of the first program, as waitpid() gives it */
+	int error;    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk
+			 failed */
+	bool started; /* the program ran */
+	const char *reason; /* exited, signaled, time_limit, memory_limit, disk_limit, pids_limit, policy,
+			       internal */
 	u64 wall_ns, cpu_ns, peak_bytes;
 	u64 calls;
 	struct stats stats;

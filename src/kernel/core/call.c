@@ -93,9 +93,9 @@ void task_run(struct task *t)
 }
 
 /*
- * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the table. Each
- * stage may stop the task and change the call; it then answers with what a handler would. The first three have no
- * stages yet.
+ * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the
+ * table. Each stage may stop the task and change the call; it then answers with what a handler would. The
+ * first three have no stages yet.
  */
 void call_enter(struct task *t)
 {

@@ -3,19 +3,20 @@
  * The life of one system call.
  *
  *	trap event -> call_enter(): user dispatch, ptrace, seccomp (places kept), then the table's handler
- *	handler returns a result           -> call_finish(): result into rax, call_end(), signals, back to the guest
- *	handler returns call_wait(t)       -> parked; when woken, c->step (or the handler) runs again
- *	a signal comes while it is parked  -> it is woken; its next call_wait() gives -ERESTARTSYS
+ *	handler returns a result           -> call_finish(): result into rax, call_end(), signals, back to the
+ *guest handler returns call_wait(t)       -> parked; when woken, c->step (or the handler) runs again a signal
+ *comes while it is parked  -> it is woken; its next call_wait() gives -ERESTARTSYS
  *
  * The three shapes of blocking calls (the table's line says which):
- *   condition   try; if not yet, wait_add() to queues and `return call_wait(t)`; runs again from its start when woken,
- *               with what it must remember (deadline, file, bytes done) in struct call. No effect may precede the wait.
- *   completion  queue a waiter record, set c->step, wait; the waker writes the result into the record and calls
- *               task_wake(); the step takes it, or, when a signal is pending and it has not happened, dequeues it.
+ *   condition   try; if not yet, wait_add() to queues and `return call_wait(t)`; runs again from its start
+ *when woken, with what it must remember (deadline, file, bytes done) in struct call. No effect may precede
+ *the wait. completion  queue a waiter record, set c->step, wait; the waker writes the result into the record
+ *and calls task_wake(); the step takes it, or, when a signal is pending and it has not happened, dequeues it.
  *   staged      set c->step to what comes next before waiting or ordering something; a step never runs twice.
  *
- * A handler that has had an effect must never run from its start again. User memory is read before effects, since a
- * read may answer CALL_FETCH, after which the handler runs again from its start: pass every negative value on.
+ * A handler that has had an effect must never run from its start again. User memory is read before effects,
+ *since a read may answer CALL_FETCH, after which the handler runs again from its start: pass every negative
+ *value on.
  */
 #ifndef HUSK_KERNEL_CORE_CALL_H
 #define HUSK_KERNEL_CORE_CALL_H
@@ -30,22 +31,22 @@ struct call;
 typedef long call_fn(struct task *t, struct call *c);
 
 /* Results that never reach a guest. The ERESTART values are Linux's (include/linux/errno.h). */
-#define ERESTARTSYS	      512 /* restart if the handler has SA_RESTART, or when there is no handler */
-#define ERESTARTNOINTR	      513 /* always restart */
-#define ERESTARTNOHAND	      514 /* restart when there is no handler, else EINTR */
-#define ERESTART_RESTARTBLOCK 516 /* by restart_syscall when there is no handler, else EINTR */
-#define CALL_PARK	      (-600L) /* parked: the step runs when woken */
-#define CALL_FETCH	      (-601L) /* user memory must be fetched by the stub: the handler runs again */
-#define CALL_NORETURN	      (-602L) /* the registers are already right (execve, rt_sigreturn): leave rax alone */
-#define CALL_GONE	      (-603L) /* the task has ended or goes on elsewhere: do not touch it */
+#define ERESTARTSYS           512     /* restart if the handler has SA_RESTART, or when there is no handler */
+#define ERESTARTNOINTR        513     /* always restart */
+#define ERESTARTNOHAND        514     /* restart when there is no handler, else EINTR */
+#define ERESTART_RESTARTBLOCK 516     /* by restart_syscall when there is no handler, else EINTR */
+#define CALL_PARK             (-600L) /* parked: the step runs when woken */
+#define CALL_FETCH            (-601L) /* user memory must be fetched by the stub: the handler runs again */
+#define CALL_NORETURN         (-602L) /* the registers are already right (execve, rt_sigreturn): leave rax alone */
+#define CALL_GONE             (-603L) /* the task has ended or goes on elsewhere: do not touch it */
 
 struct call {
 	u32 nr;
 	bool active; /* between call_enter() and call_end() */
 	u64 arg[6];
-	call_fn *step;  /* what runs when woken; NULL: the handler */
-	u64 deadline;   /* CLOCK_MONOTONIC ns; 0: none. call_wait() arms the task's timer for it */
-	bool timed_out; /* the deadline has passed */
+	call_fn *step;     /* what runs when woken; NULL: the handler */
+	u64 deadline;      /* CLOCK_MONOTONIC ns; 0: none. call_wait() arms the task's timer for it */
+	bool timed_out;    /* the deadline has passed */
 	struct file *file; /* nullable, owned: put by call_end() */
 	size_t done;       /* bytes (or items) done before a wait */
 	u64 scratch[6];    /* the handler's, kept over waits, zero at entry */
@@ -54,13 +55,15 @@ struct call {
 	u64 entered; /* ns, for statistics and strace */
 };
 
-/* Parks the call: returns CALL_PARK; or -ERESTARTSYS when a signal is pending (wait entries are removed); or -ETIMEDOUT
- * when c->deadline has passed. The caller returns CALL_PARK, turns the others into what its manual says. */
+/* Parks the call: returns CALL_PARK; or -ERESTARTSYS when a signal is pending (wait entries are removed); or
+ * -ETIMEDOUT when c->deadline has passed. The caller returns CALL_PARK, turns the others into what its manual
+ * says. */
 long call_wait(struct task *t);
 
 /* Handles one call event. */
 void call_enter(struct task *t);
-/* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside. */
+/* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside.
+ */
 void call_finish(struct task *t, long result);
 /* Drops everything that the call holds: wait entries, timer, file, priv. */
 void call_end(struct task *t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a task is: ids, groups, capabilities (credentials(7), capabilities(7)). Shared, never changed while shared. */
+/* Who a task is: ids, groups, capabilities (credentials(7), capabilities(7)). Shared, never changed while
+ * shared. */
 #ifndef HUSK_KERNEL_CORE_CRED_H
 #define HUSK_KERNEL_CORE_CRED_H
 
@@ -19,7 +20,8 @@ struct cred {
 	u32 *groups; /* owned */
 };
 
-/* A new one with the given ids, no groups, and all capabilities when @uid is 0. NULL: no memory. Owned by the caller. */
+/* A new one with the given ids, no groups, and all capabilities when @uid is 0. NULL: no memory. Owned by the
+ * caller. */
 struct cred *cred_new(struct kernel *k, u32 uid, u32 gid);
 /* A private copy of @c to change; NULL: no memory. */
 struct cred *cred_copy(const struct cred *c);

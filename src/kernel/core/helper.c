@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Helper threads: a queue of jobs to them, a queue of done ones back, an eventfd that wakes the service thread. */
+/* Helper threads: a queue of jobs to them, a queue of done ones back, an eventfd that wakes the service
+ * thread. */
 #include "core/helper.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Helper threads: host calls that may block (a cold disk, a slow terminal) without stopping the service thread. They
- * hold no kernel state: a job has its own copies of all that it needs.
+ * Helper threads: host calls that may block (a cold disk, a slow terminal) without stopping the service
+ * thread. They hold no kernel state: a job has its own copies of all that it needs.
  */
 #ifndef HUSK_KERNEL_CORE_HELPER_H
 #define HUSK_KERNEL_CORE_HELPER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One kernel: all state of one sandbox hangs off struct kernel, and one service thread owns it. No locks, no mutable
- * file-scope state, so that a process could hold several.
+ * One kernel: all state of one sandbox hangs off struct kernel, and one service thread owns it. No locks, no
+ * mutable file-scope state, so that a process could hold several.
  */
 #ifndef HUSK_KERNEL_CORE_KERNEL_H
 #define HUSK_KERNEL_CORE_KERNEL_H
@@ -26,24 +26,26 @@ struct wait_queue;
 struct signal_state;
 struct synth_ops;
 
-/* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
+/* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards.
+ */
 struct kernel_ops {
-	/* mm: 0 if all of [addr, addr+len) may be read (written) by the guest, growing a stack where Linux would;
-	 * else the number of bytes that may, in *ok, and -EFAULT. */
+	/* mm: 0 if all of [addr, addr+len) may be read (written) by the guest, growing a stack where Linux
+	 * would; else the number of bytes that may, in *ok, and -EFAULT. */
 	int (*access)(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 	/* mm: a host fault. 0: resolved (resume); else a signal for the task was forced. */
 	void (*fault)(struct task *t, const struct trap_event *event);
-	/* mm: what the task's call returns after the host refused its operation with @error (it has been undone). */
+	/* mm: what the task's call returns after the host refused its operation with @error (it has been
+	 * undone). */
 	long (*op_refused)(struct task *t, long error);
-	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group exit. False when
-	 * the task does not go back now (stopped, exiting, parked). */
+	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
+	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);
 	/* task: a fault's signal that cannot be blocked or ignored: si_code @code, si_addr @addr. */
 	void (*force_signal)(struct task *t, int signo, int code, u64 addr);
 	/* task: a signal by the kernel to one thread (SIGPIPE) or, with @group, to its whole group. */
 	void (*send_signal)(struct task *t, int signo, int code, bool group);
-	/* task, for signalfd: takes the next pending signal of @mask into *siginfo (a siginfo_t): its number, 0 for none;
-	 * the set of what is pending; the queue that is woken when a signal comes for @t. */
+	/* task, for signalfd: takes the next pending signal of @mask into *siginfo (a siginfo_t): its number,
+	 * 0 for none; the set of what is pending; the queue that is woken when a signal comes for @t. */
 	int (*signal_take)(struct task *t, u64 mask, void *siginfo);
 	u64 (*signal_pending)(const struct task *t);
 	struct wait_queue *(*signal_wait)(struct task *t);
@@ -51,7 +53,8 @@ struct kernel_ops {
 	u64 (*limit)(struct task *t, int resource);
 	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */
 	struct tty *(*ctty)(struct task *t);
-	/* task: job control before reading from (writing to) a terminal: 0, or -ERESTARTSYS after SIGTTIN, or -EIO. */
+	/* task: job control before reading from (writing to) a terminal: 0, or -ERESTARTSYS after SIGTTIN, or
+	 * -EIO. */
 	int (*tty_check)(struct task *t, struct tty *tty, bool write);
 	/* task: the pid of the task's process. */
 	int (*tgid)(const struct task *t);
@@ -68,25 +71,25 @@ struct kernel {
 	const struct call_entry *calls; /* by number, HUSK_NR_CALLS of them */
 	struct kernel_ops ops;
 
-	struct task *current;  /* whose call is being handled; NULL between calls */
+	struct task *current; /* whose call is being handled; NULL between calls */
 	struct list runnable; /* tasks that were woken and wait for the service thread */
 	struct rb_root timers;
 	u64 now; /* CLOCK_MONOTONIC in ns, refreshed once a loop pass; kernel_now() reads it afresh */
 
-	struct pid_table *pids;      /* task room */
-	struct futex_table *futexes; /* task room */
+	struct pid_table *pids;       /* task room */
+	struct futex_table *futexes;  /* task room */
 	struct signal_state *signals; /* task room: queue accounting */
-	u64 memory_pages;	      /* mm room: what the host has, for overcommit */
-	u64 shared_ino;		      /* mm room: the last number given to a shared anonymous mapping */
-	struct vfs *vfs;             /* vfs room: mounts and file systems */
+	u64 memory_pages;             /* mm room: what the host has, for overcommit */
+	u64 shared_ino;               /* mm room: the last number given to a shared anonymous mapping */
+	struct vfs *vfs;              /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
-	struct tracer *tracer; /* --strace, or NULL */
-	u64 anon_ino;                        /* vfs room: the last number given to a pipe or socket */
-	const struct synth_ops *proc_pids;   /* task room: what /proc shows of processes */
-	struct list unix_bound;  /* net room: named sockets, struct unix_sock */
-	struct list unix_doomed; /* net room: messages that are about to be freed */
+	struct tracer *tracer;             /* --strace, or NULL */
+	u64 anon_ino;                      /* vfs room: the last number given to a pipe or socket */
+	const struct synth_ops *proc_pids; /* task room: what /proc shows of processes */
+	struct list unix_bound;            /* net room: named sockets, struct unix_sock */
+	struct list unix_doomed;           /* net room: messages that are about to be freed */
 	bool unix_purging;
-	struct list ttys;       /* fs room: host terminals, struct tty */
+	struct list ttys; /* fs room: host terminals, struct tty */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

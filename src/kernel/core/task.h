@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct task: one guest thread, as every room may see it. The operations that make, end and signal tasks are in
- * the task room; this header only holds the data and what the core needs of it.
+ * struct task: one guest thread, as every room may see it. The operations that make, end and signal tasks are
+ * in the task room; this header only holds the data and what the core needs of it.
  */
 #ifndef HUSK_KERNEL_CORE_TASK_H
 #define HUSK_KERNEL_CORE_TASK_H
@@ -29,12 +29,13 @@ enum task_state {
 
 /* task.work: what is to be done before the task goes back to the guest. */
 #define TASK_WORK_SIGNAL 1u /* a signal may be deliverable: signal_pending() */
-#define TASK_WORK_EXIT	 2u /* its group is exiting or execing: this task must end */
-#define TASK_WORK_STOP	 4u /* its group is stopping */
-#define TASK_WORK_SIGMASK 8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
+#define TASK_WORK_EXIT   2u /* its group is exiting or execing: this task must end */
+#define TASK_WORK_STOP   4u /* its group is stopping */
+#define TASK_WORK_SIGMASK \
+	8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
 
 struct sigpending {
-	u64 set;          /* bit signo - 1 */
+	u64 set;           /* bit signo - 1 */
 	struct list queue; /* struct sigqueue, oldest first */
 };
 
@@ -53,9 +54,11 @@ struct task {
 	struct call call;
 	struct list run_node; /* in kernel->runnable */
 	bool wake_pending;    /* task_wake() came while the task was being served: do not park it */
-	bool returning_call;  /* rax holds the result of a call that is on its way back: a failed operation replaces it */
+	bool returning_call;  /* rax holds the result of a call that is on its way back: a failed operation
+				 replaces it */
 	bool interrupting;    /* trap_interrupt() was called and no event has come since */
-	bool in_host_call;    /* taken out of a host call of the stub: resume by resume_call() unless a signal was delivered */
+	bool in_host_call;    /* taken out of a host call of the stub: resume by resume_call() unless a signal
+				 was delivered */
 	struct wait_entry *waits;
 	struct wait_entry wait_pool[4];
 	struct timer call_timer;
@@ -81,7 +84,7 @@ struct task {
 	struct {
 		u32 trapno;
 		u64 error, addr;
-	} last_fault; /* what sigcontext shows: set by signal_fault() */
+	} last_fault;              /* what sigcontext shows: set by signal_fault() */
 	struct sigpending pending; /* for this thread; the group's are in struct thread_group */
 	struct {
 		u64 sp, size;
@@ -89,15 +92,17 @@ struct task {
 	} altstack;
 
 	/* life */
-	bool ending;     /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work */
+	bool ending; /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work
+		      */
 	struct mm_release *release; /* last work on guest memory that is under way; nullable */
-	u64 cpu_base;    /* CPU time of its host thread before it was this task's, ns */
-	int exit_code;   /* as wait4() gives it */
-	int exit_signal; /* sent to the parent when the last thread ends; -1: none (a thread) */
+	u64 cpu_base;               /* CPU time of its host thread before it was this task's, ns */
+	int exit_code;              /* as wait4() gives it */
+	int exit_signal;            /* sent to the parent when the last thread ends; -1: none (a thread) */
 	u64 clear_child_tid, set_child_tid;
 	u64 robust_list;
-	struct task *vfork_parent;      /* waits for our exec or exit */
-	struct wait_queue vfork_wait;   /* on which our parent's clone waits for us, when we are a vfork child */
+	struct task *vfork_parent; /* waits for our exec or exit */
+	struct wait_queue
+		vfork_wait; /* on which our parent's clone waits for us, when we are a vfork child */
 	u64 start_ns;
 	u64 utime_ns, stime_ns;
 	u64 min_flt, maj_flt, nvcsw, nivcsw;

@@ -21,7 +21,8 @@ void timer_arm(struct kernel *k, struct timer *timer, u64 expires, void (*func)(
 	timer->func = func;
 	while (*link) {
 		parent = *link;
-		link = timer->expires < rb_entry(parent, struct timer, node)->expires ? &parent->left : &parent->right;
+		link = timer->expires < rb_entry(parent, struct timer, node)->expires ? &parent->left
+										      : &parent->right;
 	}
 	rb_insert(&k->timers, &timer->node, parent, link);
 }

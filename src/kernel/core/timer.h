@@ -13,8 +13,8 @@ struct timer {
 	void (*func)(struct timer *timer);
 };
 
-/* Arms (or moves) @timer for @expires (CLOCK_MONOTONIC, ns, not 0). Embedded and owned by the caller, who must cancel it
- * before it goes away. */
+/* Arms (or moves) @timer for @expires (CLOCK_MONOTONIC, ns, not 0). Embedded and owned by the caller, who
+ * must cancel it before it goes away. */
 void timer_arm(struct kernel *k, struct timer *timer, u64 expires, void (*func)(struct timer *));
 void timer_cancel(struct kernel *k, struct timer *timer);
 /* Calls what is due at @now. */

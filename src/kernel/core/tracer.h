@@ -10,12 +10,14 @@
 struct task;
 
 struct tracer {
-	void (*enter)(struct tracer *tr, struct task *t);	       /* t->call is filled */
-	void (*exit)(struct tracer *tr, struct task *t, long result); /* may be an ERESTART value or CALL_NORETURN */
+	void (*enter)(struct tracer *tr, struct task *t); /* t->call is filled */
+	void (*exit)(struct tracer *tr, struct task *t,
+		     long result); /* may be an ERESTART value or CALL_NORETURN */
 	/* A call writes to guest memory: the bytes are not there yet. */
 	void (*wrote)(struct tracer *tr, struct task *t, u64 addr, const void *from, size_t size);
 	void (*signal)(struct tracer *tr, struct task *t, const siginfo_t *info); /* about to be delivered */
-	void (*end)(struct tracer *tr, struct task *t, int status);   /* the task ends; status as wait4() gives it */
+	void (*end)(struct tracer *tr, struct task *t,
+		    int status); /* the task ends; status as wait4() gives it */
 };
 
 #endif

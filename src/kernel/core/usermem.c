@@ -10,7 +10,7 @@
 #include "core/task.h"
 #include "core/tracer.h"
 
-#define BIG_WRITE    8192 /* from here on one process_vm_writev() is cheaper than pieces through the slot */
+#define BIG_WRITE 8192 /* from here on one process_vm_writev() is cheaper than pieces through the slot */
 
 /* A range of guest memory held by the kernel: fetched for this call, or to be written. */
 struct chunk {
@@ -149,7 +149,8 @@ static void fetched(void *arg, long result)
 	struct chunk *c = t->mem.in;
 	size_t piece = min(c->size - c->at, TRAP_COPY_MAX);
 
-	if (result < 0 || t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) != piece)
+	if (result < 0 ||
+	    t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) != piece)
 		c->bad = true;
 	c->at += piece;
 	if (c->bad || c->at == c->size) {
@@ -237,7 +238,8 @@ bool usermem_flush(struct task *t)
 
 	while (m->out) {
 		struct chunk *c = m->out;
-		size_t n = t->k->trap_ops->copy_out(t->thread, c->addr + c->at, c->data + c->at, c->size - c->at);
+		size_t n = t->k->trap_ops->copy_out(t->thread, c->addr + c->at, c->data + c->at,
+						    c->size - c->at);
 
 		if (!n) {
 			t->k->trap_ops->run(t->thread, flushed, t);

@@ -2,10 +2,11 @@
 /*
  * Guest memory in and out.
  *
- * Addresses are checked against the mm's VMA store (kernel_ops.access), so EFAULT is known at once. Bytes come from
- * what the stub copied ahead by the call table's argument kinds, else by the short way (process_vm_readv), else by a
- * fetch: the function returns CALL_FETCH, the handler passes it on, and runs again when the stub has brought the bytes.
- * Writes are queued and carried by the stub on the way back, or go the short way when they are big.
+ * Addresses are checked against the mm's VMA store (kernel_ops.access), so EFAULT is known at once. Bytes
+ * come from what the stub copied ahead by the call table's argument kinds, else by the short way
+ * (process_vm_readv), else by a fetch: the function returns CALL_FETCH, the handler passes it on, and runs
+ * again when the stub has brought the bytes. Writes are queued and carried by the stub on the way back, or go
+ * the short way when they are big.
  */
 #ifndef HUSK_KERNEL_CORE_USERMEM_H
 #define HUSK_KERNEL_CORE_USERMEM_H
@@ -25,7 +26,8 @@ long user_string(struct task *t, char *to, u64 addr, size_t size);
 size_t user_writable(struct task *t, u64 addr, size_t size);
 size_t user_readable(struct task *t, u64 addr, size_t size);
 
-/* For tracing: the first bytes of @size at @addr that can be had without a turn. Never fetches, never fails. */
+/* For tracing: the first bytes of @size at @addr that can be had without a turn. Never fetches, never fails.
+ */
 size_t user_peek(struct task *t, void *to, u64 addr, size_t size);
 
 #define user_get(t, ptr_to_object, addr) user_read(t, ptr_to_object, addr, sizeof *(ptr_to_object))
@@ -51,10 +53,12 @@ struct uio {
 void uio_init(struct uio *u, struct task *task, u64 addr, size_t size);
 /* A vector that was read and checked by uio_read_iovec(); @iov is borrowed. */
 void uio_init_iov(struct uio *u, struct task *task, const struct user_iovec *iov, int count);
-/* Reads and checks @count iovecs at @addr (readv(2): EINVAL on count, on lengths above SSIZE_MAX in sum; EFAULT). The
- * sum is cut to MAX_RW_COUNT. *out is owned by the caller (free()). Returns the bytes in all, or negative. */
+/* Reads and checks @count iovecs at @addr (readv(2): EINVAL on count, on lengths above SSIZE_MAX in sum;
+ * EFAULT). The sum is cut to MAX_RW_COUNT. *out is owned by the caller (free()). Returns the bytes in all, or
+ * negative. */
 long uio_read_iovec(struct task *t, u64 addr, u64 count, struct user_iovec **out);
-/* Moves up to @size bytes and advances. Bytes moved (short when memory ends), or -EFAULT (or CALL_FETCH) when none. */
+/* Moves up to @size bytes and advances. Bytes moved (short when memory ends), or -EFAULT (or CALL_FETCH) when
+ * none. */
 long uio_to_user(struct uio *u, const void *from, size_t size);
 long uio_from_user(struct uio *u, void *to, size_t size);
 /* Zeroes instead of copying. */
@@ -64,8 +68,8 @@ long uio_zero(struct uio *u, size_t size);
 long mm_peek(struct mm *mm, void *to, u64 addr, size_t size);
 
 /* For the entry code: */
-/* Sends queued writes off with the next resume; true when the thread must run first (then it calls task_return()
- * again). */
+/* Sends queued writes off with the next resume; true when the thread must run first (then it calls
+ * task_return() again). */
 bool usermem_flush(struct task *t);
 /* Orders the fetch that a CALL_FETCH asked for; when it is there, the call goes on. */
 void usermem_fetch(struct task *t);

@@ -2,8 +2,8 @@
 /*
  * Wait queues: who is to be told when a condition may have become true.
  *
- * A parked task waits on up to a few queues; being woken only means "run again and look". An entry with a function of
- * its own (an epoll instance, a host watch) stays queued and is called at each wake.
+ * A parked task waits on up to a few queues; being woken only means "run again and look". An entry with a
+ * function of its own (an epoll instance, a host watch) stays queued and is called at each wake.
  */
 #ifndef HUSK_KERNEL_CORE_WAIT_H
 #define HUSK_KERNEL_CORE_WAIT_H
@@ -29,7 +29,8 @@ static inline void wait_queue_init(struct wait_queue *q)
 	list_init(&q->entries);
 }
 
-/* Queues @t on @q until it is woken or its call ends. 0 or -ENOMEM. For poll-like calls, any number of queues. */
+/* Queues @t on @q until it is woken or its call ends. 0 or -ENOMEM. For poll-like calls, any number of
+ * queues. */
 int wait_add(struct wait_queue *q, struct task *t);
 /* The same, woken alone by wake_one(). */
 int wait_add_exclusive(struct wait_queue *q, struct task *t);
@@ -40,7 +41,8 @@ void wake_all(struct wait_queue *q);
 /* Wakes all shared waiters and one exclusive one. */
 void wake_one(struct wait_queue *q);
 
-/* Makes a parked task run its call's step again, whatever it waits for. No effect on a task that is not parked. */
+/* Makes a parked task run its call's step again, whatever it waits for. No effect on a task that is not
+ * parked. */
 void task_wake(struct task *t);
 
 #endif

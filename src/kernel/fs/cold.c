@@ -15,7 +15,7 @@
 struct cold_job {
 	struct job job;
 	struct cold *cold; /* NULL: the file was closed meanwhile */
-	int fd;		   /* owned */
+	int fd;            /* owned */
 	u64 offset;
 	size_t size;
 	char buf[];
@@ -61,7 +61,8 @@ static bool submit(struct kernel *k, struct cold *c, struct hostfd fd, size_t si
 
 	if (!j)
 		return false;
-	*j = (struct cold_job){.job = {.work = read_ahead, .done = read_done}, .cold = c, .offset = offset, .size = size};
+	*j = (struct cold_job){
+		.job = {.work = read_ahead, .done = read_done}, .cold = c, .offset = offset, .size = size};
 	j->fd = fcntl(fd.fd, F_DUPFD_CLOEXEC, 3);
 	if (j->fd < 0) {
 		free(j);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads of host files that must not stop the service thread: what is in the host's page cache is read at once, the
- * rest is first brought there by a helper thread.
+ * Reads of host files that must not stop the service thread: what is in the host's page cache is read at
+ * once, the rest is first brought there by a helper thread.
  */
 #ifndef HUSK_KERNEL_FS_COLD_H
 #define HUSK_KERNEL_FS_COLD_H
@@ -15,8 +15,8 @@ struct cold_job;
 /* Embedded in an open file. */
 struct cold {
 	struct wait_queue wait; /* woken when the helper is done */
-	struct cold_job *job;	/* under way; NULL: none */
-	bool warmed;		/* it has been: if the pages are gone again, the next read takes them as they come */
+	struct cold_job *job;   /* under way; NULL: none */
+	bool warmed; /* it has been: if the pages are gone again, the next read takes them as they come */
 };
 
 void cold_init(struct cold *c);

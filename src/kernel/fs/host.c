@@ -26,12 +26,12 @@
 #include "host/file.h"
 #include "vfs/inode.h"
 
-#define BUCKETS       1024
-#define MAX_OPEN      256
-#define BELIEVE_NS    1000000000UL
-#define PIECE         (128 * 1024)
-/* getdents offsets of mount points that the host has no name for: above all that file systems give, as ext4's hashes,
- * but for their mark of the end. */
+#define BUCKETS    1024
+#define MAX_OPEN   256
+#define BELIEVE_NS 1000000000UL
+#define PIECE      (128 * 1024)
+/* getdents offsets of mount points that the host has no name for: above all that file systems give, as ext4's
+ * hashes, but for their mark of the end. */
 #define GHOSTS_OFFSET 0x7fffffff00000000UL
 
 struct hostfs {
@@ -193,8 +193,8 @@ static const struct inode_ops *ops_of(u32 type)
 	}
 }
 
-/* A known node was found as @name in @parent. The name it had may be gone, so the new one is noted while its descriptor
- * is dropped; not for directories, whose chain of parents must stay one. */
+/* A known node was found as @name in @parent. The name it had may be gone, so the new one is noted while its
+ * descriptor is dropped; not for directories, whose chain of parents must stay one. */
 static void note_name(struct hnode *h, struct inode *parent, const char *name)
 {
 	struct inode *old = h->parent;

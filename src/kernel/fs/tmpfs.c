@@ -158,8 +158,9 @@ static int tmpfs_getattr(struct inode *i, struct kstat *st)
 	else if (i->type == S_IFLNK)
 		st->size = (s64)strlen(n->target);
 	else if (i->type == S_IFREG)
-		st->blocks =
-			(hostfd_valid(n->memfd) ? tnode_measure(n) : align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE)) / 512;
+		st->blocks = (hostfd_valid(n->memfd) ? tnode_measure(n)
+						     : align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE)) /
+			     512;
 	return 0;
 }
 
@@ -332,7 +333,8 @@ static int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const 
 	return name_new(dir, name, len, i, out);
 }
 
-static int tmpfs_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
+static int tmpfs_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred,
+			 struct inode **out)
 {
 	int err = new_below(dir, mode, cred, out);
 
@@ -559,7 +561,9 @@ static const struct file_ops dir_file_ops = {
 
 static int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	const struct file_ops *ops = i->type == S_IFDIR ? &dir_file_ops : tnode(i)->name ? &tmpfs_memfd_ops : &tmpfs_file_ops;
+	const struct file_ops *ops = i->type == S_IFDIR ? &dir_file_ops
+				     : tnode(i)->name   ? &tmpfs_memfd_ops
+							: &tmpfs_file_ops;
 	int err = file_new(i->k, ops, flags, inode_get(i), NULL, out);
 
 	if (err)

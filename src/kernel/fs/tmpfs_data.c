@@ -473,8 +473,8 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "/memfd:%s (deleted)", n->name ? n->name : "");
 }
 
-#define COMMON_OPS                                                                                                     \
-	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .fsync = file_fsync,             \
+#define COMMON_OPS                                                                                         \
+	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .fsync = file_fsync, \
 	.fallocate = file_fallocate, .fcntl = file_fcntl
 
 const struct file_ops tmpfs_file_ops = {COMMON_OPS};

@@ -22,8 +22,9 @@ struct tnode {
 	struct timespec atime, mtime, ctime, btime;
 	bool linkable; /* from O_TMPFILE: a first name may be given */
 
-	/* regular file: what was written in @data below HUSK_TMPFS_SMALL, else in @memfd, which stays once it is
-	 * there. Bytes of @data from @size to @cap are zero; those of the file from @cap to @size are a hole. */
+	/* regular file: what was written in @data below HUSK_TMPFS_SMALL, else in @memfd, which stays once it
+	 * is there. Bytes of @data from @size to @cap are zero; those of the file from @cap to @size are a
+	 * hole. */
 	s64 size;
 	char *data;
 	size_t cap;

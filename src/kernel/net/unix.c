@@ -44,7 +44,8 @@ void unix_put(struct unix_sock *u)
 	if (--u->refs)
 		return;
 	object_count(u->sock.k, "unix_sock", -1);
-	/* Tasks that were woken from it have not run yet: connect() and sendto() wait on sockets they don't hold. */
+	/* Tasks that were woken from it have not run yet: connect() and sendto() wait on sockets they don't
+	 * hold. */
 	while (!list_empty(&u->backlog_wait.entries))
 		list_del(u->backlog_wait.entries.next);
 	free(u);

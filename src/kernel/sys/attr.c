@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing attributes: chmod, chown, utimes and their relatives (fs/attr.c, fs/utimes.c), extended attributes. */
+/* Changing attributes: chmod, chown, utimes and their relatives (fs/attr.c, fs/utimes.c), extended
+ * attributes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -50,7 +51,8 @@ static long target_fd(struct task *t, int fd, struct target *g)
 
 static long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g)
 {
-	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 
 	*g = (struct target){0};
 	return user_lookup(t, dirfd, addr, flags, &g->path);
@@ -367,7 +369,8 @@ static long do_xattr(struct task *t, struct target *g, enum xattr_call what, con
 	case XATTR_SET:
 		n = user_read(t, buf, value, size);
 		if (!n)
-			n = i->ops->setxattr ? i->ops->setxattr(i, name, buf, size, (int)arg[3]) : -EOPNOTSUPP;
+			n = i->ops->setxattr ? i->ops->setxattr(i, name, buf, size, (int)arg[3])
+					     : -EOPNOTSUPP;
 		break;
 	case XATTR_REMOVE:
 		n = i->ops->removexattr ? i->ops->removexattr(i, name) : -EOPNOTSUPP;
@@ -412,18 +415,18 @@ static long xattr_fd(struct task *t, struct call *c, enum xattr_call what)
 	return n;
 }
 
-#define XATTR_CALLS(name, what)                                                                                        \
-	long sys_##name(struct task *t, struct call *c)                                                                \
-	{                                                                                                              \
-		return xattr_path(t, c, what, 0);                                                                      \
-	}                                                                                                              \
-	long sys_l##name(struct task *t, struct call *c)                                                               \
-	{                                                                                                              \
-		return xattr_path(t, c, what, AT_SYMLINK_NOFOLLOW);                                                    \
-	}                                                                                                              \
-	long sys_f##name(struct task *t, struct call *c)                                                               \
-	{                                                                                                              \
-		return xattr_fd(t, c, what);                                                                           \
+#define XATTR_CALLS(name, what)                                     \
+	long sys_##name(struct task *t, struct call *c)             \
+	{                                                           \
+		return xattr_path(t, c, what, 0);                   \
+	}                                                           \
+	long sys_l##name(struct task *t, struct call *c)            \
+	{                                                           \
+		return xattr_path(t, c, what, AT_SYMLINK_NOFOLLOW); \
+	}                                                           \
+	long sys_f##name(struct task *t, struct call *c)            \
+	{                                                           \
+		return xattr_fd(t, c, what);                        \
 	}
 
 XATTR_CALLS(getxattr, XATTR_GET)

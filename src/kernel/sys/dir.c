@@ -17,11 +17,12 @@ struct packer {
 	struct dir_context ctx;
 	char *buf;
 	size_t size, used;
-	bool old;    /* getdents: struct linux_dirent */
-	bool full;   /* an entry did not fit */
+	bool old;  /* getdents: struct linux_dirent */
+	bool full; /* an entry did not fit */
 };
 
-/* struct linux_dirent64: ino, off, reclen, type, name; struct linux_dirent: ino, off, reclen, name, type at the end. */
+/* struct linux_dirent64: ino, off, reclen, type, name; struct linux_dirent: ino, off, reclen, name, type at
+ * the end. */
 static bool pack(struct dir_context *ctx, const char *name, size_t len, u64 ino, u32 d_type, u64 next_pos)
 {
 	struct packer *p = container_of(ctx, struct packer, ctx);
@@ -89,7 +90,8 @@ long sys_getdents64(struct task *t, struct call *c)
 /* Makes @p (consumed) the working directory, or the root. */
 static long enter(struct task *t, struct path *p, struct path *place)
 {
-	long err = path_inode(p)->type == S_IFDIR ? inode_permission(t->cred, path_inode(p), MAY_EXEC) : -ENOTDIR;
+	long err = path_inode(p)->type == S_IFDIR ? inode_permission(t->cred, path_inode(p), MAY_EXEC)
+						  : -ENOTDIR;
 
 	if (!err && place == &t->fs->root && !capable(t, CAP_SYS_CHROOT))
 		err = -EPERM;

@@ -62,7 +62,8 @@ static long do_mknod(struct task *t, int dirfd, u64 addr, u32 mode, u64 dev)
 	if (err)
 		return err;
 	dir = path_inode(&p.dir);
-	err = dir->ops->create ? dir->ops->create(dir, p.last, strlen(p.last), mode & ~t->fs->umask, dev, t->cred, &made)
+	err = dir->ops->create ? dir->ops->create(dir, p.last, strlen(p.last), mode & ~t->fs->umask, dev,
+						  t->cred, &made)
 			       : -EPERM;
 	if (!err)
 		inode_put(made);
@@ -81,7 +82,8 @@ long sys_mknodat(struct task *t, struct call *c)
 {
 	u32 mode = (u32)c->arg[2];
 
-	return S_ISDIR(mode) ? -EPERM : do_mknod(t, (int)c->arg[0], c->arg[1], mode & (S_IFMT | 07777), c->arg[3]);
+	return S_ISDIR(mode) ? -EPERM
+			     : do_mknod(t, (int)c->arg[0], c->arg[1], mode & (S_IFMT | 07777), c->arg[3]);
 }
 
 long sys_mkdir(struct task *t, struct call *c)
@@ -107,7 +109,8 @@ static long do_symlink(struct task *t, u64 target_addr, int dirfd, u64 addr)
 	if (err)
 		return err;
 	dir = path_inode(&p.dir);
-	err = dir->ops->symlink ? dir->ops->symlink(dir, p.last, strlen(p.last), target, t->cred, &made) : -EPERM;
+	err = dir->ops->symlink ? dir->ops->symlink(dir, p.last, strlen(p.last), target, t->cred, &made)
+				: -EPERM;
 	if (!err)
 		inode_put(made);
 	path_put(&p.dir);
@@ -127,7 +130,8 @@ long sys_symlinkat(struct task *t, struct call *c)
 /* An open file without a name of its own (O_TMPFILE) is linked by its descriptor. */
 static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 new_addr, int flags)
 {
-	u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 lookup =
+		(flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	struct inode *i, *dir;
 	struct parent p;
 	struct path old;
@@ -183,7 +187,8 @@ static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 		return err;
 	dir = path_inode(&p.dir);
 	if (p.type != LAST_NORM) {
-		static const int rmdir_error[] = {[LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY, [LAST_ROOT] = -EBUSY};
+		static const int rmdir_error[] = {
+			[LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY, [LAST_ROOT] = -EBUSY};
 
 		err = is_dir ? rmdir_error[p.type] : -EISDIR;
 		goto put_dir;
@@ -238,8 +243,8 @@ static bool is_below(const struct dentry *d, const struct dentry *above)
 }
 
 /* Everything is found; @over is a zero path when the new name is free. */
-static long check_rename(struct task *t, struct parent *from, struct path *old, struct parent *to, struct path *over,
-			 u32 flags)
+static long check_rename(struct task *t, struct parent *from, struct path *old, struct parent *to,
+			 struct path *over, u32 flags)
 {
 	bool old_dir = path_inode(old)->type == S_IFDIR, exchange = flags & RENAME_EXCHANGE;
 	bool over_dir = over->dentry && path_inode(over)->type == S_IFDIR;
@@ -307,10 +312,11 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 	if (!err || err == -ENOENT)
 		err = check_rename(t, from, &old, to, &over, flags);
 	if (!err && !(over.dentry && over.dentry->inode == old.dentry->inode)) {
-		err = dir->ops->rename ? dir->ops->rename(dir, from->last, strlen(from->last), path_inode(&old),
-							  path_inode(&to->dir), to->last, strlen(to->last),
-							  over.dentry ? path_inode(&over) : NULL, flags)
-				       : -EPERM;
+		err = dir->ops->rename
+			      ? dir->ops->rename(dir, from->last, strlen(from->last), path_inode(&old),
+						 path_inode(&to->dir), to->last, strlen(to->last),
+						 over.dentry ? path_inode(&over) : NULL, flags)
+			      : -EPERM;
 		if (!err)
 			move_names(from, &old, to, &over, flags);
 	}

@@ -8,9 +8,10 @@
 
 #include "sys/files.h"
 
-#define VALID_FLAGS                                                                                                    \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT |     \
-	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE | 0100000 /* O_LARGEFILE */)
+#define VALID_FLAGS                                                                                      \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC | \
+	 O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE |     \
+	 0100000 /* O_LARGEFILE */)
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 flags, u32 mode, u32 resolve)
@@ -86,7 +87,8 @@ long sys_openat2(struct task *t, struct call *c)
 		return -EINVAL;
 	if (resolve & RESOLVE_CACHED && how.flags & (O_TRUNC | O_CREAT | TMPFILE_BIT))
 		return -EAGAIN;
-	return do_open(t, c, (int)c->arg[0], c->arg[1], (u32)how.flags, (u32)how.mode, (u32)resolve & ~(u32)RESOLVE_CACHED);
+	return do_open(t, c, (int)c->arg[0], c->arg[1], (u32)how.flags, (u32)how.mode,
+		       (u32)resolve & ~(u32)RESOLVE_CACHED);
 }
 
 long sys_close(struct task *t, struct call *c)
@@ -109,7 +111,8 @@ long sys_close_range(struct task *t, struct call *c)
 		fdtable_put(t->files);
 		t->files = own;
 	}
-	for (int fd = (int)min(first, (u32)INT_MAX); (fd = fdtable_next(t->files, fd, &f)) >= 0 && (u32)fd <= last; fd++) {
+	for (int fd = (int)min(first, (u32)INT_MAX);
+	     (fd = fdtable_next(t->files, fd, &f)) >= 0 && (u32)fd <= last; fd++) {
 		if (flags & CLOSE_RANGE_CLOEXEC)
 			fd_set_cloexec(t->files, fd, true);
 		else

@@ -12,8 +12,8 @@
 #include "mm/mm.h"
 #include "task/life.h"
 
-#define CAP_LAST         40
-#define MAX_SLACK        (~0UL >> 1)
+#define CAP_LAST  40
+#define MAX_SLACK (~0UL >> 1)
 
 /* ---- prctl ---- */
 

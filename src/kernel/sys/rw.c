@@ -6,9 +6,9 @@
 
 #include "sys/files.h"
 
-#define COPY_PIECE 65536
-#define MAX_RW_COUNT 0x7ffff000UL
-#define RWF_SUPPORTED 0x1f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND */
+#define COPY_PIECE     65536
+#define MAX_RW_COUNT   0x7ffff000UL
+#define RWF_SUPPORTED  0x1f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND */
 #define RWF_NOWAIT_BIT 8
 #define RWF_APPEND_BIT 16
 
@@ -222,7 +222,9 @@ static long sync_file(struct task *t, int fd, bool data_only)
 
 	if (err)
 		return err;
-	err = f->ops->fsync ? f->ops->fsync(f, data_only) : f->inode && f->inode->type == S_IFREG ? 0 : -EINVAL;
+	err = f->ops->fsync                           ? f->ops->fsync(f, data_only)
+	      : f->inode && f->inode->type == S_IFREG ? 0
+						      : -EINVAL;
 	file_put(f);
 	return err;
 }
@@ -260,7 +262,8 @@ long sys_syncfs(struct task *t, struct call *c)
 
 long sys_sync_file_range(struct task *t, struct call *c)
 {
-	return (u32)c->arg[3] > 7 || (s64)c->arg[1] < 0 || (s64)c->arg[2] < 0 ? -EINVAL : check_fd(t, (int)c->arg[0]);
+	return (u32)c->arg[3] > 7 || (s64)c->arg[1] < 0 || (s64)c->arg[2] < 0 ? -EINVAL
+									      : check_fd(t, (int)c->arg[0]);
 }
 
 /* Advice is accepted and not needed: the host reads ahead by itself. */
@@ -302,9 +305,10 @@ static long write_all(struct file *f, const char *data, size_t size, u64 *pos)
 	return u.done ? (long)u.done : n;
 }
 
-/* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a piece that
- * goes out short is not lost, since the input has an offset. */
-static long copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count, char *buf)
+/* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
+ * piece that goes out short is not lost, since the input has an offset. */
+static long copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count,
+			 char *buf)
 {
 	size_t done = 0;
 	long n = 0;

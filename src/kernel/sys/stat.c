@@ -12,7 +12,8 @@
 /* The attributes of what @dirfd and @addr name. */
 static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, struct kstat *st)
 {
-	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	char path[PATH_MAX] = "";
 	struct path p;
 	long err = 0;
@@ -122,10 +123,12 @@ long sys_statx(struct task *t, struct call *c)
 	return user_put(t, c->arg[4], &out);
 }
 
-/* access(2) asks for the real ids, with the capabilities that they would have (fs/open.c: access_override_creds). */
+/* access(2) asks for the real ids, with the capabilities that they would have (fs/open.c:
+ * access_override_creds). */
 static long do_access(struct task *t, int dirfd, u64 addr, u32 mode, int flags)
 {
-	u32 lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 lookup = (flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+		     (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	struct cred *own = t->cred;
 	struct path p;
 	long err;
@@ -254,7 +257,8 @@ long sys_fstatfs(struct task *t, struct call *c)
 		err = put_statfs(t, f->inode->sb, false, c->arg[1]);
 	else {
 		/* Pipes, sockets and the like live in file systems without size. */
-		struct statfs st = {.f_type = f->ops->stream ? 0x50495045 /* PIPEFS_MAGIC */ : 0x09041934 /* anon_inodefs */,
+		struct statfs st = {.f_type = f->ops->stream ? 0x50495045 /* PIPEFS_MAGIC */
+							     : 0x09041934 /* anon_inodefs */,
 				    .f_bsize = PAGE_SIZE,
 				    .f_namelen = 255,
 				    .f_frsize = PAGE_SIZE};

@@ -14,25 +14,26 @@ struct thread_group {
 	struct kernel *k;
 	int refs;
 	int tgid;
-	struct task *leader; /* a leader that exited stays as a zombie until its threads are gone */
-	struct list threads; /* struct task, by group_node; live ones and the zombie leader */
-	int nthreads;        /* live ones */
-	bool threaded;       /* there has been more than one */
+	struct task *leader;         /* a leader that exited stays as a zombie until its threads are gone */
+	struct list threads;         /* struct task, by group_node; live ones and the zombie leader */
+	int nthreads;                /* live ones */
+	bool threaded;               /* there has been more than one */
 	struct thread_group *parent; /* NULL: husk itself is init (pid 1) */
 	struct list children;        /* struct thread_group, by sibling */
 	struct list sibling;
-	int parent_tid_of_death_signal; /* the parent's thread that made it, for PR_SET_PDEATHSIG and __WNOTHREAD */
+	int parent_tid_of_death_signal; /* the parent's thread that made it, for PR_SET_PDEATHSIG and
+					   __WNOTHREAD */
 	int pgid, sid;
-	bool session_leader, execed; /* setpgid's EACCES after exec */
-	struct tty *ctty;            /* controlling terminal of the session, nullable */
+	bool session_leader, execed;  /* setpgid's EACCES after exec */
+	struct tty *ctty;             /* controlling terminal of the session, nullable */
 	struct wait_queue child_wait; /* parents in wait4() */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
 	bool subreaper, has_child_subreaper;
 
 	struct sigpending shared_pending;
-	bool exiting;      /* exit_group() or a fatal signal: group_exit_code */
+	bool exiting; /* exit_group() or a fatal signal: group_exit_code */
 	int exit_code;
-	struct task *exec_task; /* the task whose execve waits for its siblings to end */
+	struct task *exec_task;                 /* the task whose execve waits for its siblings to end */
 	bool stopped, stop_reported, continued; /* job control, for wait4(WUNTRACED|WCONTINUED) */
 	int stop_signal;
 	bool stopping; /* threads with TASK_WORK_STOP have yet to stop */
@@ -40,8 +41,8 @@ struct thread_group {
 	int exit_status; /* of a zombie */
 
 	struct rlimit limits[RLIM_NLIMITS];
-	struct timer real_timer; /* ITIMER_REAL */
-	u64 real_interval, real_expires; /* expires: CLOCK_MONOTONIC; 0: off */
+	struct timer real_timer;           /* ITIMER_REAL */
+	u64 real_interval, real_expires;   /* expires: CLOCK_MONOTONIC; 0: off */
 	struct posix_timers *posix_timers; /* signal/time code */
 	u64 itimer_virt[2], itimer_prof[2];
 	u64 start_ns;
@@ -53,19 +54,20 @@ struct thread_group {
 };
 
 /* The pid table. */
-struct task *task_find(struct kernel *k, int tid);            /* borrowed; NULL */
-struct thread_group *group_find(struct kernel *k, int tgid); /* borrowed; zombies too */
+struct task *task_find(struct kernel *k, int tid);                 /* borrowed; NULL */
+struct thread_group *group_find(struct kernel *k, int tgid);       /* borrowed; zombies too */
 struct thread_group *group_next(struct kernel *k, int after_tgid); /* ordered walk, for /proc and kill(-1) */
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 
-/* Boot: the first process: tgid 2 (husk itself is pid 1, init), its own session; resolves and loads @path like execve.
- * 0 when it is on its way, or -errno (-ENOENT, -EACCES, -ENOEXEC...) with nothing left behind. @files, @fs, @cred are
- * consumed on success. */
-int task_start_first(struct kernel *k, const char *path, char *const argv[], char *const envp[], struct fdtable *files,
-		     struct fs_info *fs, struct cred *cred);
+/* Boot: the first process: tgid 2 (husk itself is pid 1, init), its own session; resolves and loads @path
+ * like execve. 0 when it is on its way, or -errno (-ENOENT, -EACCES, -ENOEXEC...) with nothing left behind.
+ * @files, @fs, @cred are consumed on success. */
+int task_start_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
+		     struct fdtable *files, struct fs_info *fs, struct cred *cred);
 
-/* Ends the calling task (its thread is held): never returns to the guest. Afterwards the task must not be touched. */
+/* Ends the calling task (its thread is held): never returns to the guest. Afterwards the task must not be
+ * touched. */
 void task_exit(struct task *t, int code);
 /* exit_group or a fatal signal: every thread of the group will end with @code. */
 void group_exit(struct thread_group *g, int code);

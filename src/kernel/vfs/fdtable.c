@@ -82,7 +82,8 @@ struct fdtable *fdtable_copy(struct fdtable *ft)
 	return n;
 }
 
-/* What close() of one descriptor does besides dropping the reference: all record locks of the table on that file go. */
+/* What close() of one descriptor does besides dropping the reference: all record locks of the table on that
+ * file go. */
 static void close_file(struct fdtable *ft, struct file *f)
 {
 	if (f->inode)

@@ -9,7 +9,8 @@
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 
-int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv, struct file **out)
+int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv,
+	     struct file **out)
 {
 	struct file *f = calloc(1, sizeof *f);
 

@@ -2,10 +2,10 @@
 /*
  * Open files and descriptor tables.
  *
- * struct file is one open file description: it is made by open, pipe, ..., shared by dup, fork and SCM_RIGHTS, and
- * released when the last reference goes. File operations never park and never look at O_NONBLOCK: one that cannot go
- * on answers -EAGAIN, and the generic code (vfs/rw.c) waits on what poll() names and tries again, or passes -EAGAIN on
- * to a guest that asked not to block.
+ * struct file is one open file description: it is made by open, pipe, ..., shared by dup, fork and
+ * SCM_RIGHTS, and released when the last reference goes. File operations never park and never look at
+ * O_NONBLOCK: one that cannot go on answers -EAGAIN, and the generic code (vfs/rw.c) waits on what poll()
+ * names and tries again, or passes -EAGAIN on to a guest that asked not to block.
  */
 #ifndef HUSK_KERNEL_VFS_FILE_H
 #define HUSK_KERNEL_VFS_FILE_H
@@ -22,7 +22,8 @@ struct kernel;
 struct fdtable;
 struct call;
 
-/* Collects the wait queues that a poll()ing task, or an epoll instance, must wait on. NULL pointer: only look. */
+/* Collects the wait queues that a poll()ing task, or an epoll instance, must wait on. NULL pointer: only
+ * look. */
 struct poll_table {
 	int (*add)(struct poll_table *pt, struct wait_queue *q); /* 0 or -ENOMEM */
 	struct task *task;
@@ -50,8 +51,8 @@ static inline void poll_wait_for(struct poll_table *pt, struct wait_queue *q, u3
 		poll_wait(pt, q);
 }
 
-/* In file->epoll_items: whoever must know that a file goes away. file_put() takes each off the list and calls gone()
- * when the last reference went, before ops->release(). */
+/* In file->epoll_items: whoever must know that a file goes away. file_put() takes each off the list and calls
+ * gone() when the last reference went, before ops->release(). */
 struct file_link {
 	struct list node;
 	void (*gone)(struct file_link *link);
@@ -65,7 +66,8 @@ struct mmap_backing {
 };
 
 struct file_ops {
-	/* Bytes moved, 0 at the end of file, or -errno. @pos: the offset to use and to advance; ignored by streams. */
+	/* Bytes moved, 0 at the end of file, or -errno. @pos: the offset to use and to advance; ignored by
+	 * streams. */
 	long (*read)(struct file *f, struct uio *to, u64 *pos);
 	long (*write)(struct file *f, struct uio *from, u64 *pos);
 	/* EPOLL* bits that hold now. NULL: always ready (EPOLLIN|EPOLLOUT|EPOLLRDNORM|EPOLLWRNORM). */
@@ -80,23 +82,25 @@ struct file_ops {
 	int (*iterate)(struct file *f, struct dir_context *ctx);
 	int (*fsync)(struct file *f, bool data_only);
 	int (*fallocate)(struct file *f, int mode, u64 offset, u64 len);
-	/* The fcntl commands of one kind of file: F_SETPIPE_SZ, F_GETPIPE_SZ (NULL: -EBADF), F_ADD_SEALS, F_GET_SEALS
-	 * (NULL: -EINVAL). */
+	/* The fcntl commands of one kind of file: F_SETPIPE_SZ, F_GETPIPE_SZ (NULL: -EBADF), F_ADD_SEALS,
+	 * F_GET_SEALS (NULL: -EINVAL). */
 	long (*fcntl)(struct file *f, struct task *t, int cmd, u64 arg);
 	/* fcntl(F_SETFL) changed flags, close() of one descriptor: nullable notifications. */
 	int (*flush)(struct file *f);
 	/* The last reference went; frees f->priv. */
 	void (*release)(struct file *f);
-	/* What /proc/PID/fd shows for files without a path ("pipe:[12]"): into @buf. NULL: "anon_inode:[name]". */
+	/* What /proc/PID/fd shows for files without a path ("pipe:[12]"): into @buf. NULL:
+	 * "anon_inode:[name]". */
 	void (*link_name)(struct file *f, char *buf, size_t size);
-	const char *name; /* for anonymous files */
-	bool stream;      /* no offset: lseek and pread answer ESPIPE */
+	const char *name;  /* for anonymous files */
+	bool stream;       /* no offset: lseek and pread answer ESPIPE */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 
 struct dir_context {
 	/* False: the buffer is full. @next_pos is the offset with which the entry after this one begins. */
-	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 ino, u32 d_type, u64 next_pos);
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t len, u64 ino, u32 d_type,
+		     u64 next_pos);
 };
 
 struct file {
@@ -108,13 +112,15 @@ struct file {
 	struct inode *inode;   /* owned; NULL for anonymous files without one */
 	struct path_ref *path; /* owned; how it was opened; NULL for anonymous files */
 	void *priv;
-	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
-	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
+	struct wait_queue *wait;             /* nullable; the queue of streams, for quick wakes */
+	struct list epoll_items;             /* struct file_link: epoll entries that watch this file */
 	int owner, owner_type, owner_signal; /* F_SETOWN, F_SETSIG */
 };
 
-/* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */
-int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv, struct file **out);
+/* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE.
+ */
+int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv,
+	     struct file **out);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
 static inline bool file_readable(const struct file *f)
@@ -135,8 +141,8 @@ void fdtable_put(struct fdtable *ft);             /* closes all when the last us
 /* execve: a private table (if shared) without the close-on-exec descriptors. 0 or -ENOMEM. */
 int fdtable_exec(struct task *t);
 
-/* The lowest free descriptor >= @from, below the task's RLIMIT_NOFILE: consumes the caller's reference of @f on
- * success. -EMFILE, -ENOMEM. */
+/* The lowest free descriptor >= @from, below the task's RLIMIT_NOFILE: consumes the caller's reference of @f
+ * on success. -EMFILE, -ENOMEM. */
 int fd_install_from(struct task *t, struct file *f, bool cloexec, int from);
 int fd_install(struct task *t, struct file *f, bool cloexec);
 /* Puts @f at exactly @fd, closing what is there (dup2): the same ownership. */
@@ -152,8 +158,8 @@ int fdtable_next(struct fdtable *ft, int fd, struct file **out);
 
 /* ---- generic reading and writing (vfs/rw.c): the blocking loop around file_ops, for the handlers ---- */
 
-/* Reads or writes @u at *pos (NULL: the file's own offset, kept and advanced). The whole call's result, CALL_PARK
- * included; keeps c->done over waits. */
+/* Reads or writes @u at *pos (NULL: the file's own offset, kept and advanced). The whole call's result,
+ * CALL_PARK included; keeps c->done over waits. */
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write);
 /* Waits until the file may be ready for @events: CALL_PARK, or what call_wait() says. */
 long file_wait(struct task *t, struct file *f, u32 events);

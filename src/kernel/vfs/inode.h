@@ -2,16 +2,17 @@
 /*
  * Inodes, names and mounts: the tree that guests see.
  *
- * An inode is one object of a file system, counted, with operations that its file system gives. A dentry is one name:
- * (parent, name) -> inode; the live ones form a tree, are found again by a hash, and stay cached for a while after
- * their last user (a bounded LRU; file systems that change by themselves say so by revalidate()). Dentries, not
- * strings, are what open files, working directories and mount points hold, so that rename moves them all. A path is a
- * mount and a dentry in it.
+ * An inode is one object of a file system, counted, with operations that its file system gives. A dentry is
+ *one name: (parent, name) -> inode; the live ones form a tree, are found again by a hash, and stay cached for
+ *a while after their last user (a bounded LRU; file systems that change by themselves say so by
+ *revalidate()). Dentries, not strings, are what open files, working directories and mount points hold, so
+ *that rename moves them all. A path is a mount and a dentry in it.
  *
  *	guest path --walk.c--> struct path --open.c--> struct file (file.h)
  *
- * Operations get plain arguments, never guest addresses, and never park. Permission checks by the guest's credentials
- * are made by the vfs (perm.c), not by file systems; read-only mounts and file systems answer EROFS (perm.c too).
+ * Operations get plain arguments, never guest addresses, and never park. Permission checks by the guest's
+ *credentials are made by the vfs (perm.c), not by file systems; read-only mounts and file systems answer
+ *EROFS (perm.c too).
  */
 #ifndef HUSK_KERNEL_VFS_INODE_H
 #define HUSK_KERNEL_VFS_INODE_H
@@ -60,39 +61,44 @@ struct inode {
 	struct super *sb;
 	u32 type; /* S_IFMT bits */
 	u64 ino;
-	void *priv;	     /* the file system's */
-	void *pipe;	     /* FIFO: fs/pipe's object while it is open */
-	void *sock;	     /* socket: net/unix's bound socket */
-	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
+	void *priv;        /* the file system's */
+	void *pipe;        /* FIFO: fs/pipe's object while it is open */
+	void *sock;        /* socket: net/unix's bound socket */
+	struct list locks; /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
 };
 
-/* All nullable: what is missing answers -EPERM for changes (-ENOTDIR for directory operations on others), -EINVAL for
- * readlink. @name is not NUL-terminated by contract: @len bytes, without '/', at most 255. New objects belong to
+/* All nullable: what is missing answers -EPERM for changes (-ENOTDIR for directory operations on others),
+ * -EINVAL for readlink. @name is not NUL-terminated by contract: @len bytes, without '/', at most 255. New
+ * objects belong to
  * @cred's fsuid and fsgid (or to the directory's group when that is set-group-id). */
 struct inode_ops {
 	int (*getattr)(struct inode *i, struct kstat *st); /* never NULL */
 	int (*setattr)(struct inode *i, const struct iattr *attr);
 	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out); /* -ENOENT */
 	/* Regular files, directories, FIFOs, sockets, devices by @mode's type. */
-	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
-		      struct inode **out);
-	int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target, const struct cred *cred,
-		       struct inode **out);
+	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+		      const struct cred *cred, struct inode **out);
+	int (*symlink)(struct inode *dir, const char *name, size_t len, const char *target,
+		       const struct cred *cred, struct inode **out);
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *target);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *target); /* files */
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *target);  /* -ENOTEMPTY */
-	/* @flags: RENAME_NOREPLACE is checked by the vfs; RENAME_EXCHANGE swaps. @over: what the new name is, nullable. */
-	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
-		      const char *new_name, size_t new_len, struct inode *over, u32 flags);
+	/* @flags: RENAME_NOREPLACE is checked by the vfs; RENAME_EXCHANGE swaps. @over: what the new name is,
+	 * nullable. */
+	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *target,
+		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over,
+		      u32 flags);
 	/* O_TMPFILE: without a name; @linkable: link() may give it one (no O_EXCL). */
-	int (*tmpfile)(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out);
+	int (*tmpfile)(struct inode *dir, u32 mode, bool linkable, const struct cred *cred,
+		       struct inode **out);
 	/* The target, up to @size bytes, not terminated: its length. */
 	long (*readlink)(struct inode *i, char *buf, size_t size);
-	/* A link that leads to a place, not to a text (/proc/self/fd/N): a path, references for the caller. NULL: text. */
+	/* A link that leads to a place, not to a text (/proc/self/fd/N): a path, references for the caller.
+	 * NULL: text. */
 	int (*follow)(struct inode *i, struct task *t, struct path *out);
-	/* An open file for @flags (O_*; creation and permissions are done): 0, -errno, or CALL_PARK-like: see fifo_open.
-	 * NULL: regular files and directories of file_ops @fops. */
+	/* An open file for @flags (O_*; creation and permissions are done): 0, -errno, or CALL_PARK-like: see
+	 * fifo_open. NULL: regular files and directories of file_ops @fops. */
 	int (*open)(struct inode *i, struct task *t, u32 flags, struct file **out);
 	/* False: the cached dentry is stale and is looked up anew. NULL: always valid. */
 	bool (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *i);
@@ -108,9 +114,9 @@ struct super {
 	struct kernel *k;
 	const char *type;   /* "tmpfs", as /proc/mounts shows it */
 	const char *source; /* "tmpfs", "/dev/root" */
-	u64 dev;	    /* st_dev */
+	u64 dev;            /* st_dev */
 	bool read_only;
-	bool no_cache; /* dentries are not kept after their last use (proc) */
+	bool no_cache;      /* dentries are not kept after their last use (proc) */
 	struct inode *root; /* owned */
 	void *priv;
 	int (*statfs)(struct super *sb, struct statfs *st);
@@ -126,7 +132,7 @@ struct dentry {
 	struct super *sb;
 	struct list hash_node, lru_node;
 	struct list mounts; /* struct mount on it, by on_node */
-	bool unlinked;	    /* removed from its directory: "(deleted)" */
+	bool unlinked;      /* removed from its directory: "(deleted)" */
 	u32 hash;
 	u8 len;
 	char name[256];
@@ -170,14 +176,15 @@ struct vfs {
 	int next_mount_id;
 	u64 next_dev; /* minor number of the next anonymous st_dev */
 	struct mount *root;
-	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened end in c->file and
-	 * answers what call_wait() says; vfs_open_at(), run again, comes straight back here while c->file is set. On 0 the
-	 * end is moved from c->file to *out. */
+	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened
+	 * end in c->file and answers what call_wait() says; vfs_open_at(), run again, comes straight back
+	 * here while c->file is set. On 0 the end is moved from c->file to *out. */
 	long (*fifo_open)(struct task *t, struct call *c, struct inode *i, u32 flags, struct file **out);
 };
 
 /* ---- references ---- */
-struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino, void *priv);
+struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
+			void *priv);
 struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i);
 struct dentry *dentry_get(struct dentry *d);
@@ -193,7 +200,7 @@ static inline struct inode *path_inode(const struct path *p)
 struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, struct inode *inode);
 /* The cached and valid one, or NULL. */
 struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
-void dentry_drop(struct dentry *d, bool unlinked);	     /* takes the name out of the cache */
+void dentry_drop(struct dentry *d, bool unlinked); /* takes the name out of the cache */
 void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_t len);
 /* Drops whatever is cached and unused below nothing in particular: all of it (shutdown). */
 void dentries_shrink(struct kernel *k, int keep);
@@ -205,32 +212,36 @@ struct fs_info *fs_info_copy(struct fs_info *fs);
 void fs_info_put(struct fs_info *fs);
 
 /* ---- walking ---- */
-#define LOOKUP_FOLLOW	 1u /* the last component's symlink too */
+#define LOOKUP_FOLLOW    1u /* the last component's symlink too */
 #define LOOKUP_DIRECTORY 2u /* -ENOTDIR for anything else */
-#define LOOKUP_EMPTY	 4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
+#define LOOKUP_EMPTY     4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
 /* and openat2's RESOLVE_* in the high half */
 #define LOOKUP_RESOLVE(r) ((u32)(r) << 16)
 
-/* Resolves @path (kernel memory) from @dirfd (or AT_FDCWD) with Linux's rules and errors: *out holds references. */
+/* Resolves @path (kernel memory) from @dirfd (or AT_FDCWD) with Linux's rules and errors: *out holds
+ * references. */
 int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct path *out);
-/* All but the last component: its directory, and the component (without trailing slashes) in @last[256]. -EEXIST-like
- * special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT or LAST_ROOT. *slashes: the path ended in '/'. */
+/* All but the last component: its directory, and the component (without trailing slashes) in @last[256].
+ * -EEXIST-like special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT or LAST_ROOT. *slashes: the path
+ * ended in '/'. */
 enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
 int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct path *dir, char *last,
 		enum last_type *last_type, bool *slashes);
 /* One component below @dir, following mounts but no symlink: 0 or -ENOENT... */
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
-/* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok. */
+/* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok.
+ */
 long user_path(struct task *t, u64 addr, char *buf /* [4096] */, bool empty_ok);
-/* The text of @p as @t sees it from its root (getcwd, /proc/PID/fd): its length; " (deleted)" is appended for removed
- * ones when @mark; -ENAMETOOLONG. Paths outside the root begin with "(unreachable)". */
+/* The text of @p as @t sees it from its root (getcwd, /proc/PID/fd): its length; " (deleted)" is appended for
+ * removed ones when @mark; -ENAMETOOLONG. Paths outside the root begin with "(unreachable)". */
 long path_text(struct task *t, const struct path *p, char *buf, size_t size, bool mark);
 
 /* ---- permission ---- */
 #define MAY_EXEC  1
 #define MAY_WRITE 2
 #define MAY_READ  4
-/* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid. */
+/* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid.
+ */
 int path_permission(struct task *t, const struct path *p, int mask);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
 /* Whether names in @dir may be made; whether @victim may be removed from it (sticky bit; is_dir: rmdir). */
@@ -239,11 +250,12 @@ int may_delete(struct task *t, const struct path *dir, struct inode *victim, boo
 
 /* ---- opening ---- */
 /* open(2) as a whole: a call step (FIFOs may park). *out on 0. */
-long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u32 flags, u32 mode, u32 resolve,
-		 struct file **out);
+long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u32 flags, u32 mode,
+		 u32 resolve, struct file **out);
 /* Opens what @p names, permissions checked by the caller. */
 int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file **out);
-/* For execve: a regular file with execute permission (-EACCES), opened for reading by the kernel. @at_flags: AT_*. */
+/* For execve: a regular file with execute permission (-EACCES), opened for reading by the kernel. @at_flags:
+ * AT_*. */
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out);
 /* Reads into kernel memory: bytes or -errno. */
 long file_pread(struct file *f, void *buf, size_t size, u64 offset);
@@ -253,13 +265,14 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr); /* c
 
 /* ---- mounts and file systems ---- */
 int vfs_mount_super(struct kernel *k, struct super *sb /* consumed */, const char *path, bool read_only);
-/* The names below f's directory that exist only as (ways to) mount points: a file system's iterate() ends with it, with
- * offsets from @base on, above its own. */
+/* The names below f's directory that exist only as (ways to) mount points: a file system's iterate() ends
+ * with it, with offsets from @base on, above its own. */
 int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base);
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out);
 int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, struct super **out);
 /* A nameless regular file in memory (memfd_create): its inode and open file. */
-int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred, struct file **out);
+int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred,
+		    struct file **out);
 
 /* ---- for boot ---- */
 int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size);

@@ -17,11 +17,12 @@ static bool same_world(enum lock_kind a, enum lock_kind b)
 	return (a == LOCK_FLOCK) == (b == LOCK_FLOCK);
 }
 
-struct file_lock *lock_conflict(struct inode *i, enum lock_kind kind, const void *owner, int type, u64 start, u64 end)
+struct file_lock *lock_conflict(struct inode *i, enum lock_kind kind, const void *owner, int type, u64 start,
+				u64 end)
 {
 	struct file_lock *l;
 
-	list_for_each(l, &i->locks, node) {
+	list_for_each (l, &i->locks, node) {
 		if (!same_world(l->kind, kind) || same_owner(l, kind, owner))
 			continue;
 		if (l->start <= end && start <= l->end && (l->write || type == F_WRLCK))
@@ -30,12 +31,14 @@ struct file_lock *lock_conflict(struct inode *i, enum lock_kind kind, const void
 	return NULL;
 }
 
-static struct file_lock *lock_new(enum lock_kind kind, const void *owner, int pid, bool write, u64 start, u64 end)
+static struct file_lock *lock_new(enum lock_kind kind, const void *owner, int pid, bool write, u64 start,
+				  u64 end)
 {
 	struct file_lock *l = malloc(sizeof *l);
 
 	if (l)
-		*l = (struct file_lock){.kind = kind, .owner = owner, .pid = pid, .write = write, .start = start, .end = end};
+		*l = (struct file_lock){
+			.kind = kind, .owner = owner, .pid = pid, .write = write, .start = start, .end = end};
 	return l;
 }
 
@@ -56,7 +59,7 @@ int lock_set(struct inode *i, enum lock_kind kind, const void *owner, int pid, i
 		free(fresh);
 		return -ENOLCK;
 	}
-	list_for_each_safe(l, tmp, &i->locks, node) {
+	list_for_each_safe (l, tmp, &i->locks, node) {
 		if (!same_owner(l, kind, owner) || l->start > end || l->end < start)
 			continue;
 		if (l->start < start && l->end > end) {
@@ -89,7 +92,7 @@ static void release(struct inode *i, const void *owner)
 	struct file_lock *l, *tmp;
 	bool any = false;
 
-	list_for_each_safe(l, tmp, &i->locks, node) {
+	list_for_each_safe (l, tmp, &i->locks, node) {
 		if (l->owner != owner)
 			continue;
 		list_del(&l->node);

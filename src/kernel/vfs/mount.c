@@ -50,8 +50,8 @@ static int mount_new(struct kernel *k, struct super *sb, const struct path *on, 
 	return 0;
 }
 
-/* A directory that a mount needs where a read-only file system has none: it lives in the cache only, pinned by the
- * mount on it. */
+/* A directory that a mount needs where a read-only file system has none: it lives in the cache only, pinned
+ * by the mount on it. */
 static int ghost_getattr(struct inode *i, struct kstat *st)
 {
 	memset(st, 0, sizeof *st);
@@ -157,11 +157,13 @@ static int ghost_open(struct inode *i, struct task *t, u32 flags, struct file **
 	return err;
 }
 
-static const struct inode_ops ghost_ops = {.getattr = ghost_getattr, .lookup = ghost_lookup, .open = ghost_open};
+static const struct inode_ops ghost_ops = {
+	.getattr = ghost_getattr, .lookup = ghost_lookup, .open = ghost_open};
 
 static int ghost_child(struct path *dir, const char *name)
 {
-	struct inode *i = inode_new(dir->dentry->k, dir->dentry->sb, &ghost_ops, S_IFDIR, (u64)dir->dentry ^ 1, NULL);
+	struct inode *i =
+		inode_new(dir->dentry->k, dir->dentry->sb, &ghost_ops, S_IFDIR, (u64)dir->dentry ^ 1, NULL);
 	struct dentry *d = i ? dentry_make(dir->dentry, name, strlen(name), i) : NULL;
 
 	if (!d)
@@ -292,8 +294,8 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	dir.fd = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir.fd < 0) {
 		err = -errno;
-		snprintf(why, size, "cannot use %s as the root: %s; name an existing directory with --root", host_root,
-			 strerror(-err));
+		snprintf(why, size, "cannot use %s as the root: %s; name an existing directory with --root",
+			 host_root, strerror(-err));
 		return err;
 	}
 	err = host_super(k, dir, host_root, &sb);

@@ -29,8 +29,8 @@ static int set_path(struct file *f, const struct path *p)
 static int open_path_only(const struct path *p, u32 flags, struct file **out)
 {
 	struct file *f;
-	int err = file_new(p->dentry->k, &path_only_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW), inode_get(path_inode(p)),
-			   NULL, &f);
+	int err = file_new(p->dentry->k, &path_only_ops, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW),
+			   inode_get(path_inode(p)), NULL, &f);
 
 	if (err) {
 		inode_put(path_inode(p));
@@ -129,7 +129,8 @@ static int create(struct task *t, const struct path *dir, const char *name, u32 
 		return err;
 	if (!i->ops->create)
 		return -EACCES;
-	err = i->ops->create(i, name, strlen(name), S_IFREG | (mode & 07777 & ~t->fs->umask), 0, t->cred, &made);
+	err = i->ops->create(i, name, strlen(name), S_IFREG | (mode & 07777 & ~t->fs->umask), 0, t->cred,
+			     &made);
 	if (err)
 		return err;
 	out->dentry = dentry_make(dir->dentry, name, strlen(name), made);
@@ -141,7 +142,8 @@ static int create(struct task *t, const struct path *dir, const char *name, u32 
 }
 
 /* open with O_CREAT: w->cur is where @path begins; goes round again at a symlink. */
-static long open_create(struct walk *w, struct call *c, const char *path, u32 flags, u32 mode, struct file **out)
+static long open_create(struct walk *w, struct call *c, const char *path, u32 flags, u32 mode,
+			struct file **out)
 {
 	char last[256], target[PATH_MAX];
 	enum last_type type;
@@ -198,8 +200,8 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 		return err;
 	if (!dir->ops->tmpfile)
 		return -EOPNOTSUPP;
-	err = dir->ops->tmpfile(dir, S_IFREG | (mode & 07777 & ~w->task->fs->umask), !(flags & O_EXCL), w->task->cred,
-				&made);
+	err = dir->ops->tmpfile(dir, S_IFREG | (mode & 07777 & ~w->task->fs->umask), !(flags & O_EXCL),
+				w->task->cred, &made);
 	if (err)
 		return err;
 	p.dentry = dentry_make(w->cur.dentry, "#tmpfile", 8, made);
@@ -213,8 +215,8 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 	return err;
 }
 
-long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u32 flags, u32 mode, u32 resolve,
-		 struct file **out)
+long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u32 flags, u32 mode,
+		 u32 resolve, struct file **out)
 {
 	struct walk w;
 	long err;
@@ -229,8 +231,9 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 	} else if (!err) {
 		err = walk_path(&w, path, !(flags & O_NOFOLLOW));
 		if (!err && flags & O_PATH)
-			err = flags & O_DIRECTORY && path_inode(&w.cur)->type != S_IFDIR ? -ENOTDIR
-											 : open_path_only(&w.cur, flags, out);
+			err = flags & O_DIRECTORY && path_inode(&w.cur)->type != S_IFDIR
+				      ? -ENOTDIR
+				      : open_path_only(&w.cur, flags, out);
 		else if (!err && (flags & O_TMPFILE) == O_TMPFILE)
 			err = open_tmpfile(&w, flags, mode, out);
 		else if (!err)
@@ -242,7 +245,8 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out)
 {
-	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) | (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
+		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	struct path p;
 	int err = path_lookup(t, dirfd, path, flags, &p);
 

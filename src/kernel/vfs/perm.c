@@ -31,7 +31,8 @@ int inode_permission(const struct cred *cred, struct inode *i, int mask)
 		return 0;
 	if (has_cap(cred, CAP_DAC_OVERRIDE) && (!(mask & MAY_EXEC) || st.mode & 0111))
 		return 0;
-	if (has_cap(cred, CAP_DAC_READ_SEARCH) && (mask == MAY_READ || (i->type == S_IFDIR && !(mask & MAY_WRITE))))
+	if (has_cap(cred, CAP_DAC_READ_SEARCH) &&
+	    (mask == MAY_READ || (i->type == S_IFDIR && !(mask & MAY_WRITE))))
 		return 0;
 	return -EACCES;
 }
@@ -75,7 +76,8 @@ int may_delete(struct task *t, const struct path *dir, struct inode *victim, boo
 		err = victim->ops->getattr(victim, &vs);
 	if (err)
 		return err;
-	if (ds.mode & S_ISVTX && t->cred->fsuid != vs.uid && t->cred->fsuid != ds.uid && !capable(t, CAP_FOWNER))
+	if (ds.mode & S_ISVTX && t->cred->fsuid != vs.uid && t->cred->fsuid != ds.uid &&
+	    !capable(t, CAP_FOWNER))
 		return -EPERM;
 	if (is_dir)
 		return victim->type == S_IFDIR ? 0 : -ENOTDIR;

@@ -19,7 +19,8 @@ struct synth_entry {
 	const void *data; /* for ops */
 };
 
-/* What a node does; @data is the entry's data, @owner what a dynamic directory's lookup set (pid, descriptor, ...). */
+/* What a node does; @data is the entry's data, @owner what a dynamic directory's lookup set (pid, descriptor,
+ * ...). */
 struct synth_node {
 	struct kernel *k;
 	const struct synth_entry *entry;
@@ -30,15 +31,16 @@ struct synth_node {
 struct synth_ops {
 	/* Regular files: the whole text at open; *out is malloc()ed, consumed. 0 or -errno. */
 	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
-	int (*store)(struct synth_node *n, struct task *t, const char *text, size_t size); /* nullable: -EACCES at open */
+	int (*store)(struct synth_node *n, struct task *t, const char *text,
+		     size_t size); /* nullable: -EACCES at open */
 	/* Symlinks: text, or a place. */
 	long (*readlink)(struct synth_node *n, struct task *t, char *buf, size_t size);
 	int (*follow)(struct synth_node *n, struct task *t, struct path *out);
 	/* Dynamic directories: finds @name: fills *entry (static) and *owner; -ENOENT. */
-	int (*lookup)(struct synth_node *n, struct task *t, const char *name, size_t len, const struct synth_entry **entry,
-		      u64 *owner);
-	/* The first name whose key is above *key: into @name[64], sets *key and *type (DT_*); false at the end. Keys order
-	 * dynamic names (pids, descriptors). Listed after the static children. */
+	int (*lookup)(struct synth_node *n, struct task *t, const char *name, size_t len,
+		      const struct synth_entry **entry, u64 *owner);
+	/* The first name whose key is above *key: into @name[64], sets *key and *type (DT_*); false at the
+	 * end. Keys order dynamic names (pids, descriptors). Listed after the static children. */
 	bool (*next)(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type);
 	/* Devices and other special opens. */
 	int (*open)(struct synth_node *n, struct task *t, u32 flags, struct file **out);

@@ -2,8 +2,8 @@
 /*
  * Path walking: from a guest's text to a mount and a dentry (path_resolution(7), openat2(2); fs/namei.c).
  *
- * Symlinks are followed here, against the guest's root, never by the host. A text of a link is walked by recursion, at
- * most 40 links deep.
+ * Symlinks are followed here, against the guest's root, never by the host. A text of a link is walked by
+ * recursion, at most 40 links deep.
  */
 #include "vfs/walk.h"
 
@@ -13,7 +13,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 
-#define MAX_LINKS 40
+#define MAX_LINKS  40
 #define NAME_LIMIT 255
 
 /* The mount that covers @p, if any, and so on upwards. */
@@ -23,7 +23,7 @@ static void cross_mounts(struct path *p)
 
 	do {
 		found = NULL;
-		list_for_each(m, &p->dentry->mounts, on_node)
+		list_for_each (m, &p->dentry->mounts, on_node)
 			if (m->parent == p->mnt)
 				found = m;
 		if (found) {
@@ -241,7 +241,8 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 	w->resolve = flags >> 16;
 	w->root = t->fs->root;
 	if ((*path == '/' && !(w->resolve & RESOLVE_IN_ROOT)) || dirfd == AT_FDCWD) {
-		w->cur = *path == '/' && !(w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) ? t->fs->root : t->fs->cwd;
+		w->cur = *path == '/' && !(w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) ? t->fs->root
+											     : t->fs->cwd;
 		path_get(&w->cur);
 	} else {
 		err = fd_get_path(t, dirfd, &f);

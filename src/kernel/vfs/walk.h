@@ -8,8 +8,8 @@
 struct walk {
 	struct task *task;
 	struct path root, cur; /* owned */
-	int links;	       /* symlinks followed: ELOOP above 40 */
-	u32 resolve;	       /* openat2's RESOLVE_* */
+	int links;             /* symlinks followed: ELOOP above 40 */
+	u32 resolve;           /* openat2's RESOLVE_* */
 };
 
 /* Begins at @dirfd (or AT_FDCWD) for @path: 0, -EBADF, -ENOTDIR. walk_end() afterwards in any case. */

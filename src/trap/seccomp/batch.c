@@ -2,10 +2,10 @@
 /*
  * Memory operations and copies on their way to the host.
  *
- * A space has one log. Whoever of its threads is answered next takes the log along; the stub carries it out before it
- * goes back to the guest, and says so in slot.acked, without a turn. An operation that overlaps one which another
- * thread may still be carrying out waits: the thread stays WAITING and is answered when the other has acknowledged.
- * Descriptors go over the space's socket, one batch outstanding.
+ * A space has one log. Whoever of its threads is answered next takes the log along; the stub carries it out
+ * before it goes back to the guest, and says so in slot.acked, without a turn. An operation that overlaps one
+ * which another thread may still be carrying out waits: the thread stays WAITING and is answered when the
+ * other has acknowledged. Descriptors go over the space's socket, one batch outstanding.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -57,7 +57,7 @@ bool batch_pending(struct sspace *s)
 
 	if (!list_empty(&s->log))
 		return true;
-	list_for_each(th, &s->threads, node)
+	list_for_each (th, &s->threads, node)
 		if (th->unacked)
 			return true;
 	return false;
@@ -103,12 +103,12 @@ static bool log_meets(struct sthread *th, struct sthread *other)
 {
 	struct log_entry *e, *c;
 
-	list_for_each(e, &th->space->log, node) {
+	list_for_each (e, &th->space->log, node) {
 		if (e->number > th->log_mark)
 			break;
 		if (other->with_fds && hostfd_valid(e->op.fd))
 			return true;
-		list_for_each(c, &other->carried, node)
+		list_for_each (c, &other->carried, node)
 			if (ops_meet(&e->op, &c->op))
 				return true;
 	}
@@ -123,10 +123,11 @@ static bool must_wait(struct sthread *th)
 
 	if (!has_log(th) && th->answer != ANSWER_FORK)
 		return false;
-	/* The kernel has copied its store for a child: the memory must not change before the host has copied that. */
+	/* The kernel has copied its store for a child: the memory must not change before the host has copied
+	 * that. */
 	if (order_fork_before(th))
 		return true;
-	list_for_each(other, &s->threads, node) {
+	list_for_each (other, &s->threads, node) {
 		if (other == th || !other->unacked)
 			continue;
 		if (load_acquire(&other->slot->acked) == other->batch) {
@@ -156,9 +157,9 @@ static struct stub_op *add_op(struct sthread *th, u32 kind)
 
 static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_index)
 {
-	static const u32 kinds[] = {[TRAP_OP_MAP] = OP_MMAP,	     [TRAP_OP_UNMAP] = OP_MUNMAP,
-				    [TRAP_OP_PROTECT] = OP_MPROTECT, [TRAP_OP_REMAP] = OP_MREMAP,
-				    [TRAP_OP_ADVISE] = OP_MADVISE,   [TRAP_OP_MINCORE] = OP_MINCORE};
+	static const u32 kinds[] = {
+		[TRAP_OP_MAP] = OP_MMAP,     [TRAP_OP_UNMAP] = OP_MUNMAP,   [TRAP_OP_PROTECT] = OP_MPROTECT,
+		[TRAP_OP_REMAP] = OP_MREMAP, [TRAP_OP_ADVISE] = OP_MADVISE, [TRAP_OP_MINCORE] = OP_MINCORE};
 	struct stub_op *op = add_op(th, kinds[t->kind]);
 
 	op->a[0] = t->addr;
@@ -199,7 +200,7 @@ static int take_log(struct sthread *th)
 	int fds[HUSK_MAX_FDS];
 	u32 nfds = 0, n = 0;
 
-	list_for_each(e, &s->log, node) {
+	list_for_each (e, &s->log, node) {
 		if (n == MAX_LOG_OPS || nfds == HUSK_MAX_FDS || e->number > th->log_mark)
 			break;
 		if (hostfd_valid(e->op.fd))
@@ -216,7 +217,7 @@ static int take_log(struct sthread *th)
 	th->with_fds = nfds > 0;
 	th->first_carried = th->nops;
 	nfds = 0;
-	list_for_each_safe(e, tmp, &s->log, node) {
+	list_for_each_safe (e, tmp, &s->log, node) {
 		if (!n--)
 			break;
 		add_log_entry(th, &e->op, hostfd_valid(e->op.fd) ? (int)nfds++ : -1);
@@ -246,7 +247,8 @@ static void take_copies(struct sthread *th)
 	}
 }
 
-/* Fills the batch and gives the answer; with more in the log than fits, or before a clone, the batch alone first. */
+/* Fills the batch and gives the answer; with more in the log than fits, or before a clone, the batch alone
+ * first. */
 static void launch(struct sthread *th)
 {
 	enum stub_answer answer = th->answer;
@@ -285,14 +287,15 @@ static bool waits_before(struct sthread *th)
 {
 	struct list *waiting = &th->space->waiting;
 
-	return !list_empty(waiting) && list_first(waiting, struct sthread, waiting_node)->log_mark <= th->log_mark;
+	return !list_empty(waiting) &&
+	       list_first(waiting, struct sthread, waiting_node)->log_mark <= th->log_mark;
 }
 
 static void wait_in_order(struct sthread *th)
 {
 	struct sthread *other;
 
-	list_for_each(other, &th->space->waiting, waiting_node)
+	list_for_each (other, &th->space->waiting, waiting_node)
 		if (other->log_mark > th->log_mark)
 			break;
 	list_add_tail(&other->waiting_node, &th->waiting_node);
@@ -329,7 +332,8 @@ void batch_retry(struct sspace *s)
 	}
 }
 
-/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log. */
+/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log.
+ */
 static void settle_failure(struct sthread *th, u32 index, long error)
 {
 	struct list rest = LIST_INIT(rest);
@@ -365,9 +369,11 @@ static void take_results(struct sthread *th)
 	th->mincore_vec = NULL;
 	if (!th->word || th->partial)
 		return;
-	th->word->result = read_once(((struct stub_op *)((char *)th->slot + HUSK_OPS_OFFSET))[th->nops - 1].result);
+	th->word->result =
+		read_once(((struct stub_op *)((char *)th->slot + HUSK_OPS_OFFSET))[th->nops - 1].result);
 	if (th->word->kind == TRAP_ROBUST_EXIT) {
-		u32 n = th->word->result > 0 ? (u32)min(th->word->result, (s64)ARRAY_SIZE(th->word->wake)) : 0;
+		u32 n = th->word->result > 0 ? (u32)min(th->word->result, (s64)ARRAY_SIZE(th->word->wake))
+					     : 0;
 
 		memcpy(th->word->wake, area, n * sizeof(u64));
 		th->word->nwake = n;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New processes and threads. A clone happens only when ordered: the host asks by user notification before it lets one
- * through (the gate), and the caller must be the thread that was told to, with the very flags. One order is in flight
- * at a time, so the one child that is not known yet is the ordered one, whatever a channel claims.
+ * New processes and threads. A clone happens only when ordered: the host asks by user notification before it
+ * lets one through (the gate), and the caller must be the thread that was told to, with the very flags. One
+ * order is in flight at a time, so the one child that is not known yet is the ordered one, whatever a channel
+ * claims.
  *
- * An order ends when the parent has reported and the child has made its first turn. The service thread never waits for
- * it: a guest that does neither within a few seconds is killed.
+ * An order ends when the parent has reported and the child has made its first turn. The service thread never
+ * waits for it: a guest that does neither within a few seconds is killed.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -68,8 +69,9 @@ bool order_fork_before(struct sthread *th)
 {
 	struct order *o;
 
-	list_for_each(o, &th->space->trap->orders, node)
-		if (o->space && o->parent != th && o->parent->space == th->space && o->log_mark < th->log_mark)
+	list_for_each (o, &th->space->trap->orders, node)
+		if (o->space && o->parent != th && o->parent->space == th->space &&
+		    o->log_mark < th->log_mark)
 			return true;
 	return false;
 }
@@ -92,7 +94,7 @@ static bool knows(struct strap *t, int pid)
 {
 	struct sspace *s;
 
-	list_for_each(s, &t->spaces, node)
+	list_for_each (s, &t->spaces, node)
 		if (s->pid == pid)
 			return true;
 	return false;
@@ -115,7 +117,8 @@ static bool is_our_child(struct strap *t, const char *pid)
 	return p && sscanf(p + 1, " %*c %d", &parent) == 1 && parent == getpid();
 }
 
-/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one. */
+/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one.
+ */
 void kill_strays(struct strap *t)
 {
 	int fd = openat(t->procfs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -205,7 +208,7 @@ void orders_space_died(struct strap *t, struct sspace *s)
 {
 	struct order *o, *tmp;
 
-	list_for_each_safe(o, tmp, &t->orders, node) {
+	list_for_each_safe (o, tmp, &t->orders, node) {
 		if (o->parent && o->parent->space == s) {
 			order_fail(t, o, -EAGAIN);
 			orders_space_died(t, s);
@@ -303,8 +306,8 @@ static void order_add(struct strap *t, struct order *o)
 	orders_poll(t);
 }
 
-void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child, trap_done_fn *done,
-		void *arg)
+void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child,
+		trap_done_fn *done, void *arg)
 {
 	struct order *o = calloc(1, sizeof *o);
 
@@ -320,7 +323,8 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	order_add(t, o);
 }
 
-void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done, void *arg)
+void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done,
+		  void *arg)
 {
 	order_fork(t, parent, NULL, child, done, arg);
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define MXCSR_MASK     0xffffU
-#define XSAVE_HEADER   512
+#define MXCSR_MASK        0xffffU
+#define XSAVE_HEADER      512
 #define XSAVE_HEADER_SIZE 64
 
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
@@ -110,8 +110,8 @@ void xstate_get(struct trap_thread *thread, void *to)
 	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate_size);
 }
 
-/* Reserved bits and unknown components would make the host's sigreturn fail: they are cleared (Linux refuses them by
- * SIGSEGV in the same place; arch/x86/kernel/fpu/signal.c). */
+/* Reserved bits and unknown components would make the host's sigreturn fail: they are cleared (Linux refuses
+ * them by SIGSEGV in the same place; arch/x86/kernel/fpu/signal.c). */
 int xstate_set(struct trap_thread *thread, const void *from, size_t size)
 {
 	struct sthread *th = sthread_of(thread);

@@ -96,14 +96,14 @@ static void seccomp_stop(struct trap *trap)
 
 	if (!t)
 		return;
-	/* The zygote's process group is all guest processes, those of a clone on its way too; an unreaped zygote keeps
-	 * the number from being used again. */
+	/* The zygote's process group is all guest processes, those of a clone on its way too; an unreaped
+	 * zygote keeps the number from being used again. */
 	if (t->zygote && t->zygote->pid)
 		kill(-t->zygote->pid, SIGKILL);
-	list_for_each(s, &t->spaces, node)
+	list_for_each (s, &t->spaces, node)
 		if (s->pid)
 			kill(s->pid, SIGKILL);
-	list_for_each(s, &t->spaces, node)
+	list_for_each (s, &t->spaces, node)
 		if (s->pid)
 			waitpid(s->pid, &status, 0);
 	/* Who is left has no parent that could clone any more. */
@@ -149,7 +149,8 @@ static void seccomp_stop(struct trap *trap)
 	watch_del(&t->listener_watch);
 	watch_del(&t->sigchld_watch);
 	watch_del(&t->watchdog_watch);
-	for (int *fd = (int[]){t->kpage_fd, t->listener, t->sigchld, t->watchdog, t->procfs, -2}; *fd != -2; fd++)
+	for (int *fd = (int[]){t->kpage_fd, t->listener, t->sigchld, t->watchdog, t->procfs, -2}; *fd != -2;
+	     fd++)
 		if (*fd >= 0)
 			close(*fd);
 	if (t->kpage)
@@ -157,7 +158,8 @@ static void seccomp_stop(struct trap *trap)
 	free(t);
 }
 
-static int seccomp_start(struct trap **out, struct poller *poller, const struct trap_config *config, char *why, size_t size)
+static int seccomp_start(struct trap **out, struct poller *poller, const struct trap_config *config,
+			 char *why, size_t size)
 {
 	struct strap *t = calloc(1, sizeof *t);
 	int err;
@@ -200,7 +202,8 @@ stop:
 /* ---- spaces and threads ---- */
 
 /* A space that is to be forked from @parent, with its first thread; 0 or -errno. */
-static int prepare_space(struct strap *t, struct sthread *parent, struct sspace **space, struct sthread **thread)
+static int prepare_space(struct strap *t, struct sthread *parent, struct sspace **space,
+			 struct sthread **thread)
 {
 	int err = space_alloc(t, space);
 
@@ -248,7 +251,8 @@ static void fresh_registers(struct sthread *th)
 	r->ss = 0x2b;
 	r->eflags = 0x202;
 	r->orig_rax = ~0UL;
-	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate_init, th->space->trap->xstate_size);
+	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate_init,
+	       th->space->trap->xstate_size);
 }
 
 struct new_space {
@@ -296,7 +300,8 @@ static void seccomp_space_new(struct trap *trap, struct trap_thread **thread, tr
 	order_fork(t, zygote, s, th, space_forked, n);
 }
 
-static void seccomp_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
+static void seccomp_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+			       void *arg)
 {
 	struct sthread *p = sthread_of(parent), *th;
 	struct strap *t = p->space->trap;
@@ -332,7 +337,8 @@ static struct sthread *reuse_thread(struct sthread *parent)
 	return th;
 }
 
-static void seccomp_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
+static void seccomp_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+			       void *arg)
 {
 	struct sthread *p = sthread_of(parent), *th = reuse_thread(p);
 	struct strap *t = p->space->trap;

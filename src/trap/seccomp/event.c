@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The turn as the kernel sees it: finding slots that have news, reading what they say, answering, spinning, sleeping,
- * and taking threads that run.
+ * The turn as the kernel sees it: finding slots that have news, reading what they say, answering, spinning,
+ * sleeping, and taking threads that run.
  *
- * Everything in a slot may be a lie. A slot counts only if its thread was given away; its fields are copied once.
+ * Everything in a slot may be a lie. A slot counts only if its thread was given away; its fields are copied
+ * once.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -19,12 +20,13 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define SPIN_NS		 50000 /* while a CPU is free */
+#define SPIN_NS          50000 /* while a CPU is free */
 #define SPIN_OVERLOAD_NS 5000
-#define SPIN_CLONE_NS	 300000 /* while a clone is on its way: its copying of an address space takes that long */
-#define UCONTEXT_SIZE	 304 /* up to and with the signal mask */
-#define WATCHDOG_NS	 20000000
-#define WATCHDOG_TICKS	 50 /* CPU time that a thread may use before it answers an interrupt: 0.5 s */
+#define SPIN_CLONE_NS \
+	300000             /* while a clone is on its way: its copying of an address space takes that long */
+#define UCONTEXT_SIZE  304 /* up to and with the signal mask */
+#define WATCHDOG_NS    20000000
+#define WATCHDOG_TICKS 50 /* CPU time that a thread may use before it answers an interrupt: 0.5 s */
 
 static int current_cpu(void)
 {
@@ -60,7 +62,7 @@ void events_collect(struct strap *t)
 		t->page_cpu = cpu;
 		t->kpage->cpu = (u32)cpu;
 	}
-	list_for_each(s, &t->spaces, node) {
+	list_for_each (s, &t->spaces, node) {
 		struct region_header *h = (struct region_header *)s->region->base;
 		u64 words;
 
@@ -81,8 +83,8 @@ static bool frame_valid(struct sthread *th, u32 uc, u32 fp)
 {
 	const u32 end = HUSK_SIGSTACK_OFFSET + HUSK_SIGSTACK_SIZE;
 
-	return uc >= HUSK_SIGSTACK_OFFSET + 8 && uc < end && fp < end && fp % 16 == 0 && uc + UCONTEXT_SIZE <= fp &&
-	       fp + th->space->trap->xstate_size + 4 <= end;
+	return uc >= HUSK_SIGSTACK_OFFSET + 8 && uc < end && fp < end && fp % 16 == 0 &&
+	       uc + UCONTEXT_SIZE <= fp && fp + th->space->trap->xstate_size + 4 <= end;
 }
 
 static bool read_frame(struct sthread *th)
@@ -123,7 +125,8 @@ static void read_ahead(struct sthread *th)
 		u64 addr = read_once(th->slot->in[i].addr);
 		u32 len = read_once(th->slot->in[i].len), offset = read_once(th->slot->in[i].offset);
 
-		if (offset < HUSK_IN_OFFSET || len > HUSK_COPY_SIZE || offset > HUSK_IN_OFFSET + HUSK_COPY_SIZE - len)
+		if (offset < HUSK_IN_OFFSET || len > HUSK_COPY_SIZE ||
+		    offset > HUSK_IN_OFFSET + HUSK_COPY_SIZE - len)
 			continue;
 		th->in[th->nin].addr = addr;
 		th->in[th->nin].len = len;
@@ -215,7 +218,8 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 			th->interrupt_wanted = true;
 		return read_done(th, cloning, event);
 	}
-	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial || !read_regs(th)) {
+	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial ||
+	    !read_regs(th)) {
 		space_meddled(th->space);
 		return false;
 	}
@@ -326,8 +330,8 @@ void answer_now(struct sthread *th)
 
 /* ---- spinning and sleeping ---- */
 
-/* How long polling pays: while fewer guests run than there are CPUs, an answer may come any moment from another CPU. A
- * partner whose last CPU is our own cannot run while we spin. */
+/* How long polling pays: while fewer guests run than there are CPUs, an answer may come any moment from
+ * another CPU. A partner whose last CPU is our own cannot run while we spin. */
 u64 event_spin_ns(struct trap *trap)
 {
 	struct strap *t = strap_of(trap);
@@ -339,16 +343,18 @@ u64 event_spin_ns(struct trap *trap)
 		ns = SPIN_CLONE_NS;
 	if (t->ncpus < 2 || (!t->running && list_empty(&t->orders)))
 		ns = 0;
-	t->kpage->spin_cycles = t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
+	t->kpage->spin_cycles =
+		t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
 	if (!ns)
 		return 0;
-	list_for_each(s, &t->spaces, node) {
+	list_for_each (s, &t->spaces, node) {
 		if (!s->running)
 			continue;
-		list_for_each(th, &s->threads, node) {
+		list_for_each (th, &s->threads, node) {
 			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
 				continue;
-			if ((int)read_once(th->slot->cpu) != t->page_cpu && !read_once(th->slot->in_host_call))
+			if ((int)read_once(th->slot->cpu) != t->page_cpu &&
+			    !read_once(th->slot->in_host_call))
 				return ns;
 		}
 	}
@@ -436,8 +442,8 @@ void thread_interrupt(struct sthread *th)
 	list_add_tail(&t->interrupts, &th->interrupt_node);
 }
 
-/* Our code never blocks the interrupt: a thread that does has forged its signal mask. One that uses much CPU time
- * without answering runs in circles inside the stub. */
+/* Our code never blocks the interrupt: a thread that does has forged its signal mask. One that uses much CPU
+ * time without answering runs in circles inside the stub. */
 static bool refuses_interrupt(struct sthread *th)
 {
 	char text[4096], *blocked;
@@ -458,7 +464,7 @@ void watchdog_check(struct strap *t)
 
 	t->watching = false;
 	orders_poll(t);
-	list_for_each_safe(th, tmp, &t->interrupts, interrupt_node) {
+	list_for_each_safe (th, tmp, &t->interrupts, interrupt_node) {
 		if (now_ns() - th->interrupted_at < WATCHDOG_NS)
 			continue;
 		if (refuses_interrupt(th)) {

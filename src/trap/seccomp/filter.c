@@ -2,13 +2,14 @@
 /*
  * Builds the stub's filter.
  *
- * From anywhere but the stub's own syscall instructions every call traps: that is how the guest's calls reach husk.
- * Each instruction of the stub may make one call only, compared by its exact address *and* number, since a guest can
- * jump to it with any registers. The arguments are then pinned so that the call can harm nobody but the guest itself:
- * memory calls stay below the windows, descriptors are the stub's own, clones ask the kernel.
+ * From anywhere but the stub's own syscall instructions every call traps: that is how the guest's calls reach
+ * husk. Each instruction of the stub may make one call only, compared by its exact address *and* number,
+ * since a guest can jump to it with any registers. The arguments are then pinned so that the call can harm
+ * nobody but the guest itself: memory calls stay below the windows, descriptors are the stub's own, clones
+ * ask the kernel.
  *
- * Layout: architecture, high half of the instruction pointer, then a chain of comparisons of its low half; each match
- * leads to a rule of a few instructions. Linear, since trees gain nothing measurable.
+ * Layout: architecture, high half of the instruction pointer, then a chain of comparisons of its low half;
+ * each match leads to a rule of a few instructions. Linear, since trees gain nothing measurable.
  */
 #include "trap/seccomp/filter.h"
 
@@ -31,13 +32,13 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define LOW(ip)	       ((u32)(ip))
+#define LOW(ip)        ((u32)(ip))
 #define HIGH(ip)       ((u32)((u64)(ip) >> 32))
 #define ARG_LOW(i)     (offsetof(struct seccomp_data, args) + 8 * (i))
 #define ARG_HIGH(i)    (ARG_LOW(i) + 4)
 #define GUEST_TOP_HIGH 0x7ffdu /* high word of the last guest page: one below the windows' lowest */
 
-#define MSG_DONTWAIT	 0x40
+#define MSG_DONTWAIT     0x40
 #define MSG_CMSG_CLOEXEC 0x40000000
 
 struct builder {
@@ -89,8 +90,9 @@ static void require_one_of(struct builder *b, const u32 *values, size_t n)
 	ret(b, SECCOMP_RET_TRAP);
 }
 
-/* [args[addr], args[addr] + args[len]) lies below the windows: exact for every guest range, refuses all that could end
- * in or behind a window, with carries: high words of both at most, and in sum at most, the guest's last. */
+/* [args[addr], args[addr] + args[len]) lies below the windows: exact for every guest range, refuses all that
+ * could end in or behind a window, with carries: high words of both at most, and in sum at most, the guest's
+ * last. */
 static void require_guest_range(struct builder *b, int addr, int len)
 {
 	load(b, ARG_HIGH(len));
@@ -109,7 +111,7 @@ static void rule_allow(struct builder *b)
 
 static void rule_futex(struct builder *b)
 {
-	static const u32 commands[] = {FUTEX_WAIT,	  FUTEX_WAKE,	 FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET,
+	static const u32 commands[] = {FUTEX_WAIT,        FUTEX_WAKE,    FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET,
 				       FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_REQUEUE};
 
 	load(b, ARG_LOW(1));
@@ -128,8 +130,8 @@ static void rule_doorbell(struct builder *b)
 /* Guest memory only, at an exact place: a free choice of the host's could fall into a hole of the windows. */
 static void rule_mmap(struct builder *b)
 {
-	const u32 allowed = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_NORESERVE |
-			    MAP_POPULATE | MAP_NONBLOCK | MAP_STACK;
+	const u32 allowed = MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS |
+			    MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK;
 
 	require_guest_range(b, 0, 1);
 	load(b, ARG_LOW(3));
@@ -161,7 +163,8 @@ static void rule_mremap(struct builder *b)
 /* No MERGEABLE (other sandboxes' memory), HWPOISON or SOFT_OFFLINE (the host's). */
 static void rule_madvise(struct builder *b)
 {
-	static const u32 advices[] = {0, 1, 2, 3, 4, 8, 9, 10, 11, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 102, 103};
+	static const u32 advices[] = {0,  1,  2,  3,  4,  8,  9,  10, 11, 14,  15, 16,
+				      17, 18, 19, 20, 21, 22, 23, 24, 25, 102, 103};
 
 	require_guest_range(b, 0, 1);
 	load(b, ARG_LOW(2));

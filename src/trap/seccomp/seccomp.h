@@ -21,40 +21,40 @@
 #include "trap/trap.h"
 
 enum thread_state {
-	THREAD_NEW,	/* ordered: not there yet */
-	THREAD_HELD,	/* the kernel has it */
+	THREAD_NEW,     /* ordered: not there yet */
+	THREAD_HELD,    /* the kernel has it */
 	THREAD_WAITING, /* held, and to be answered as soon as other threads have acknowledged */
 	THREAD_RUNNING, /* the guest has it */
 	THREAD_CLONING, /* carries out an order */
-	THREAD_FREE,	/* its task is gone; parked in its slot, to be used again */
+	THREAD_FREE,    /* its task is gone; parked in its slot, to be used again */
 };
 
 /* An operation in the log, or on its way with a batch. */
 struct log_entry {
 	struct list node;
-	u64 number;	   /* in the order of queueing */
+	u64 number;        /* in the order of queueing */
 	struct trap_op op; /* fd is owned */
 };
 
 struct sthread {
 	struct trap_thread base;
 	struct sspace *space;
-	u32 index;	   /* of its slot */
+	u32 index;         /* of its slot */
 	struct slot *slot; /* shared with the guest */
-	int tid;	   /* host */
+	int tid;           /* host */
 	enum thread_state state;
-	struct list ready_node;	  /* in trap->ready: its turn word is to be looked at */
+	struct list ready_node;   /* in trap->ready: its turn word is to be looked at */
 	struct list waiting_node; /* in space->waiting */
-	struct list node;	  /* in space->threads or space->free */
+	struct list node;         /* in space->threads or space->free */
 	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
-	bool partial;		  /* in flight is only a part of the log: the rest follows before that answer */
-	u64 fs_base, gs_base;	  /* as the host thread has them */
+	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
+	u64 fs_base, gs_base; /* as the host thread has them */
 
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
 
 	/* The batch in flight. */
 	u32 batch;
-	struct list carried; /* struct log_entry, in order */
+	struct list carried;         /* struct log_entry, in order */
 	u32 ncarried, first_carried; /* index in the slot's operations of the first */
 	u32 nops;
 	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
@@ -90,19 +90,19 @@ struct sspace {
 	struct trap_space base;
 	struct strap *trap;
 	struct list node; /* in trap->spaces */
-	int pid;	  /* host; 0 before the clone and after reaping */
-	bool put;	  /* the kernel has let it go */
+	int pid;          /* host; 0 before the clone and after reaping */
+	bool put;         /* the kernel has let it go */
 	bool killed;
-	bool recycle;	  /* nobody but the zygote ever held its region's descriptor */
+	bool recycle; /* nobody but the zygote ever held its region's descriptor */
 	struct region *region;
 	int socket;
 	int guest_socket; /* until it is sent to the process that the space is forked from; else -1 */
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct list log; /* struct log_entry: queued operations */
-	u64 log_number;	 /* of the last one */
+	u64 log_number;  /* of the last one */
 	u32 batches;
-	int running;		/* threads in THREAD_RUNNING or THREAD_CLONING */
+	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
 	int death_signo;
 };
@@ -177,7 +177,7 @@ static inline struct sspace *sspace_of(struct trap_space *s)
 
 #define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define store_seq(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
-#define read_once(x)	(*(const volatile __typeof__(x) *)&(x))
+#define read_once(x)    (*(const volatile __typeof__(x) *)&(x))
 
 u64 now_ns(void);
 
@@ -190,7 +190,7 @@ void space_prepare(struct strap *t); /* makes the next space's descriptors and p
 struct sthread *thread_alloc(struct sspace *s, u32 index);
 u32 thread_free_index(struct sspace *s); /* 0: none */
 void thread_free(struct sthread *th);
-void space_kill(struct sspace *s);	/* its death will be reported by SIGCHLD */
+void space_kill(struct sspace *s); /* its death will be reported by SIGCHLD */
 void space_free(struct sspace *s);
 void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill, report as SIGKILL */
 void spaces_reap(struct strap *t);
@@ -199,13 +199,15 @@ int send_fds(int socket, const int *fds, u32 n);
 void region_unref(struct strap *t, struct region *r, bool recycle);
 
 /* clone.c */
-void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child, trap_done_fn *done,
-		void *arg);
-void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done, void *arg);
+void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child,
+		trap_done_fn *done, void *arg);
+void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done,
+		  void *arg);
 void orders_poll(struct strap *t);
 void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
-/* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them. */
+/* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them.
+ */
 bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);
 void kill_strays(struct strap *t);
@@ -215,9 +217,11 @@ void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
 
 /* batch.c */
 int batch_queue(struct sspace *s, const struct trap_op *op);
-void batch_answer(struct sthread *th, enum stub_answer answer); /* now, or when other threads have acknowledged */
+void batch_answer(struct sthread *th,
+		  enum stub_answer answer); /* now, or when other threads have acknowledged */
 void batch_retry(struct sspace *s);
-/* The stub's report on the batch in flight: true when the kernel is to be told of a failure (*error, negative). */
+/* The stub's report on the batch in flight: true when the kernel is to be told of a failure (*error,
+ * negative). */
 bool batch_report(struct sthread *th, long result, u32 op_index, long *error);
 /* The batch in flight has been carried out: any event of the thread says so. */
 void batch_acknowledge(struct sthread *th);

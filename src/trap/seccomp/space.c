@@ -100,8 +100,8 @@ void region_unref(struct strap *t, struct region *r, bool recycle)
 
 /* ---- spaces and threads ---- */
 
-/* What a new space needs of the host: 0 or -errno. The pages that its first thread will use are touched here, off the
- * path of a waiting clone. */
+/* What a new space needs of the host: 0 or -errno. The pages that its first thread will use are touched here,
+ * off the path of a waiting clone. */
 static int prepare(struct strap *t)
 {
 	struct prepared *p = &t->prepared;
@@ -255,7 +255,7 @@ static struct sspace *space_find(struct strap *t, int pid)
 {
 	struct sspace *s;
 
-	list_for_each(s, &t->spaces, node)
+	list_for_each (s, &t->spaces, node)
 		if (s->pid == pid)
 			return s;
 	return NULL;

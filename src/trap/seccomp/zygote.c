@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The zygote: the stub's image executed in a fresh host process, from which every guest process is forked. It shares
- * no addresses with the kernel process, and lies in its first turn for ever.
+ * The zygote: the stub's image executed in a fresh host process, from which every guest process is forked. It
+ * shares no addresses with the kernel process, and lies in its first turn for ever.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -31,9 +31,9 @@
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
 #define SECCOMP_NOTIF_SET_FLAGS _IOW('!', 4, u64)
-#define HWCAP2_FSGSBASE_BIT	2
-#define START_TIMEOUT_MS	5000
-#define START_TRIES		8
+#define HWCAP2_FSGSBASE_BIT     2
+#define START_TIMEOUT_MS        5000
+#define START_TRIES             8
 
 extern const char stub_image[], stub_image_end[];
 
@@ -45,14 +45,16 @@ static int make_kpage(struct strap *t)
 	t->kpage = mmap(NULL, HUSK_KPAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, t->kpage_fd, 0);
 	if (t->kpage == MAP_FAILED)
 		return -errno;
-	/* Whoever holds the descriptor cannot map it writable any more (Linux 5.1; the filter pins mappings anyway). */
+	/* Whoever holds the descriptor cannot map it writable any more (Linux 5.1; the filter pins mappings
+	 * anyway). */
 	fcntl(t->kpage_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 	t->kpage->kernel_pid = (u32)getpid();
 	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
 	return 0;
 }
 
-/* A sealed memfd with the stub's image: readable, so that the zygote is dumpable and process_vm_readv() may be used. */
+/* A sealed memfd with the stub's image: readable, so that the zygote is dumpable and process_vm_readv() may
+ * be used. */
 static int make_image(void)
 {
 	size_t size = (size_t)(stub_image_end - stub_image);
@@ -70,7 +72,8 @@ static int make_image(void)
 	return fd;
 }
 
-/* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move. */
+/* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move.
+ */
 static void describe_vdso(struct strap *t, u64 *boot)
 {
 	u64 code = getauxval(AT_SYSINFO_EHDR), first = 0, n = 0;
@@ -112,7 +115,8 @@ static void exec_zygote(int image, const int *fds)
 	dup2(image, 7);
 	fcntl(7, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, 8, ~0U, 0);
-	/* Filled, so that received descriptors get numbers which the stub may close; the page is anyone's to read. */
+	/* Filled, so that received descriptors get numbers which the stub may close; the page is anyone's to
+	 * read. */
 	for (int fd = 0; fd < HUSK_SOCKET_FD; fd++)
 		dup2(HUSK_KPAGE_FD, fd);
 	setrlimit(RLIMIT_CORE, &no_core);
@@ -149,7 +153,8 @@ static int receive_listener(struct strap *t, int socket)
 	} control;
 	char byte;
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 
 	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
 		return -errno;
@@ -206,14 +211,16 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 
 	err = space_alloc(t, &s);
 	if (err) {
-		snprintf(why, size, "cannot make a channel: %s; check the limits on descriptors and memory", strerror(-err));
+		snprintf(why, size, "cannot make a channel: %s; check the limits on descriptors and memory",
+			 strerror(-err));
 		return err;
 	}
 	th = thread_alloc(s, 1);
 	if (!th)
 		return -ENOMEM;
 	th->slot->boot[0] = t->gate;
-	th->slot->boot[1] = stub_filter_build((struct sock_filter *)((char *)th->slot + HUSK_IN_OFFSET), t->gate);
+	th->slot->boot[1] =
+		stub_filter_build((struct sock_filter *)((char *)th->slot + HUSK_IN_OFFSET), t->gate);
 	describe_vdso(t, th->slot->boot);
 	sigemptyset(&none);
 	s->pid = vfork();
@@ -252,8 +259,8 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 98)
 			snprintf(why, size, "the host forbids executing a memfd; see sysctl vm.memfd_noexec");
 		else
-			snprintf(why, size, "the first guest process failed at step %lu: %s", (unsigned long)step,
-				 step ? strerror(boot_err) : "it did not answer");
+			snprintf(why, size, "the first guest process failed at step %lu: %s",
+				 (unsigned long)step, step ? strerror(boot_err) : "it did not answer");
 		return -EPROTO;
 	}
 	if (t->gate) {
