@@ -55,7 +55,6 @@ static const struct allowed allowed[] = {
 	{SYS_tgkill},
 	/* Files: only for reading, by descriptors. */
 	{SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
-	{SYS_openat2},
 	{SYS_read},
 	{SYS_pread64},
 	{SYS_preadv2},

@@ -11,8 +11,9 @@
 #include "core/task.h"
 #include "host/poller.h"
 
-#define POLL_EVERY 64 /* passes of the loop, busy or spinning, between two looks at the host's descriptors \
-		       */
+#define POLL_EVERY                                                                              \
+	64 /* passes of the loop, busy or spinning, between two looks at the host's descriptors \
+	    */
 
 u64 kernel_now(struct kernel *k)
 {
