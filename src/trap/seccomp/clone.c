@@ -236,6 +236,7 @@ static void order_start(struct strap *t, struct order *o)
 	o->started = true;
 	o->started_at = now_ns();
 	o->gated = !t->gate;
+	p->order = o;
 	watchdog_start(t);
 	copy_frame(p, o->child);
 	if (o->space)
@@ -318,7 +319,6 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->child = child;
 	o->done = done;
 	o->arg = arg;
-	parent->order = o;
 	o->log_mark = parent->space->log_number;
 	order_add(t, o);
 }
