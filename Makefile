@@ -74,7 +74,7 @@ $(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h)
 unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-zA-Z_0-9/]*[.]c')
 
 .SECONDEXPANSION:
-$(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*)
+$(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*) | $(if $(STUB_IMAGE),$(BUILD)/gen/stub_symbols.h)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
 

@@ -149,13 +149,17 @@ static void rule_memory_range(struct builder *b)
 
 static void rule_mremap(struct builder *b)
 {
+	size_t fixed;
+
 	require_guest_range(b, 0, 1);
-	require_guest_range(b, 0, 2);
 	load(b, ARG_LOW(3));
-	emit(b, BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 3, 0);
-	/* Without a place for the result the mapping must not move. */
+	fixed = b->n;
+	emit(b, BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 0, 0);
+	/* Without a place for the result the mapping must not move: it grows where it is. */
 	require(b, BPF_JSET, MREMAP_MAYMOVE, false);
+	require_guest_range(b, 0, 2);
 	ret(b, SECCOMP_RET_ALLOW);
+	b->out[fixed].jt = (u8)(b->n - fixed - 1);
 	require_guest_range(b, 4, 2);
 	ret(b, SECCOMP_RET_ALLOW);
 }
