@@ -293,7 +293,11 @@ int zygote_start(struct strap *t, char *why, size_t size)
 	}
 	image = make_image();
 	if (image < 0) {
-		snprintf(why, size, "cannot make the stub's memfd: %s", strerror(-image));
+		if (image == -EACCES)
+			snprintf(why, size,
+				 "the host forbids memfds that can be executed; see sysctl vm.memfd_noexec");
+		else
+			snprintf(why, size, "cannot make the stub's memfd: %s", strerror(-image));
 		return image;
 	}
 	err = -EAGAIN;
