@@ -46,7 +46,8 @@ enum trap_event_type {
 	TRAP_OP_FAILED, /* a queued operation failed with `error`; its undo() has been called; the rest stays
 			   queued */
 	TRAP_DIED,      /* `space` is gone (thread is NULL): killed by signo, or by husk for meddling (signo
-			   SIGKILL) */
+			 * SIGKILL); told once the space has an owner */
+	TRAP_LOST, /* the driver's own process is gone: no space can be made any more (no thread, no space) */
 };
 
 struct trap_event {

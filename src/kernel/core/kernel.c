@@ -62,11 +62,10 @@ static void handle_event(struct kernel *k, const struct trap_event *event)
 
 	k->stats.turns++;
 	if (event->type == TRAP_DIED) {
-		if (event->space->owner) {
-			k->ops.space_died(event->space->owner, event->signo);
-			return;
-		}
-		/* The zygote: no new program can be started any more. */
+		k->ops.space_died(event->space->owner, event->signo);
+		return;
+	}
+	if (event->type == TRAP_LOST) {
 		k->reason = "internal";
 		k->ended = true;
 		return;
@@ -96,6 +95,7 @@ static void handle_event(struct kernel *k, const struct trap_event *event)
 		operation_failed(t, event);
 		break;
 	case TRAP_DIED:
+	case TRAP_LOST:
 		break;
 	}
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,24 +118,51 @@ static bool is_our_child(struct strap *t, const char *pid)
 	return p && sscanf(p + 1, " %*c %d", &parent) == 1 && parent == getpid();
 }
 
-/* Kills every child process of ours that no space knows: only a guest that meddled with a clone leaves one.
+/* Whether there is a child process of ours that no space knows, or nobody can tell; with @end all are killed.
  */
-void kill_strays(struct strap *t)
+static bool find_strays(struct strap *t, bool end)
 {
 	int fd = openat(t->procfs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	bool any = !dir;
 
 	while (dir && (e = readdir(dir))) {
 		int pid = atoi(e->d_name);
 
-		if (pid > 0 && !knows(t, pid) && is_our_child(t, e->d_name))
+		if (pid <= 0 || knows(t, pid) || !is_our_child(t, e->d_name))
+			continue;
+		any = true;
+		if (end)
 			kill(pid, SIGKILL);
 	}
 	if (dir)
 		closedir(dir);
 	else if (fd >= 0)
 		close(fd);
+	return any;
+}
+
+/* Only a guest that meddled with a clone leaves a child that no space knows. */
+void kill_strays(struct strap *t)
+{
+	find_strays(t, true);
+}
+
+/* Whether @s has a host thread that it should not have. */
+static bool has_extra_thread(struct strap *t, struct sspace *s)
+{
+	char path[32];
+	struct stat st;
+	nlink_t known = 2; /* the links of a /proc/PID/task without threads */
+	struct sthread *th;
+
+	list_for_each (th, &s->threads, node)
+		known += th->state != THREAD_NEW;
+	list_for_each (th, &s->free, node)
+		known++;
+	snprintf(path, sizeof path, "%d/task", s->pid);
+	return fstatat(t->procfs, path, &st, 0) < 0 || st.st_nlink > known;
 }
 
 /* Whether @pid is a child of ours that no space has yet. */
@@ -165,6 +193,10 @@ static void order_check(struct strap *t, struct order *o)
 		return;
 	if (o->result < 0) {
 		order_fail(t, o, o->result);
+		return;
+	}
+	if (o->space && o->dead_child && o->result == o->dead_child) {
+		order_fail(t, o, -EAGAIN);
 		return;
 	}
 	if (!o->child_ready)
@@ -217,6 +249,16 @@ void orders_space_died(struct strap *t, struct sspace *s)
 	}
 }
 
+void orders_child_died(struct strap *t, int pid)
+{
+	struct order *o = current(t);
+
+	if (!o || !o->space)
+		return;
+	o->dead_child = pid;
+	order_check(t, o);
+}
+
 int order_send(struct sthread *parent)
 {
 	struct sspace *s = parent->order->space;
@@ -248,6 +290,18 @@ static void order_start(struct strap *t, struct order *o)
 	batch_answer(p, o->space ? ANSWER_FORK : ANSWER_THREAD);
 }
 
+/* Whether this clone is the ordered one. The host's clone starts anew when a signal or the freezer comes in
+ * its way and asks again: so the same thread may ask twice, as long as nothing has come of the first time. */
+static bool is_ordered(struct strap *t, const struct order *o, const struct seccomp_notif *n)
+{
+	u32 flags = o && o->space ? STUB_FORK_FLAGS : STUB_THREAD_FLAGS;
+
+	if (!o || o->parent_done || (int)n->pid != o->parent->tid || n->data.nr != SYS_clone ||
+	    n->data.args[0] != flags)
+		return false;
+	return !o->gated || !(o->space ? find_strays(t, false) : has_extra_thread(t, o->parent->space));
+}
+
 /* Lets the ordered clone through, refuses all others. */
 static void gate(struct strap *t)
 {
@@ -266,14 +320,21 @@ static void gate(struct strap *t)
 		return;
 	memset(&r, 0, sizeof r);
 	r.resp.id = n.notif.id;
-	if (o && !o->parent_done && (int)n.notif.pid == o->parent->tid && n.notif.data.nr == SYS_clone &&
-	    (n.notif.data.args[0] & 0xffffffff) == (u32)(o->space ? STUB_FORK_FLAGS : STUB_THREAD_FLAGS)) {
+	if (is_ordered(t, o, &n.notif)) {
 		r.resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		o->gated = true;
 	} else {
 		r.resp.error = -EPERM;
 	}
 	ioctl(t->listener, SECCOMP_IOCTL_NOTIF_SEND, &r);
+}
+
+void gate_poll(struct strap *t)
+{
+	struct pollfd p = {t->listener, POLLIN, 0};
+
+	if (t->gate && poll(&p, 1, 0) == 1 && p.revents & POLLIN)
+		gate(t);
 }
 
 void orders_poll(struct strap *t)
@@ -287,12 +348,8 @@ void orders_poll(struct strap *t)
 		order_start(t, o);
 		return;
 	}
-	if (!o->gated) {
-		struct pollfd p = {t->listener, POLLIN, 0};
-
-		if (poll(&p, 1, 0) == 1)
-			gate(t);
-	}
+	if (!o->gated)
+		gate_poll(t);
 	if (now_ns() - o->started_at > ORDER_TIMEOUT_NS) {
 		struct sspace *s = o->parent->space;
 

@@ -22,7 +22,11 @@
 
 static void listener_ready(struct watch *w, u32 events)
 {
-	orders_poll(container_of(w, struct strap, listener_watch));
+	struct strap *t = container_of(w, struct strap, listener_watch);
+
+	/* With no order on its way too: who clones behind the kernel's back is refused. */
+	gate_poll(t);
+	orders_poll(t);
 }
 
 static void child_died(struct watch *w, u32 events)
@@ -214,7 +218,11 @@ static int prepare_space(struct strap *t, struct sthread *parent, struct sspace 
 		space_free(*space);
 		return -ENOMEM;
 	}
-	(*space)->recycle = parent->space == t->zygote;
+	/* A lying guest can have a child keep its parent's region mapped, or keep the child's itself; without
+	 * the gate a child that nobody ordered does. */
+	(*space)->recycle = parent->space == t->zygote && t->gate;
+	if (parent->space != t->zygote)
+		parent->space->recycle = false;
 	return 0;
 }
 

@@ -274,8 +274,8 @@ int event_next(struct trap *trap, struct trap_event *event)
 			return 1;
 		if (list_empty(&t->ready))
 			events_collect(t);
-		if (list_empty(&t->ready))
-			return list_empty(&t->completions) ? 0 : event_next(trap, event);
+		if (list_empty(&t->ready) && list_empty(&t->completions))
+			return 0;
 		while (!list_empty(&t->ready)) {
 			struct sthread *th = list_first(&t->ready, struct sthread, ready_node);
 
@@ -367,7 +367,7 @@ bool event_sleep_begin(struct trap *trap)
 
 	store_seq(&t->kpage->asleep, 1);
 	events_collect(t);
-	if (list_empty(&t->ready) && list_empty(&t->completions) && list_empty(&t->dead))
+	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t))
 		return true;
 	store_seq(&t->kpage->asleep, 0);
 	return false;

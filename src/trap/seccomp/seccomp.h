@@ -121,6 +121,7 @@ struct order {
 	struct sthread *parent, *child;
 	struct sspace *space; /* of a fork: the child's; NULL for a thread */
 	bool started, gated, parent_done, child_ready;
+	int dead_child; /* a child of no space that has ended meanwhile; 0: none */
 	long result;
 	u64 log_mark; /* the log as it was when the kernel copied its store for the child */
 	u64 started_at;
@@ -194,6 +195,7 @@ void space_kill(struct sspace *s); /* its death will be reported by SIGCHLD */
 void space_free(struct sspace *s);
 void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill, report as SIGKILL */
 void spaces_reap(struct strap *t);
+bool space_death_due(struct strap *t); /* whether space_next_dead() has one to tell of */
 bool space_next_dead(struct strap *t, struct trap_event *event);
 int send_fds(int socket, const int *fds, u32 n);
 void region_unref(struct strap *t, struct region *r, bool recycle);
@@ -210,6 +212,9 @@ void order_child_ready(struct sthread *child);
  */
 bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);
+/* The host process @pid, of no space yet, has ended and been reaped. */
+void orders_child_died(struct strap *t, int pid);
+void gate_poll(struct strap *t); /* answers a clone that waits at the gate, if there is one */
 void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
 void copy_frame(struct sthread *from, struct sthread *to);

@@ -269,8 +269,10 @@ void spaces_reap(struct strap *t)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct sspace *s = space_find(t, pid);
 
-		if (!s)
+		if (!s) {
+			orders_child_died(t, pid);
 			continue;
+		}
 		s->pid = 0;
 		s->base.dead = true;
 		s->killed = true;
@@ -289,15 +291,34 @@ void spaces_reap(struct strap *t)
 	}
 }
 
-bool space_next_dead(struct strap *t, struct trap_event *event)
+/* The next death to tell of: of a space that has no owner the kernel does not know yet. */
+static struct sspace *due_death(struct strap *t)
 {
 	struct sspace *s;
 
-	if (list_empty(&t->dead))
+	list_for_each (s, &t->dead, dead_node)
+		if (s == t->zygote || s->base.owner)
+			return s;
+	return NULL;
+}
+
+bool space_death_due(struct strap *t)
+{
+	return due_death(t) != NULL;
+}
+
+bool space_next_dead(struct strap *t, struct trap_event *event)
+{
+	struct sspace *s = due_death(t);
+
+	if (!s)
 		return false;
-	s = list_first(&t->dead, struct sspace, dead_node);
 	list_del(&s->dead_node);
 	memset(event, 0, sizeof *event);
+	if (s == t->zygote) {
+		event->type = TRAP_LOST;
+		return true;
+	}
 	event->type = TRAP_DIED;
 	event->space = &s->base;
 	event->signo = s->death_signo;
