@@ -27,6 +27,7 @@ struct pi_call {
 	struct futex_change *change;
 	u32 expected;          /* the word's value that the change builds on */
 	struct futex_pi *heir; /* an unlock: to whom the word goes, nullable */
+	u32 given;             /* an unlock: the word's new value */
 };
 
 static struct pi_call *call_of(struct task *t)
@@ -199,8 +200,21 @@ static long unlock_try(struct task *t, struct pi_call *p, u32 old)
 			new |= FUTEX_WAITERS;
 	}
 	p->expected = old;
+	p->given = new;
 	r = futex_change(t, p->addr, old, new, unlock_changed, &p->change);
 	return r < 0 ? r : CALL_GONE;
+}
+
+/* Who was queued after the heir was chosen, and found the waiters' bit set already, is not in the word that was given:
+ * it must look again. */
+static void poke_next(struct task *t, struct pi_call *p)
+{
+	struct futex_pi *next = p->given & FUTEX_WAITERS ? NULL : futex_pi_first(t->k, &p->wait.key, NULL);
+
+	if (!next || next->giver)
+		return;
+	next->again = true;
+	task_wake(next->task);
 }
 
 static void unlock_changed(struct task *t, s64 old)
@@ -222,10 +236,12 @@ static void unlock_changed(struct task *t, s64 old)
 		}
 		task_wake(heir->task);
 	}
-	if (done)
+	if (done) {
+		poke_next(t, p);
 		r = 0;
-	else
+	} else {
 		r = old < 0 ? old : unlock_try(t, p, (u32)old);
+	}
 	if (r != CALL_GONE)
 		call_finish(t, r);
 }

@@ -54,7 +54,8 @@ int path_permission(struct task *t, const struct path *p, int mask)
 
 int may_create(struct task *t, const struct path *dir)
 {
-	if (dir->dentry->unlinked)
+	/* Names in /proc come and go by themselves: Linux's lookup there ends the call before it asks who may. */
+	if (dir->dentry->unlinked || (path_inode(dir)->sb->no_cache && !path_inode(dir)->ops->create))
 		return -ENOENT;
 	if (read_only(dir))
 		return -EROFS;
