@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How the micro benchmarks measure: an operation is repeated until a round has taken long enough, and the
- *median of several rounds is printed as `name nanoseconds`, one line each.
+ * median of several rounds is printed as `name nanoseconds`, one line each.
  *
  *	PROGRAM [NAME]...    just these; --list names them
  */

@@ -6,13 +6,13 @@
  *
  *	CALL(number, name, SUPPORT, SHAPE, ARGS(kinds...), "note")
  *
- * From it come: the dispatch table (handler sys_name), what the stub copies ahead of a turn, --strace's text,
- *the fuzzer's arguments and the compatibility page. SUPPORT is FULL, PART (the note says what is missing),
- *REFUSED(errno) (answered with that errno, counted) or NONE (ENOSYS). SHAPE is how it may block: NEVER,
- *CONDITION, COMPLETION, STAGED (core/call.h).
+ * From it come: the dispatch table (handler sys_name), what the stub copies ahead of a turn, --strace's text, the
+ * fuzzer's arguments and the compatibility page. SUPPORT is FULL, PART (the note says what is missing), REFUSED(errno)
+ * (answered with that errno, counted) or NONE (ENOSYS). SHAPE is how it may block: NEVER, CONDITION, COMPLETION, STAGED
+ * (core/call.h).
  *
- * Argument kinds. `n` is another argument's index, `T` one of the struct names in abi/structs.tbl, `F` a name
- *of abi/flags.tbl (strace prints symbolic flags).
+ * Argument kinds. `n` is another argument's index, `T` one of the struct names in abi/structs.tbl, `F` a name of
+ * abi/flags.tbl (strace prints symbolic flags).
  */
 #ifndef HUSK_ABI_CALLS_H
 #define HUSK_ABI_CALLS_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Red-black tree, embedded in the objects that it orders (Cormen et al., Introduction to Algorithms, chapter
- *13).
+ * Red-black tree, embedded in the objects that it orders (Cormen et al., Introduction to Algorithms, chapter 13).
  *
  * The caller searches and finds the insertion point itself, so that no comparison callback is needed:
  *

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the stub and the kernel process share: the layout of the windows at the top of every guest address
- *space, and the rules of the turn.
+ * What the stub and the kernel process share: the layout of the windows at the top of every guest address space, and
+ * the rules of the turn.
  *
  *	0x7ffe00000000 - 4096  the guest's ceiling: its mappings lie below
- *	0x7fff00000000  stub code and constants     r-x, r--, the same in every process, sealed where the host
- *can 0x7fff06000000  vDSO and its data           r-x, r--, the host's own, moved here once by the zygote
- *	0x7fff08000000  kernel page                 r--  to guests: one page of words that the kernel
- *publishes 0x7fff10000000  channel region              rw-  one memfd per address space: NR_SLOTS slots of
- *SLOT_SIZE; slot 0 holds the ready words, the others serve one thread each
+ *	0x7fff00000000  stub code and constants     r-x, r--, the same in every process, sealed where the host can
+ *	0x7fff06000000  vDSO and its data           r-x, r--, the host's own, moved here once by the zygote
+ *	0x7fff08000000  kernel page                 r--  to guests: one page of words that the kernel publishes
+ *	0x7fff10000000  channel region              rw-  one memfd per address space: NR_SLOTS slots of SLOT_SIZE;
+ *	                                                 slot 0 holds the ready words, the others serve one thread each
  *
  * A slot (offsets from its start):
  *
@@ -19,10 +19,10 @@
  *	0x10000  in              bytes that the stub read from guest memory
  *	0x18000  out             bytes that the stub shall write to guest memory
  *
- * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in
- *the ready words, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and
- *wakes the futex if slot.sleeping. All of it but the kernel page can be written by the guest at any time: the
- *kernel reads a field once into its own memory, checks, then uses.
+ * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in the ready
+ * words, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and wakes the futex if
+ * slot.sleeping. All of it but the kernel page can be written by the guest at any time: the kernel reads a field once
+ * into its own memory, checks, then uses.
  */
 #ifndef HUSK_CHANNEL_CHANNEL_H
 #define HUSK_CHANNEL_CHANNEL_H

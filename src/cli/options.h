@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Command-line options as a table: one line gives the parsing, the line of --help and the word of the
- *completion.
+ * completion.
  *
  *	static const struct option_spec run_options[] = {
  *		{'w', "chdir", "DIR", "working directory", set_chdir},
  *	};
  *
  * `--name VALUE`, `--name=VALUE`, `-x VALUE` and `-xVALUE` are taken; an argument in brackets ("[FILE]") is
- *optional and only comes behind `=`. Options end at `--` or at the first word that is none, so that the
- *program's own options stay its own.
+ * optional and only comes behind `=`. Options end at `--` or at the first word that is none, so that the
+ * program's own options stay its own.
  */
 #ifndef HUSK_CLI_OPTIONS_H
 #define HUSK_CLI_OPTIONS_H

@@ -23,8 +23,7 @@ int watch_add(struct poller *p, struct watch *w, struct hostfd fd, u32 events,
 int watch_modify(struct watch *w, u32 events);
 void watch_del(struct watch *w);
 
-/* Waits up to @timeout_ns (~0: for ever; 0: not at all) and calls what is ready. Returns the number of calls.
- */
+/* Waits up to @timeout_ns (~0: for ever; 0: not at all) and calls what is ready. Returns the number of calls. */
 int poller_wait(struct poller *p, u64 timeout_ns);
 
 #endif

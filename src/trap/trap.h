@@ -142,8 +142,7 @@ struct trap_ops {
 	/* fork: a copy of @parent's space and of @parent (held) as its one held thread. */
 	void (*space_fork)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
 			   void *arg);
-	/* clone: another thread in @parent's space, held, with @parent's (held) registers and vector state.
-	 */
+	/* clone: another thread in @parent's space, held, with @parent's (held) registers and vector state. */
 	void (*thread_new)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
 			   void *arg);
 	/* The task has left its (held) thread: the host thread is parked and used again. Consumes @thread. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening: flags and their errors, creation modes and umask, *at calls, O_PATH, O_TMPFILE, links on the way.
- */
+/* Opening: flags and their errors, creation modes and umask, *at calls, O_PATH, O_TMPFILE, links on the way. */
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>

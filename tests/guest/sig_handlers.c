@@ -124,8 +124,7 @@ static void test_pending(void)
 	sigpending(&set);
 	CHECK(sigismember(&set, SIGUSR1) == 0);
 
-	/* Blocked and ignored: kept until it would be delivered, dropped when the disposition is set again.
-	 */
+	/* Blocked and ignored: kept until it would be delivered, dropped when the disposition is set again. */
 	block(SIGUSR1, SIG_BLOCK);
 	signal(SIGUSR1, SIG_IGN);
 	raise(SIGUSR1);
@@ -161,8 +160,7 @@ static void test_realtime(void)
 	max_depth = 0;
 	sigprocmask(SIG_UNBLOCK, &both, NULL);
 	CHECK_EQ(norder, 10);
-	/* Frames are stacked lowest number first, so the highest number's handler runs first; each in order.
-	 */
+	/* Frames are stacked lowest number first, so the highest number's handler runs first; each in order. */
 	int at[2] = {0, 0};
 	for (int i = 0; i < norder; i++) {
 		int high = order[i] >= 100;

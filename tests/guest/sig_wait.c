@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shows waiting for signals: sigsuspend, pause, sigtimedwait, masks of ppoll and pselect, choice of thread.
- */
+/* Shows waiting for signals: sigsuspend, pause, sigtimedwait, masks of ppoll and pselect, choice of thread. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <pthread.h>

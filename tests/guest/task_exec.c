@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* execve and execveat: errors in Linux's order, scripts, limits of arguments, auxv, what survives, threads.
- */
+/* execve and execveat: errors in Linux's order, scripts, limits of arguments, auxv, what survives, threads. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>

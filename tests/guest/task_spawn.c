@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* posix_spawn, system, popen: vfork-like children that share memory until they exec; their errors come back.
- */
+/* posix_spawn, system, popen: vfork-like children that share memory until they exec; their errors come back. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads: create, join, cancel, TLS; a leader that exits first; robust mutexes of dead owners; exit_group.
- */
+/* Threads: create, join, cancel, TLS; a leader that exits first; robust mutexes of dead owners; exit_group. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs a command under a seccomp filter that refuses what Docker's default profile refuses to a container
- *without extra capabilities: EPERM, and ENOSYS for clone3 (so that libc falls back on clone, whose flags can
- *be looked at).
+ * without extra capabilities: EPERM, and ENOSYS for clone3 (so that libc falls back on clone, whose flags can
+ * be looked at).
  *
  *	docker_filter [--no-process-vm] COMMAND [ARG]...
  *
  * --no-process-vm also forbids process_vm_readv and process_vm_writev. Exit status: the command's; 96: no
- *filter.
+ * filter.
  */
 #include <errno.h>
 #include <linux/audit.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs a command and tells what it left behind: processes that outlive it (with the memory files that they
- *hold) and files in /dev/shm.
+ * hold) and files in /dev/shm.
  *
  *	leftovers [-g GRACE_MS] [-l LIMIT_S] [-k VICTIM -a AFTER_MS [-s SEED]] COMMAND [ARG]...
  *
  * It makes itself the subreaper of its descendants, so whatever the command orphans becomes its own child:
- *nothing else on the machine can be mistaken for a leftover. With -k it kills, AFTER_MS after the start, by
- *SIGKILL: `self` (the command), `first` (its first child: husk's zygote), `any` (one of its other children,
- *by SEED).
+ * nothing else on the machine can be mistaken for a leftover. With -k it kills, AFTER_MS after the start, by
+ * SIGKILL: `self` (the command), `first` (its first child: husk's zygote), `any` (one of its other children,
+ * by SEED).
  *
  * Exit status: the command's (128 + signal when one killed it); 97 when it left something; 98 when it had to
- *be killed after LIMIT_S; 96 for a wrong command line.
+ * be killed after LIMIT_S; 96 for a wrong command line.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

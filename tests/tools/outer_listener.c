@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs a command below a seccomp filter whose notifications another process listens to: the host gives only
- *one listener to a chain of filters, so that who wants its own is refused with EBUSY.
+ * one listener to a chain of filters, so that who wants its own is refused with EBUSY.
  *
  *	outer_listener COMMAND [ARG]...
  *
  * Exit status: the command's; 128 + N when signal N killed it; 96: no filter; 77: the host has no listeners
- *to give.
+ * to give.
  */
 #include <errno.h>
 #include <linux/filter.h>

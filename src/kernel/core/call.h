@@ -3,20 +3,19 @@
  * The life of one system call.
  *
  *	trap event -> call_enter(): user dispatch, ptrace, seccomp (places kept), then the table's handler
- *	handler returns a result           -> call_finish(): result into rax, call_end(), signals, back to the
- *guest handler returns call_wait(t)       -> parked; when woken, c->step (or the handler) runs again a signal
- *comes while it is parked  -> it is woken; its next call_wait() gives -ERESTARTSYS
+ *	handler returns a result           -> call_finish(): result into rax, call_end(), signals, back to the guest
+ *	handler returns call_wait(t)       -> parked; when woken, c->step (or the handler) runs again
+ *	a signal comes while it is parked  -> it is woken; its next call_wait() gives -ERESTARTSYS
  *
  * The three shapes of blocking calls (the table's line says which):
- *   condition   try; if not yet, wait_add() to queues and `return call_wait(t)`; runs again from its start
- *when woken, with what it must remember (deadline, file, bytes done) in struct call. No effect may precede
- *the wait. completion  queue a waiter record, set c->step, wait; the waker writes the result into the record
- *and calls task_wake(); the step takes it, or, when a signal is pending and it has not happened, dequeues it.
+ *   condition   try; if not yet, wait_add() to queues and `return call_wait(t)`; runs again from its start when woken,
+ *               with what it must remember (deadline, file, bytes done) in struct call. No effect may precede the wait.
+ *   completion  queue a waiter record, set c->step, wait; the waker writes the result into the record and calls
+ *               task_wake(); the step takes it, or, when a signal is pending and it has not happened, dequeues it.
  *   staged      set c->step to what comes next before waiting or ordering something; a step never runs twice.
  *
- * A handler that has had an effect must never run from its start again. User memory is read before effects,
- *since a read may answer CALL_FETCH, after which the handler runs again from its start: pass every negative
- *value on.
+ * A handler that has had an effect must never run from its start again. User memory is read before effects, since a
+ * read may answer CALL_FETCH, after which the handler runs again from its start: pass every negative value on.
  */
 #ifndef HUSK_KERNEL_CORE_CALL_H
 #define HUSK_KERNEL_CORE_CALL_H
@@ -62,8 +61,7 @@ long call_wait(struct task *t);
 
 /* Handles one call event. */
 void call_enter(struct task *t);
-/* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside.
- */
+/* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside. */
 void call_finish(struct task *t, long result);
 /* Drops everything that the call holds: wait entries, timer, file, priv. */
 void call_end(struct task *t);

@@ -11,7 +11,7 @@
 #include "core/task.h"
 #include "host/poller.h"
 
-#define POLL_EVERY                                                                              \
+#define POLL_EVERY \
 	64 /* passes of the loop, busy or spinning, between two looks at the host's descriptors \
 	    */
 
@@ -45,8 +45,8 @@ static void host_call_interrupted(struct task *t, const struct trap_event *event
 	task_return(t);
 }
 
-/* A queued operation or copy was refused by the host: the call that ordered it fails; outside a call (a stack
- * that could not grow) the guest gets what Linux gives it. */
+/* A queued operation or copy was refused by the host: the call that ordered it fails; outside a call (a stack that
+ * could not grow) the guest gets what Linux gives it. */
 static void operation_failed(struct task *t, const struct trap_event *event)
 {
 	if (t->returning_call)

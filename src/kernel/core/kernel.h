@@ -26,8 +26,7 @@ struct wait_queue;
 struct signal_state;
 struct synth_ops;
 
-/* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards.
- */
+/* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
 struct kernel_ops {
 	/* mm: 0 if all of [addr, addr+len) may be read (written) by the guest, growing a stack where Linux
 	 * would; else the number of bytes that may, in *ok, and -EFAULT. */

@@ -92,8 +92,7 @@ struct task {
 	} altstack;
 
 	/* life */
-	bool ending; /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work
-		      */
+	bool ending; /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work */
 	struct mm_release *release; /* last work on guest memory that is under way; nullable */
 	u64 cpu_base;               /* CPU time of its host thread before it was this task's, ns */
 	int exit_code;              /* as wait4() gives it */

@@ -26,8 +26,7 @@ long user_string(struct task *t, char *to, u64 addr, size_t size);
 size_t user_writable(struct task *t, u64 addr, size_t size);
 size_t user_readable(struct task *t, u64 addr, size_t size);
 
-/* For tracing: the first bytes of @size at @addr that can be had without a turn. Never fetches, never fails.
- */
+/* For tracing: the first bytes of @size at @addr that can be had without a turn. Never fetches, never fails. */
 size_t user_peek(struct task *t, void *to, u64 addr, size_t size);
 
 #define user_get(t, ptr_to_object, addr) user_read(t, ptr_to_object, addr, sizeof *(ptr_to_object))

@@ -67,8 +67,7 @@ static void wake_entry(struct wait_entry *w)
 		task_wake(w->task);
 }
 
-/* Waking may change the queue: each entry is moved to a list of its own first, and goes back when it stays.
- */
+/* Waking may change the queue: each entry is moved to a list of its own first, and goes back when it stays. */
 static void wake(struct wait_queue *q, bool one)
 {
 	struct list todo;

@@ -46,8 +46,7 @@ struct hostio {
 
 /* ---- data ---- */
 
-/* How much of the guest's buffers may be written, so that nothing is read from the host that would be lost.
- */
+/* How much of the guest's buffers may be written, so that nothing is read from the host that would be lost. */
 static size_t uio_room(const struct uio *u, size_t cap)
 {
 	size_t room = 0, skip = u->at;

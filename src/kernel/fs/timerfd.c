@@ -39,8 +39,7 @@ static void timerfd_fire(struct timer *timer)
 	struct timerfd *t = container_of(timer, struct timerfd, timer);
 
 	t->ticks++;
-	/* A periodic timer rests until its ticks are read: timerfd_catch_up() counts what passed meanwhile.
-	 */
+	/* A periodic timer rests until its ticks are read: timerfd_catch_up() counts what passed meanwhile. */
 	if (!t->interval)
 		t->expires = 0;
 	wake_all(&t->wait);

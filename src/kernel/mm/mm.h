@@ -49,8 +49,7 @@ struct mm {
 
 /* An empty one for exec, without a space. NULL: no memory. One reference and one user, the caller's. */
 struct mm *mm_new(struct kernel *k);
-/* Chooses mmap_base for a stack of up to @stack_limit bytes. mm_new() does it for 8 MiB and with randomness.
- */
+/* Chooses mmap_base for a stack of up to @stack_limit bytes. mm_new() does it for 8 MiB and with randomness. */
 void mm_layout(struct mm *mm, u64 stack_limit, bool randomize);
 /* fork: a copy of the store (VM_DONTCOPY left out, VM_WIPEONFORK kept); its space comes from trap
  * space_fork(). Where a DONTCOPY or WIPEONFORK range needs work in the child's host process, it is queued
@@ -92,8 +91,7 @@ long mm_mincore(struct task *t, struct call *c);
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 void mm_fault(struct task *t, const struct trap_event *event);
 
-/* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller.
- */
+/* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller. */
 int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size);
 /* What a futex on shared memory is keyed by: the object behind @addr (an inode or a shared anonymous object,
  * with the offset in it), or the mm itself for private memory. 0 or -EFAULT. */

@@ -3,14 +3,14 @@
  * The VMA store: what is mapped where in one address space, as an ordered tree.
  *
  * A VMA is a range of pages with one set of attributes. The store keeps these promises at all times: VMAs
- *don't overlap; they are never empty; two neighbours that could be one are one (Linux's merge rule: equal
- *flags, same backing, offsets that go on). Hence the store is a function of the pages' attributes alone:
+ * don't overlap; they are never empty; two neighbours that could be one are one (Linux's merge rule: equal
+ * flags, same backing, offsets that go on). Hence the store is a function of the pages' attributes alone:
  *
  *	pages        aaaabbbb..cc        a, b, c: flags + object + (offset - address)
  *	VMAs         [  ][  ]  []
  *
  * Linux: two anonymous neighbours that were both touched before they became alike stay apart (their anon_vmas
- *differ). Here: they are merged, because first touches don't come to husk.
+ * differ). Here: they are merged, because first touches don't come to husk.
  *
  * This file and vma.c know base only, so that the store can be tested alone.
  */
@@ -72,8 +72,7 @@ struct vma {
 	struct rb_node node;
 	u64 start, end; /* page-aligned, end exclusive */
 	u64 flags;      /* VM_* */
-	u64 pgoff; /* in pages: into the object; of private anonymous memory the address where it was mapped
-		    */
+	u64 pgoff; /* in pages: into the object; of private anonymous memory the address where it was mapped */
 	struct vma_object *object; /* counted; NULL: private anonymous */
 	const char *label;         /* "[vdso]"; static; NULL: none */
 };

@@ -62,8 +62,7 @@ struct unix_name *unix_name_get(struct unix_name *n);
 void unix_name_put(struct unix_name *n);
 struct unix_sock *unix_get(struct unix_sock *u);
 void unix_put(struct unix_sock *u);
-/* The live socket that @addr names for @t, borrowed. -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL, -EPROTOTYPE...
- */
+/* The live socket that @addr names for @t, borrowed. -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL, -EPROTOTYPE... */
 int unix_find(struct unix_sock *u, struct task *t, const struct socket_addr *addr, struct unix_sock **out);
 
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);

@@ -189,8 +189,7 @@ static long do_fcntl(struct task *t, struct file *f, int fd, int cmd, u64 arg)
 		f->owner_signal = (int)arg;
 		return 0;
 	case F_SETLEASE:
-		/* Linux gives leases on local files; here nobody else can open them in a way to be told of.
-		 */
+		/* Linux gives leases on local files; here nobody else can open them in a way to be told of. */
 		return -EAGAIN;
 	case F_GETLEASE:
 		return F_UNLCK;

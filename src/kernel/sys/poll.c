@@ -151,8 +151,7 @@ static long poll_report(struct task *t, struct call *c, struct poll_state *s, lo
 		return -ENOMEM;
 	for (unsigned i = 0; i < s->n; i++)
 		fds[i] = (struct pollfd){s->w[i].fd, s->w[i].events, s->w[i].got};
-	/* Linux: writes revents alone. Here: the whole array with the same values, because that is one copy.
-	 */
+	/* Linux: writes revents alone. Here: the whole array with the same values, because that is one copy. */
 	err = s->n ? user_write(t, s->ufds, fds, s->n * sizeof *fds) : 0;
 	free(fds);
 	return err < 0 ? err : ready;

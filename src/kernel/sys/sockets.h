@@ -26,8 +26,7 @@ int scm_read(struct task *t, u64 addr, u64 size, struct socket_msg *m);
 int scm_write(struct task *t, u64 addr, u64 size, struct socket_msg *m, bool cloexec, u64 *used);
 void scm_drop(struct socket_msg *m);
 
-/* Waits on @q for another try: CALL_PARK, or what the call ends with. @timeout: SO_RCVTIMEO or SO_SNDTIMEO.
- */
+/* Waits on @q for another try: CALL_PARK, or what the call ends with. @timeout: SO_RCVTIMEO or SO_SNDTIMEO. */
 long socket_wait(struct task *t, struct call *c, struct wait_queue *q, u64 timeout);
 
 #endif

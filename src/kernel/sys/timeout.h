@@ -18,8 +18,7 @@ struct timeout_back {
 
 /* A timeout in milliseconds, negative for none. */
 struct timeout timeout_from_ms(struct task *t, int ms);
-/* A struct timespec (timeval) at @addr, 0 for none: 0, -EFAULT, -EINVAL or CALL_FETCH. @back is filled too.
- */
+/* A struct timespec (timeval) at @addr, 0 for none: 0, -EFAULT, -EINVAL or CALL_FETCH. @back is filled too. */
 long timeout_read_timespec(struct task *t, u64 addr, struct timeout *to, struct timeout_back *back);
 long timeout_read_timeval(struct task *t, u64 addr, struct timeout *to, struct timeout_back *back);
 /* Writes what is left, and returns what becomes of @ret: a call whose timeout was updated is not restarted

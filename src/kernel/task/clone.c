@@ -3,12 +3,12 @@
  * New tasks: fork, vfork, clone, clone3 (kernel/fork.c).
  *
  * The child is made whole here and found in the pid table as TASK_NEW while the trap makes its host thread or
- *process; its parent's call is staged:
+ * process; its parent's call is staged:
  *
  *	task_clone()   checks, child's structures, order to the trap
- *	started_step   the host has done it: the child's registers and words; the child runs, the parent goes
- *on written_step   (threads, rarely) the child's stub has written CLONE_PARENT_SETTID's word vfork_step
- *CLONE_VFORK: until the child has exec'd or ended; only a fatal signal ends the wait
+ *	started_step   the host has done it: the child's registers and words; the child runs, the parent goes on
+ *	written_step   (threads, rarely) the child's stub has written CLONE_PARENT_SETTID's word
+ *	vfork_step     CLONE_VFORK: until the child has exec'd or ended; only a fatal signal ends the wait
  *
  * With CLONE_VM the child is a thread of the same host process whatever its guest group, a vfork child too.
  */

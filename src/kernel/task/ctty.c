@@ -14,8 +14,7 @@
 #include "fs/tty.h"
 #include "task/signal.h"
 
-/* Whether the host lets husk ask for @tty's foreground group: it does so for the controlling terminal alone.
- */
+/* Whether the host lets husk ask for @tty's foreground group: it does so for the controlling terminal alone. */
 static bool is_husks(const struct tty *tty)
 {
 	return tcgetpgrp(tty->fd.fd) >= 0;

@@ -2,8 +2,9 @@
 /*
  * execve(2), in steps (fs/exec.c):
  *
- *	task_exec()    path, strings, file, "#!" lines, ELF headers, interpreter: nothing has happened yet,
- *errors return others_step    every other thread of the group ends; this one takes the leader's number
+ *	task_exec()    path, strings, file, "#!" lines, ELF headers, interpreter: nothing has happened yet, errors
+ *	               return
+ *	others_step    every other thread of the group ends; this one takes the leader's number
  *	released_step  robust list and clear_child_tid of the old memory are done; a new space is ordered
  *	space_step     the task moves to the new space: no way back, a failure from here on kills
  *

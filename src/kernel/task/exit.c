@@ -2,13 +2,14 @@
 /*
  * The end of tasks and groups.
  *
- *	task_exit()    the task counts as dead; its last words on guest memory (robust list, clear_child_tid)
- *are ordered task_ended()   done: host thread, mm, files go; its children get another parent; a thread is
- *gone now group_ended()  with the last thread: a zombie; terminal, jobs and parent are told; reaped at once
- *when nobody waits
+ *	task_exit()    the task counts as dead; its last words on guest memory (robust list, clear_child_tid) are
+ *	               ordered
+ *	task_ended()   done: host thread, mm, files go; its children get another parent; a thread is gone now
+ *	group_ended()  with the last thread: a zombie; terminal, jobs and parent are told; reaped at once when
+ *	               nobody waits
  *
  * group_exit() only marks the threads (TASK_WORK_EXIT) and kicks them: each ends on its own way back to the
- *guest. When the host process died, nobody can go that way: task_space_died() ends its tasks on the spot.
+ * guest. When the host process died, nobody can go that way: task_space_died() ends its tasks on the spot.
  */
 #include <errno.h>
 #include <linux/futex.h>

@@ -54,9 +54,8 @@ struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, c
 int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key);
 /* A record for @n words, owned by the call from now on; NULL: no memory. */
 struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n);
-/* Queues the record (once), compares the words, and waits until one is woken: its index, -EAGAIN when a word
- * differs, -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH. Sets call.step.
- */
+/* Queues the record (once), compares the words, and waits until one is woken: its index, -EAGAIN when a word differs,
+ * -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH. Sets call.step. */
 long futex_wait(struct task *t, struct call *c);
 /* What runs when the waiting call is woken. */
 long futex_wait_step(struct task *t, struct call *c);

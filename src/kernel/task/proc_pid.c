@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files of /proc/PID, but for stat, statm and status (proc_status.c) and the tree itself (proc_tree.c).
- */
+/* The files of /proc/PID, but for stat, statm and status (proc_status.c) and the tree itself (proc_tree.c). */
 #include "task/proc_pid.h"
 
 #include <errno.h>
@@ -41,8 +40,7 @@ static int show_memory(struct task *t, u64 from, u64 to, struct text *out)
 	return 0;
 }
 
-/* What setproctitle() leaves: when the last argument's NUL is gone, the title goes on over the environment.
- */
+/* What setproctitle() leaves: when the last argument's NUL is gone, the title goes on over the environment. */
 static int show_cmdline(struct task *t, struct task *reader, struct text *out)
 {
 	struct mm *mm = t->mm;

@@ -18,8 +18,7 @@ struct pid_file {
 
 /* proc_pid.c: what is in /proc/PID and in /proc/PID/task/TID. */
 extern const struct synth_entry proc_process_entries[], proc_thread_entries[];
-/* proc_tree.c: what the entries do. A node's owner is the tid, with descriptor + 1 in the high half below fd.
- */
+/* proc_tree.c: what the entries do. A node's owner is the tid, with descriptor + 1 in the high half below fd. */
 extern const struct synth_ops proc_pid_file_ops, proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops,
 	proc_fdinfo_ops, proc_task_ops;
 

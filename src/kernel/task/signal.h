@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals: sending, queues, handlers, delivery into the guest. signal(7); kernel/signal.c,
- * arch/x86/kernel/signal*.c */
+/* Signals: sending, queues, handlers, delivery into the guest. signal(7); kernel/signal.c, arch/x86/kernel/signal*.c */
 #ifndef HUSK_KERNEL_TASK_SIGNAL_H
 #define HUSK_KERNEL_TASK_SIGNAL_H
 
@@ -46,8 +45,8 @@ struct sighand *sighand_copy(struct sighand *s);
 void sighand_put(struct sighand *s);
 void sighand_exec(struct sighand *s); /* handlers back to default, ignored ones stay */
 
-/* Sends to one thread, or to a group (any thread that does not block it). 0, or -EAGAIN when the queue limit
- * refuses a real-time signal. No permission check. */
+/* Sends to one thread, or to a group (any thread that does not block it). 0, or -EAGAIN when the queue limit refuses a
+ * real-time signal. No permission check. */
 int signal_send_task(struct task *t, const siginfo_t *info);
 int signal_send_group(struct thread_group *g, const siginfo_t *info);
 /* To every group of a process group; -ESRCH when none. */
@@ -62,12 +61,11 @@ int signal_permission(struct task *t, struct task *target, int signo);
 /* Recomputes TASK_WORK_SIGNAL after the mask, the queues or handlers changed. */
 void signal_recalc(struct task *t);
 void task_set_blocked(struct task *t, u64 mask);
-/* For sigsuspend, ppoll, pselect, epoll_pwait: installs @mask until the call has ended (TASK_WORK_SIGMASK).
- */
+/* For sigsuspend, ppoll, pselect, epoll_pwait: installs @mask until the call has ended (TASK_WORK_SIGMASK). */
 void task_swap_sigmask(struct task *t, u64 mask);
 
-/* The part of task_return_work() that delivers: builds frames, stops, or ends the group. False: the task does
- * not go back to the guest now. */
+/* The part of task_return_work() that delivers: builds frames, stops, or ends the group. False: the task does not go
+ * back to the guest now. */
 bool signal_deliver(struct task *t);
 long sys_rt_sigreturn(struct task *t, struct call *c);
 
@@ -76,8 +74,7 @@ void sigpending_flush(struct sigpending *p);
 /* Tells the parent about a child's stop, continuation or end. */
 void signal_notify_parent(struct thread_group *child, int why); /* CLD_* */
 
-/* Queue accounting; kernel_ops.force_signal, send_signal and the signalfd ones; the futex table. 0 or
- * -ENOMEM. */
+/* Queue accounting; kernel_ops.force_signal, send_signal and the signalfd ones; the futex table. 0 or -ENOMEM. */
 int signal_init(struct kernel *k);
 void signal_fini(struct kernel *k);
 
@@ -85,8 +82,8 @@ void signal_fini(struct kernel *k);
 int signal_dequeue(struct task *t, u64 mask, siginfo_t *info);
 /* What is pending for @t, in its own queue and its group's. */
 u64 signal_pending_set(const struct task *t);
-/* A task ends: what it was chosen for goes to its siblings, a stop no longer waits for it, its own queue is
- * emptied. Called once, while it is still among group->threads. */
+/* A task ends: what it was chosen for goes to its siblings, a stop no longer waits for it, its own queue is emptied.
+ * Called once, while it is still among group->threads. */
 void signal_task_exit(struct task *t);
 /* The group's last thread is gone: empties the shared queue, stops every timer. */
 void signal_group_exit(struct thread_group *g);
@@ -108,9 +105,9 @@ void group_continue(struct thread_group *g);
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info);
 int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
 
-#define SIGNAL_STOPS                                                                                        \
-	(SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU)) /* default action: stop \
-										     */
+#define SIGNAL_STOPS                                              \
+	(SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | \
+	 SIG_BIT(SIGTTOU)) /* default action: stop \ */
 #define SIGNAL_IGNORED    (SIG_BIT(SIGCONT) | SIG_BIT(SIGCHLD) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGURG))
 #define SIGNAL_UNMASKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 /* SA_RESTORER is the kernel's own flag: libc's headers do not show it. */
@@ -120,8 +117,7 @@ int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
 struct itimer {
 	u64 value, interval;
 };
-/* setitimer(2) for ITIMER_*: *old (nullable) gets what it was; @new nullable: only look. 0, -EINVAL, -ENOMEM.
- */
+/* setitimer(2) for ITIMER_*: *old (nullable) gets what it was; @new nullable: only look. 0, -EINVAL, -ENOMEM. */
 int itimer_set(struct thread_group *g, int which, const struct itimer *new, struct itimer *old);
 struct posix_timers *posix_timers_of(struct thread_group *g); /* made at first use; NULL: no memory */
 void posix_timers_exec(struct thread_group *g); /* execve deletes POSIX timers and keeps interval timers */
@@ -131,8 +127,8 @@ void posix_timer_dequeued(struct posix_timer *timer, siginfo_t *info);
 
 /* Clocks (task/clock.c): any clock id of clock_gettime(2), dynamic CPU clocks too. ns, or -EINVAL. */
 int clock_read(struct task *t, int clock, s64 *ns);
-/* When @clock shows @ns, as CLOCK_MONOTONIC (at least 1): for wall clocks that timers may use; else -EINVAL
- * or, for CPU clocks, -EOPNOTSUPP. */
+/* When @clock shows @ns, as CLOCK_MONOTONIC (at least 1): for wall clocks that timers may use; else -EINVAL or, for CPU
+ * clocks, -EOPNOTSUPP. */
 int clock_to_monotonic(struct kernel *k, int clock, s64 ns, u64 *mono);
 
 /* Futexes on shared words, and what exit does with them (task/futex.c). */

@@ -8,8 +8,7 @@
 #include "core/tracer.h"
 #include "task/signal.h"
 
-/* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0.
- */
+/* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0. */
 static void die(struct task *t, int signo)
 {
 	struct thread_group *g = t->group;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The frame that a handler runs on, and the way back (arch/x86/include/asm/sigframe.h,
- *uapi/asm/sigcontext.h).
+ * The frame that a handler runs on, and the way back (arch/x86/include/asm/sigframe.h, uapi/asm/sigcontext.h).
  *
  *	higher   what was on the stack
  *	         128 bytes of red zone
@@ -11,8 +10,8 @@
  *	         ucontext: flags, link, altstack, registers, mask
  *	rsp ->   the restorer's address                                   8 below a multiple of 16
  *
- * What comes back by rt_sigreturn is the guest's to write: flags are limited to those that a program may set
- *itself, segments to the only ones a 64-bit program runs with, vector state by the trap driver.
+ * What comes back by rt_sigreturn is the guest's to write: flags are limited to those that a program may set itself,
+ * segments to the only ones a 64-bit program runs with, vector state by the trap driver.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -98,8 +98,7 @@ static bool wants(const struct task *t, int signo)
 	return !(t->work & TASK_WORK_SIGNAL);
 }
 
-/* The thread that is to look at @signo: NULL when all are busy or block it (they see it in the queue later).
- */
+/* The thread that is to look at @signo: NULL when all are busy or block it (they see it in the queue later). */
 static struct task *choose(struct task *t, int signo, bool group)
 {
 	struct task *other;

@@ -117,8 +117,7 @@ struct file {
 	int owner, owner_type, owner_signal; /* F_SETOWN, F_SETSIG */
 };
 
-/* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE.
- */
+/* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */
 int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv,
 	     struct file **out);
 struct file *file_get(struct file *f);

@@ -2,17 +2,16 @@
 /*
  * Inodes, names and mounts: the tree that guests see.
  *
- * An inode is one object of a file system, counted, with operations that its file system gives. A dentry is
- *one name: (parent, name) -> inode; the live ones form a tree, are found again by a hash, and stay cached for
- *a while after their last user (a bounded LRU; file systems that change by themselves say so by
- *revalidate()). Dentries, not strings, are what open files, working directories and mount points hold, so
- *that rename moves them all. A path is a mount and a dentry in it.
+ * An inode is one object of a file system, counted, with operations that its file system gives. A dentry is one name:
+ * (parent, name) -> inode; the live ones form a tree, are found again by a hash, and stay cached for a while after
+ * their last user (a bounded LRU; file systems that change by themselves say so by revalidate()). Dentries, not
+ * strings, are what open files, working directories and mount points hold, so that rename moves them all. A path is a
+ * mount and a dentry in it.
  *
  *	guest path --walk.c--> struct path --open.c--> struct file (file.h)
  *
- * Operations get plain arguments, never guest addresses, and never park. Permission checks by the guest's
- *credentials are made by the vfs (perm.c), not by file systems; read-only mounts and file systems answer
- *EROFS (perm.c too).
+ * Operations get plain arguments, never guest addresses, and never park. Permission checks by the guest's credentials
+ * are made by the vfs (perm.c), not by file systems; read-only mounts and file systems answer EROFS (perm.c too).
  */
 #ifndef HUSK_KERNEL_VFS_INODE_H
 #define HUSK_KERNEL_VFS_INODE_H
@@ -229,8 +228,7 @@ int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct p
 		enum last_type *last_type, bool *slashes);
 /* One component below @dir, following mounts but no symlink: 0 or -ENOENT... */
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
-/* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok.
- */
+/* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok. */
 long user_path(struct task *t, u64 addr, char *buf /* [4096] */, bool empty_ok);
 /* The text of @p as @t sees it from its root (getcwd, /proc/PID/fd): its length; " (deleted)" is appended for
  * removed ones when @mark; -ENAMETOOLONG. Paths outside the root begin with "(unreachable)". */
@@ -240,8 +238,7 @@ long path_text(struct task *t, const struct path *p, char *buf, size_t size, boo
 #define MAY_EXEC  1
 #define MAY_WRITE 2
 #define MAY_READ  4
-/* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid.
- */
+/* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid. */
 int path_permission(struct task *t, const struct path *p, int mask);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
 /* Whether names in @dir may be made; whether @victim may be removed from it (sticky bit; is_dir: rmdir). */

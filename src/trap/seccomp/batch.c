@@ -332,8 +332,7 @@ void batch_retry(struct sspace *s)
 	}
 }
 
-/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log.
- */
+/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log. */
 static void settle_failure(struct sthread *th, u32 index, long error)
 {
 	struct list rest = LIST_INIT(rest);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * New processes and threads. A clone happens only when ordered: the host asks by user notification before it
- * lets one through (the gate), and the caller must be the thread that was told to, with the very flags. One
- * order is in flight at a time, so the one child that is not known yet is the ordered one, whatever a channel
- * claims.
+ * New processes and threads. A clone happens only when ordered: the host asks by user notification before it lets one
+ * through (the gate), and the caller must be the thread that was told to, with the very flags. One order is in flight
+ * at a time, so the one child that is not known yet is the ordered one, whatever a channel claims.
  *
- * An order ends when the parent has reported and the child has made its first turn. The service thread never
- * waits for it: a guest that does neither within a few seconds is killed.
+ * An order ends when the parent has reported and the child has made its first turn. The service thread never waits for
+ * it: a guest that does neither within a few seconds is killed.
  */
 #include "trap/seccomp/seccomp.h"
 

@@ -208,8 +208,7 @@ void order_thread(struct strap *t, struct sthread *parent, struct sthread *child
 void orders_poll(struct strap *t);
 void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
-/* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them.
- */
+/* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them. */
 bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);
 /* The host process @pid, of no space yet, has ended and been reaped. */

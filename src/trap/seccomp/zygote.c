@@ -72,8 +72,7 @@ static int make_image(void)
 	return fd;
 }
 
-/* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move.
- */
+/* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move. */
 static void describe_vdso(struct strap *t, u64 *boot)
 {
 	u64 code = getauxval(AT_SYSINFO_EHDR), first = 0, n = 0;
