@@ -122,7 +122,8 @@ static void wait_for_answer(struct slot *slot)
 			break;
 		__builtin_ia32_pause();
 	}
-	while ((state = load(&slot->state)) != TURN_GUEST) {
+	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
+	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED) {
 		store(&slot->sleeping, 1);
 		if (load(&slot->state) == state)
 			stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);

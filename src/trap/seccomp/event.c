@@ -27,6 +27,7 @@
 #define UCONTEXT_SIZE  304 /* up to and with the signal mask */
 #define WATCHDOG_NS    20000000
 #define WATCHDOG_TICKS 50 /* CPU time that a thread may use before it answers an interrupt: 0.5 s */
+#define WATCHDOG_LOOKS 8  /* looks, WATCHDOG_NS apart, that may find it asleep after the interrupt */
 
 static int current_cpu(void)
 {
@@ -438,19 +439,37 @@ void thread_interrupt(struct sthread *th)
 		return;
 	th->interrupted_at = now_ns();
 	th->interrupted_cpu = ~0UL;
+	th->interrupted_asleep = 0;
 	watchdog_start(t);
 	list_add_tail(&t->interrupts, &th->interrupt_node);
 }
 
-/* Our code never blocks the interrupt: a thread that does has forged its signal mask. One that uses much CPU
- * time without answering runs in circles inside the stub. */
+static u64 status_mask(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 16) : 0;
+}
+
+/*
+ * Our code never blocks the interrupt: a thread that does has forged its signal mask. One that uses much CPU time
+ * without answering runs in circles inside the stub. One that had the interrupt and sleeps all the same waits for an
+ * answer to a turn that it never took.
+ */
 static bool refuses_interrupt(struct sthread *th)
 {
-	char text[4096], *blocked;
+	const u64 bit = 1UL << (HUSK_INTERRUPT_SIGNAL - 1);
+	char text[4096], *state;
 	u64 ticks;
 
-	if (read_task_file(th, "status", text, sizeof text) && (blocked = strstr(text, "SigBlk:")) &&
-	    strtoull(blocked + 7, NULL, 16) >> (HUSK_INTERRUPT_SIGNAL - 1) & 1)
+	if (!read_task_file(th, "status", text, sizeof text))
+		return false;
+	if (status_mask(text, "SigBlk:") & bit)
+		return true;
+	state = strstr(text, "State:\tS");
+	th->interrupted_asleep =
+		state && !(status_mask(text, "SigPnd:") & bit) ? th->interrupted_asleep + 1 : 0;
+	if (th->interrupted_asleep >= WATCHDOG_LOOKS)
 		return true;
 	ticks = cpu_ticks(th);
 	if (th->interrupted_cpu == ~0UL)
@@ -467,6 +486,12 @@ void watchdog_check(struct strap *t)
 	list_for_each_safe (th, tmp, &t->interrupts, interrupt_node) {
 		if (now_ns() - th->interrupted_at < WATCHDOG_NS)
 			continue;
+		if (load_acquire(&th->slot->state) == TURN_KERNEL) {
+			/* Its turn is here, announced or not. */
+			if (list_empty(&th->ready_node))
+				list_add_tail(&t->ready, &th->ready_node);
+			continue;
+		}
 		if (refuses_interrupt(th)) {
 			list_del(&th->interrupt_node);
 			space_meddled(th->space);

@@ -80,9 +80,10 @@ struct sthread {
 	struct order *order; /* as parent */
 	u32 short_calls;     /* slot->stub_calls when it was last looked at */
 
-	bool interrupt_wanted; /* asked for while it could not be taken */
+	bool interrupt_wanted;  /* asked for while it could not be taken */
 	u64 interrupted_at;    /* ns; 0: no interrupt outstanding */
-	u64 interrupted_cpu;   /* its CPU time then, in clock ticks */
+	u64 interrupted_cpu;    /* its CPU time then, in clock ticks */
+	u32 interrupted_asleep; /* looks in a row that found it asleep with the interrupt delivered */
 	struct list interrupt_node;
 };
 
