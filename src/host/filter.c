@@ -3,8 +3,9 @@
  * The kernel process's own filter, from one table: what is not listed is refused.
  *
  * A line may pin one argument: the call is allowed when (argument & mask) == value, for one of the lines that
- * name it. So nothing can be mapped executable, no file be opened for writing, no program be started, no
- * socket be made but pairs, whatever the code of this process is made to do.
+ * name it. So nothing can be mapped executable, no program be started, no socket be made but pairs, whatever
+ * the code of this process is made to do. openat2's flags lie in memory, where no filter sees them: that no
+ * file is opened for writing is Landlock's to hold.
  */
 #include "host/filter.h"
 
