@@ -240,6 +240,9 @@ static void clone_done(void *arg, long result)
 
 	o->finished = true;
 	o->result = result;
+	/* A host thread that never came is the trap's to forget, and does so when this returns. */
+	if (result < 0)
+		o->child->thread = NULL;
 	if (o->parent) {
 		task_wake(o->parent);
 		return;
@@ -248,8 +251,6 @@ static void clone_done(void *arg, long result)
 	if (!o->child->ending) {
 		if (result >= 0)
 			attach_space(o->child);
-		else
-			o->child->thread = NULL;
 		unmake_child(o->child);
 	}
 	order_free(o);

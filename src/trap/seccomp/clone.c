@@ -28,7 +28,7 @@
 
 #define ORDER_TIMEOUT_NS 5000000000UL
 
-void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
+static struct completion *completion_add(struct strap *t, trap_done_fn *done, void *arg, long result)
 {
 	struct completion *c = calloc(1, sizeof *c);
 
@@ -38,6 +38,37 @@ void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
 	c->arg = arg;
 	c->result = result;
 	list_add_tail(&t->completions, &c->node);
+	return c;
+}
+
+void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
+{
+	completion_add(t, done, arg, result);
+}
+
+void completion_run(struct strap *t, struct completion *c)
+{
+	struct sthread *child = c->child;
+
+	list_del(&c->node);
+	c->done(c->arg, c->result);
+	free(c);
+	if (!child)
+		return;
+	/* A process's only thread stands for its space. */
+	if (child->first)
+		space_free(child->space);
+	else
+		thread_free(child);
+}
+
+void completions_forget(struct strap *t, struct sthread *child)
+{
+	struct completion *c;
+
+	list_for_each(c, &t->completions, node)
+		if (c->child == child)
+			c->child = NULL;
 }
 
 /* Gives @to a copy of @from's signal frame: general and vector registers, host signal mask. */
@@ -76,14 +107,13 @@ bool order_fork_before(struct sthread *th)
 	return false;
 }
 
-static void order_end(struct strap *t, struct order *o, long result)
+static void order_end(struct strap *t, struct order *o, long result, struct sthread *failed)
 {
 	struct sspace *parent = o->parent->space;
 
 	o->parent->order = NULL;
 	list_del(&o->node);
-	if (o->done)
-		complete(t, o->done, o->arg, result);
+	completion_add(t, o->done, o->arg, result)->child = failed;
 	free(o);
 	if (!parent->base.dead)
 		batch_retry(parent);
@@ -174,16 +204,13 @@ static bool is_new_child(struct strap *t, int pid)
 
 static void order_fail(struct strap *t, struct order *o, long err)
 {
-	if (o->space) {
-		struct sspace *s = o->space;
+	struct sthread *failed = o->child->state == THREAD_NEW ? o->child : NULL;
 
+	if (o->space)
 		kill_strays(t);
-		if (o->child->state == THREAD_NEW)
-			space_free(s);
-	} else if (o->child->state == THREAD_NEW) {
-		thread_free(o->child);
-	}
-	order_end(t, o, err);
+	if (failed)
+		failed->first = o->space != NULL;
+	order_end(t, o, err, failed);
 }
 
 static void order_check(struct strap *t, struct order *o)
@@ -211,7 +238,7 @@ static void order_check(struct strap *t, struct order *o)
 	o->child->tid = (int)o->result;
 	o->child->state = THREAD_HELD;
 	o->child->base.held = true;
-	order_end(t, o, 0);
+	order_end(t, o, 0, NULL);
 }
 
 void order_parent_event(struct sthread *parent, long result)

@@ -262,14 +262,8 @@ int event_next(struct trap *trap, struct trap_event *event)
 	struct strap *t = strap_of(trap);
 
 	for (;;) {
-		while (!list_empty(&t->completions)) {
-			struct completion *c = list_first(&t->completions, struct completion, node);
-			struct completion due = *c;
-
-			list_del(&c->node);
-			free(c);
-			due.done(due.arg, due.result);
-		}
+		while (!list_empty(&t->completions))
+			completion_run(t, list_first(&t->completions, struct completion, node));
 		orders_poll(t);
 		if (space_next_dead(t, event))
 			return 1;

@@ -43,6 +43,7 @@ struct sthread {
 	struct slot *slot; /* shared with the guest */
 	int tid;           /* host */
 	enum thread_state state;
+	bool first; /* of a process whose clone failed */
 	struct list ready_node;   /* in trap->ready: its turn word is to be looked at */
 	struct list waiting_node; /* in space->waiting */
 	struct list node;         /* in space->threads or space->free */
@@ -81,7 +82,7 @@ struct sthread {
 	u32 short_calls;     /* slot->stub_calls when it was last looked at */
 
 	bool interrupt_wanted;  /* asked for while it could not be taken */
-	u64 interrupted_at;    /* ns; 0: no interrupt outstanding */
+	u64 interrupted_at;     /* ns; 0: no interrupt outstanding */
 	u64 interrupted_cpu;    /* its CPU time then, in clock ticks */
 	u32 interrupted_asleep; /* looks in a row that found it asleep with the interrupt delivered */
 	struct list interrupt_node;
@@ -136,6 +137,7 @@ struct completion {
 	trap_done_fn *done;
 	void *arg;
 	long result;
+	struct sthread *child; /* nullable: of a clone that failed, to be freed when the kernel has heard of it */
 };
 
 struct strap {
@@ -149,7 +151,7 @@ struct strap {
 	int nregions;
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
-	bool gate, sync_wakeup, watching;
+	bool gate, watching;
 	struct prepared {
 		struct region *region; /* NULL: none is ready */
 		int socket, guest_socket;
@@ -219,6 +221,8 @@ void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
 void copy_frame(struct sthread *from, struct sthread *to);
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
+void completion_run(struct strap *t, struct completion *c);
+void completions_forget(struct strap *t, struct sthread *child);
 
 /* batch.c */
 int batch_queue(struct sspace *s, const struct trap_op *op);

@@ -195,6 +195,7 @@ void thread_free(struct sthread *th)
 {
 	struct sspace *s = th->space;
 
+	completions_forget(s->trap, th);
 	if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) {
 		count_short_calls(th);
 		s->running--;
