@@ -84,7 +84,7 @@ struct task {
 	struct {
 		u32 trapno;
 		u64 error, addr;
-	} last_fault;              /* what sigcontext shows: set by signal_fault() */
+	} last_fault;              /* what sigcontext shows: set by mm_fault() */
 	struct sigpending pending; /* for this thread; the group's are in struct thread_group */
 	struct {
 		u64 sp, size;
