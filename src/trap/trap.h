@@ -150,6 +150,8 @@ struct trap_ops {
 	/* No task is left: the host process is killed and reaped in its time; running threads end. Consumes
 	 * @space and all its threads. */
 	void (*space_put)(struct trap_space *space);
+	/* True while host processes that were let go still hold what they had mapped. */
+	bool (*spaces_dying)(struct trap *trap);
 
 	/* Runs the guest on @thread->regs, after the queued operations and copies. */
 	void (*resume)(struct trap_thread *thread);

@@ -27,6 +27,7 @@
 #define MEASURE_AFTER    (1 << 20)
 #define PIECE            (128 * 1024)
 #define MAX_SIZE         INT64_MAX
+#define DYING_NS         1000000 /* between two looks whether ended processes have let go */
 
 /* ---- what it takes ---- */
 
@@ -437,6 +438,13 @@ static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 	return 0;
 }
 
+/* Linux: an ended process has no mappings left. Here: its host process may take a moment longer to let go. */
+static long wait_for_dying(struct task *t)
+{
+	t->call.deadline = kernel_now(t->k) + DYING_NS;
+	return call_wait(t);
+}
+
 /* F_ADD_SEALS and F_GET_SEALS. A memfd of the host carries the seals too, so that mappings that are there
  * count. */
 static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
@@ -461,7 +469,8 @@ static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
 	 */
 	if (hostfd_valid(n->memfd) && seals & ~F_SEAL_SEAL &&
 	    fcntl(n->memfd.fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))
-		return -errno;
+		return errno == EBUSY && t->k->trap_ops->spaces_dying(t->k->trap) ? wait_for_dying(t)
+										  : -errno;
 	n->seals |= seals;
 	return 0;
 }

@@ -140,6 +140,9 @@ struct mm *mm_fork(struct mm *mm)
 	child->exe = mm->exe ? file_get(mm->exe) : NULL;
 	__builtin_memcpy(child->auxv, mm->auxv, sizeof mm->auxv);
 	child->auxv_size = mm->auxv_size;
+	child->args = mm->args;
+	if (child->args)
+		child->args->refs++;
 	mm_account(child);
 	return child;
 }
@@ -168,6 +171,26 @@ void mm_fork_finish(struct mm *child)
 	child->nfork_ranges = 0;
 }
 
+void mm_keep_args(struct mm *mm, const char *bytes, size_t size)
+{
+	char probe;
+
+	if (mm->k->trap_ops->read(mm->space, &probe, mm->arg_start, 1) != -ENOSYS)
+		return;
+	mm->args = malloc(sizeof *mm->args + size);
+	if (!mm->args)
+		return;
+	mm->args->refs = 1;
+	mm->args->size = size;
+	__builtin_memcpy(mm->args->bytes, bytes, size);
+}
+
+static void args_put(struct mm_args *args)
+{
+	if (args && !--args->refs)
+		free(args);
+}
+
 struct mm *mm_get(struct mm *mm)
 {
 	mm->refs++;
@@ -184,6 +207,7 @@ void mm_put(struct mm *mm)
 	if (mm->exe)
 		file_put(mm->exe);
 	object_count(mm->k, "mm", -1);
+	args_put(mm->args);
 	free(mm);
 }
 

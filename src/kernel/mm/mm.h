@@ -35,6 +35,13 @@ struct mm {
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */
 	size_t auxv_size;
+	/* The arguments as exec laid them out, for /proc/PID/cmdline where the host lets nobody read a guest's memory;
+	 * nullable, shared by forks. */
+	struct mm_args {
+		int refs;
+		size_t size;
+		char bytes[];
+	} * args;
 	u64 (*random)(struct kernel *k);
 	struct list undos; /* struct mm_undo: changes whose host operation is not yet known to have worked */
 	int nundos;
@@ -56,6 +63,8 @@ void mm_layout(struct mm *mm, u64 stack_limit, bool randomize);
  * once mm->space is set: mm_fork_finish(). NULL: no memory. */
 struct mm *mm_fork(struct mm *mm);
 void mm_fork_finish(struct mm *child);
+/* Keeps @size bytes of arguments in @mm if the host refuses to read guests' memory. */
+void mm_keep_args(struct mm *mm, const char *bytes, size_t size);
 struct mm *mm_get(struct mm *mm); /* a reference, not a user */
 void mm_put(struct mm *mm);
 void mm_use(struct mm *mm);   /* one task more runs on it */

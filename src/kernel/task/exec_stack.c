@@ -206,6 +206,7 @@ int exec_stack(struct task *t, struct exec *e, u64 *sp)
 	if (!im.bytes)
 		return -ENOMEM;
 	fill(t, e, &im, &l, av);
+	mm_keep_args(t->mm, im.bytes + (l.args - l.sp), l.env - l.args);
 	err = user_write(t, l.sp, im.bytes, top - l.sp);
 	free(im.bytes);
 	*sp = l.sp;

@@ -49,6 +49,10 @@ static int show_cmdline(struct task *t, struct task *reader, struct text *out)
 
 	if (!mm || !mm->arg_end)
 		return 0;
+	if (mm->args) {
+		text_add_bytes(out, mm->args->bytes, mm->args->size);
+		return 0;
+	}
 	err = show_memory(t, mm->arg_start, mm->arg_end, out);
 	if (err < 0 || !out->size || !out->data[out->size - 1] || mm->env_start != mm->arg_end)
 		return err;

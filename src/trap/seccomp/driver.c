@@ -404,6 +404,16 @@ static void seccomp_space_put(struct trap_space *space)
 	space_kill(s);
 }
 
+static bool seccomp_spaces_dying(struct trap *trap)
+{
+	struct sspace *s;
+
+	list_for_each(s, &strap_of(trap)->spaces, node)
+		if (s->killed && s->pid)
+			return true;
+	return false;
+}
+
 /* ---- running ---- */
 
 static void seccomp_resume(struct trap_thread *thread)
@@ -504,6 +514,7 @@ const struct trap_ops trap_seccomp = {
 	.thread_new = seccomp_thread_new,
 	.thread_put = seccomp_thread_put,
 	.space_put = seccomp_space_put,
+	.spaces_dying = seccomp_spaces_dying,
 	.resume = seccomp_resume,
 	.resume_call = seccomp_resume_call,
 	.run = seccomp_run,
