@@ -66,7 +66,7 @@ void completions_forget(struct strap *t, struct sthread *child)
 {
 	struct completion *c;
 
-	list_for_each(c, &t->completions, node)
+	list_for_each (c, &t->completions, node)
 		if (c->child == child)
 			c->child = NULL;
 }

@@ -408,7 +408,7 @@ static bool seccomp_spaces_dying(struct trap *trap)
 {
 	struct sspace *s;
 
-	list_for_each(s, &strap_of(trap)->spaces, node)
+	list_for_each (s, &strap_of(trap)->spaces, node)
 		if (s->killed && s->pid)
 			return true;
 	return false;

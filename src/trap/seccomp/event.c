@@ -289,6 +289,8 @@ int event_next(struct trap *trap, struct trap_event *event)
 
 /* ---- answering ---- */
 
+static void watch_answer(struct sthread *th);
+
 void answer_now(struct sthread *th)
 {
 	struct slot *slot = th->slot;
@@ -321,6 +323,9 @@ void answer_now(struct sthread *th)
 		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
 	if (to_guest && th->interrupt_wanted)
 		thread_interrupt(th);
+	/* Operations alone are done in a moment. */
+	if (!to_guest && !clone)
+		watch_answer(th);
 }
 
 /* ---- spinning and sleeping ---- */
@@ -417,10 +422,22 @@ static u64 cpu_ticks(struct sthread *th)
 	return user + system;
 }
 
-void thread_interrupt(struct sthread *th)
+/* @th must take a turn soon: the watchdog sees to it. */
+static void watch_answer(struct sthread *th)
 {
 	struct strap *t = th->space->trap;
 
+	if (th->interrupted_at)
+		return;
+	th->interrupted_at = now_ns();
+	th->interrupted_cpu = ~0UL;
+	th->interrupted_asleep = 0;
+	watchdog_start(t);
+	list_add_tail(&t->interrupts, &th->interrupt_node);
+}
+
+void thread_interrupt(struct sthread *th)
+{
 	th->interrupt_wanted = false;
 	if (th->state == THREAD_WAITING || (th->state == THREAD_RUNNING && th->partial)) {
 		th->interrupt_wanted = true;
@@ -429,13 +446,7 @@ void thread_interrupt(struct sthread *th)
 	if (th->state != THREAD_RUNNING || !th->space->pid || th->space->killed)
 		return;
 	syscall(SYS_tgkill, th->space->pid, th->tid, HUSK_INTERRUPT_SIGNAL);
-	if (th->interrupted_at)
-		return;
-	th->interrupted_at = now_ns();
-	th->interrupted_cpu = ~0UL;
-	th->interrupted_asleep = 0;
-	watchdog_start(t);
-	list_add_tail(&t->interrupts, &th->interrupt_node);
+	watch_answer(th);
 }
 
 static u64 status_mask(const char *text, const char *name)

@@ -43,7 +43,7 @@ struct sthread {
 	struct slot *slot; /* shared with the guest */
 	int tid;           /* host */
 	enum thread_state state;
-	bool first; /* of a process whose clone failed */
+	bool first;               /* of a process whose clone failed */
 	struct list ready_node;   /* in trap->ready: its turn word is to be looked at */
 	struct list waiting_node; /* in space->waiting */
 	struct list node;         /* in space->threads or space->free */
@@ -137,7 +137,8 @@ struct completion {
 	trap_done_fn *done;
 	void *arg;
 	long result;
-	struct sthread *child; /* nullable: of a clone that failed, to be freed when the kernel has heard of it */
+	struct sthread
+		*child; /* nullable: of a clone that failed, to be freed when the kernel has heard of it */
 };
 
 struct strap {
