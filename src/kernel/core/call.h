@@ -46,6 +46,7 @@ struct call {
 	call_fn *step;     /* what runs when woken; NULL: the handler */
 	u64 deadline;      /* CLOCK_MONOTONIC ns; 0: none. call_wait() arms the task's timer for it */
 	bool timed_out;    /* the deadline has passed */
+	bool retried;      /* file_wait() has tried again at once: from now on only a wake counts */
 	struct file *file; /* nullable, owned: put by call_end() */
 	size_t done;       /* bytes (or items) done before a wait */
 	u64 scratch[6];    /* the handler's, kept over waits, zero at entry */

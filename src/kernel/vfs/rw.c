@@ -21,8 +21,12 @@ long file_wait(struct task *t, struct file *f, u32 events)
 
 	if (pt.error)
 		return pt.error;
-	if (ready & (events | EPOLLERR | EPOLLHUP))
+	/* Ready by now: once more. A file may also be ready for less than was asked of it (an eventfd with little room): then
+	 * its queue must tell. */
+	if (ready & (events | EPOLLERR | EPOLLHUP) && !t->call.retried) {
+		t->call.retried = true;
 		task_wake(t);
+	}
 	return call_wait(t);
 }
 
@@ -91,8 +95,9 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 		n = move(t, f, u, at, write);
 		if (n > 0)
 			done += (size_t)n;
-		/* A write goes on until all is written; a read, once it has something, is done. */
-		if (n > 0 && write && u->left)
+		/* A write goes on until all is written, a read of a file until its end; any other read, once it has
+		 * something, is done. */
+		if (n > 0 && u->left && (write || f->ops->always_waits))
 			continue;
 		break;
 	}
@@ -102,7 +107,7 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 	}
 	if (n != -EAGAIN || (f->flags & O_NONBLOCK && !f->ops->always_waits))
 		return done ? (long)done : n;
-	if (done && !write)
+	if (done && !write && !f->ops->always_waits)
 		return (long)done;
 	c->done = done;
 	n = file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
