@@ -13,6 +13,7 @@
 #include "launch/launch.h"
 #include "trace/statistics.h"
 #include "trace/strace.h"
+#include "trap/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,32 +32,23 @@ struct run {
 	struct sandbox_config config;
 	struct sandbox_result result;
 	struct launch launch;
+	const struct trap_ops *traps[TRAP_DRIVERS_MAX];
 	char cwd[PATH_MAX];
 	int strace_fd, stats_fd, result_fd; /* -1: none */
 };
 
-static const struct trap_choice {
-	const char *name;
-	const struct trap_ops *ops; /* NULL: not there */
-} trap_choices[] = {
-	{"auto", &trap_seccomp},
-	{"seccomp", &trap_seccomp},
-	{"ptrace", NULL},
-	{"dispatch", NULL},
-};
-
+/* The drivers that are to be tried: the one that was asked for, or all. */
 static int choose_trap(struct run *r)
 {
-	const char *name = r->options.trap && *r->options.trap ? r->options.trap : "auto";
+	const struct run_options *o = &r->options;
+	char why[256];
+	const char *option = o->trap ? "--trap" : "HUSK_TRAP",
+		   *name = o->trap ? o->trap : getenv("HUSK_TRAP");
 
-	for (size_t i = 0; i < ARRAY_SIZE(trap_choices); i++) {
-		if (strcmp(name, trap_choices[i].name))
-			continue;
-		r->config.trap_ops = trap_choices[i].ops;
-		return trap_choices[i].ops ? 0
-					   : cli_error("--trap", "%s is not built yet; use seccomp", name);
-	}
-	return cli_error("--trap", "'%s' is none of auto, seccomp, ptrace, dispatch", name);
+	if (trap_choose(name, r->traps, why, sizeof why))
+		return cli_error(option, "%s", why);
+	r->config.traps = r->traps;
+	return 0;
 }
 
 /* True for anything but unset, empty and 0. */
@@ -213,7 +205,10 @@ static int write_result(const struct run *r, int exit_status)
 		json_null(&j, "signal");
 	json_string(&j, "reason", !res->started ? "not_started" : res->reason ? res->reason : "internal");
 	json_bool(&j, "started", res->started);
-	json_string(&j, "trap", r->config.trap_ops->name);
+	if (res->trap)
+		json_string(&j, "trap", res->trap);
+	else
+		json_null(&j, "trap");
 	json_u64(&j, "wall_ns", res->wall_ns);
 	json_u64(&j, "cpu_ns", res->cpu_ns);
 	json_u64(&j, "peak_bytes", res->peak_bytes);
@@ -230,7 +225,7 @@ static int write_stats(const struct run *r)
 {
 	const struct sandbox_result *res = &r->result;
 	const struct statistics s = {&res->stats, res->calls,      res->wall_ns,
-				     res->cpu_ns, res->peak_bytes, r->config.trap_ops->name};
+				     res->cpu_ns, res->peak_bytes, res->trap};
 	const char *file = r->options.stats_file;
 	size_t size = file ? strlen(file) : 0;
 

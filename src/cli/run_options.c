@@ -196,7 +196,6 @@ const size_t run_option_count = ARRAY_SIZE(run_option_table);
 int run_options_init(struct run_options *o)
 {
 	*o = (struct run_options){.root = "/", .hostname = "husk", .uid = getuid(), .gid = getgid()};
-	o->trap = getenv("HUSK_TRAP");
 	for (char **e = environ; e && *e; e++)
 		if (words_add(&o->env, strdup(*e)))
 			return -1;

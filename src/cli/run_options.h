@@ -13,7 +13,8 @@ struct words {
 };
 
 struct run_options {
-	const char *root, *chdir, *hostname, *trap;
+	const char *root, *chdir, *hostname;
+	const char *trap; /* NULL: what HUSK_TRAP says */
 	struct words tmpfs;
 	struct words env; /* K=V each: the caller's environment, as changed by the options so far */
 	u64 uid, gid;

@@ -249,7 +249,6 @@ static int init_kernel(struct sandbox *s)
 
 	list_init(&k->runnable);
 	k->calls = call_table;
-	k->trap_ops = s->config->trap_ops;
 	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	k->reason = "exited";
 	k->boot_ns = kernel_now(k);
@@ -276,6 +275,32 @@ static int confine(struct sandbox *s, int phase)
 	return c->confine ? c->confine(phase, c->confine_arg, s->result->why, sizeof s->result->why) : 0;
 }
 
+/* Takes the first driver that starts. What the others lack is told only when none does. */
+static int start_trap(struct sandbox *s)
+{
+	const struct trap_ops *const *ops = s->config->traps;
+	char *all = s->result->why;
+	size_t used, size = sizeof s->result->why;
+	int err = -ENOSYS;
+
+	used = (size_t)snprintf(all, size, "no trap can be used here");
+	for (; *ops; ops++) {
+		char why[256] = "";
+
+		err = (*ops)->start(&s->k.trap, s->k.poller, &s->config->trap_config, why, sizeof why);
+		if (!err) {
+			s->k.trap_ops = *ops;
+			s->result->trap = (*ops)->name;
+			all[0] = 0;
+			return 0;
+		}
+		if (used < size)
+			used += (size_t)snprintf(all + used, size - used, "; %s: %s", (*ops)->name,
+						 why[0] ? why : strerror(-err));
+	}
+	return err;
+}
+
 static int assemble(struct sandbox *s)
 {
 	struct kernel *k = &s->k;
@@ -289,10 +314,9 @@ static int assemble(struct sandbox *s)
 	err = confine(s, 0);
 	if (err)
 		return err;
-	err = k->trap_ops->start(&k->trap, k->poller, &s->config->trap_config, s->result->why,
-				 sizeof s->result->why);
+	err = start_trap(s);
 	if (err)
-		return fail(s, "cannot start the trap", err);
+		return err;
 	err = helpers_start(k, NR_HELPERS);
 	if (err)
 		return fail(s, "cannot start a thread", err);

@@ -20,7 +20,9 @@ struct sandbox_config {
 	u32 uid, gid;
 	const char *hostname;
 	u64 time_limit_ns; /* 0: none */
-	const struct trap_ops *trap_ops;
+	/* Trap drivers in the order in which they are tried, NULL-terminated: the first that starts is
+	 * taken. */
+	const struct trap_ops *const *traps;
 	struct trap_config trap_config;
 	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
 	struct tracer *tracer;  /* --strace's; borrowed, nullable */
@@ -38,12 +40,13 @@ struct sandbox_result {
 	int error;    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk
 			 failed */
 	bool started; /* the program ran */
+	const char *trap;   /* name of the driver that was taken; NULL: none started */
 	const char *reason; /* exited, signaled, time_limit, memory_limit, disk_limit, pids_limit, policy,
 			       internal */
 	u64 wall_ns, cpu_ns, peak_bytes;
 	u64 calls;
 	struct stats stats;
-	char why[256]; /* sentence for error */
+	char why[1024]; /* sentence for error */
 };
 
 /* Runs one sandbox to its end. 0, or a negative errno with result->why set when husk itself failed. */

@@ -34,6 +34,8 @@
 #define HWCAP2_FSGSBASE_BIT     2
 #define START_TIMEOUT_MS        5000
 #define START_TRIES             8
+#define STEP_FILTER             5 /* of stub/boot.c */
+#define STEP_EXEC               30
 
 extern const char stub_image[], stub_image_end[];
 
@@ -100,7 +102,8 @@ static void describe_vdso(struct strap *t, u64 *boot)
 	boot[2] = n;
 }
 
-static void exec_zygote(int image, const int *fds)
+/* In the vfork child: @boot tells the kernel process why when it comes back. */
+static void exec_zygote(int image, const int *fds, u64 *boot)
 {
 	static char *const none[] = {NULL};
 	struct rlimit no_core = {0, 0};
@@ -120,7 +123,43 @@ static void exec_zygote(int image, const int *fds)
 		dup2(HUSK_KPAGE_FD, fd);
 	setrlimit(RLIMIT_CORE, &no_core);
 	syscall(SYS_execveat, 7, "", none, none, AT_EMPTY_PATH);
+	boot[14] = STEP_EXEC;
+	boot[15] = (u64)-errno;
 	_exit(98);
+}
+
+/* What each step of the start needs of the host, for whoever has to find out why it is refused. */
+static const struct {
+	u64 step;
+	const char *sentence;
+} steps[] = {
+	{STEP_EXEC,
+	 "the host forbids executing a memfd; see sysctl vm.memfd_noexec and the filter around husk"},
+	{1, "the host refuses setsid"},
+	{2, "the host refuses prctl(PR_SET_PDEATHSIG)"},
+	{3, "the first guest process has another parent"},
+	{4, "the host refuses no_new_privs"},
+	{STEP_FILTER,
+	 "the host refuses seccomp filters; allow seccomp(2) in the filter around husk, or use a "
+	 "kernel with CONFIG_SECCOMP_FILTER"},
+	{10, "the host refuses rt_sigaction"},
+	{11, "the host refuses rt_sigprocmask"},
+	{12, "the host refuses sigaltstack"},
+	{20, "the host refuses munmap of its own mappings"},
+};
+
+static void tell_step(u64 step, int err, char *why, size_t size)
+{
+	const char *sentence = "the first guest process failed";
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (steps[i].step == step)
+			sentence = steps[i].sentence;
+	if (!step)
+		snprintf(why, size,
+			 "the first guest process did not answer; are SIGSYS and futexes let through?");
+	else
+		snprintf(why, size, "%s (step %lu: %s)", sentence, (unsigned long)step, strerror(err));
 }
 
 /* Waits for the first turn of the zygote: 0, or -errno with the boot words telling more. */
@@ -227,7 +266,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 	if (!s->pid) {
 		const int fds[4] = {s->guest_socket, s->region->bell, s->region->fd, t->kpage_fd};
 
-		exec_zygote(image, fds);
+		exec_zygote(image, fds, th->slot->boot);
 	}
 	close(s->guest_socket);
 	s->guest_socket = -1;
@@ -250,18 +289,17 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 			s->pid = 0;
 		}
 		space_free(s);
-		if (step == 5 && boot_err == EBUSY && t->gate) {
+		/* No listener: one is taken already (EBUSY), the host has none to give (EINVAL, Linux before
+		 * 5.0), or somebody forbids it. Without a gate, then; a filter that is refused as such fails
+		 * again. */
+		if (step == STEP_FILTER && t->gate) {
 			t->gate = false;
 			return -EAGAIN;
 		}
 		if (!step && WIFSIGNALED(status))
 			return -EAGAIN; /* the host's random stack lay where the stub goes: rare */
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 98)
-			snprintf(why, size, "the host forbids executing a memfd; see sysctl vm.memfd_noexec");
-		else
-			snprintf(why, size, "the first guest process failed at step %lu: %s",
-				 (unsigned long)step, step ? strerror(boot_err) : "it did not answer");
-		return -EPROTO;
+		tell_step(step, boot_err, why, size);
+		return boot_err > 0 ? -boot_err : -EPROTO;
 	}
 	if (t->gate) {
 		err = receive_listener(t, s->socket);
@@ -288,7 +326,9 @@ int zygote_start(struct strap *t, char *why, size_t size)
 	int err = make_kpage(t), image;
 
 	if (err) {
-		snprintf(why, size, "cannot make a memfd: %s", strerror(-err));
+		snprintf(why, size,
+			 "cannot make a memfd (%s); allow memfd_create(2) in the filter around husk",
+			 strerror(-err));
 		return err;
 	}
 	image = make_image();
@@ -297,7 +337,7 @@ int zygote_start(struct strap *t, char *why, size_t size)
 			snprintf(why, size,
 				 "the host forbids memfds that can be executed; see sysctl vm.memfd_noexec");
 		else
-			snprintf(why, size, "cannot make the stub's memfd: %s", strerror(-image));
+			snprintf(why, size, "cannot make the stub's memfd (%s)", strerror(-image));
 		return image;
 	}
 	err = -EAGAIN;

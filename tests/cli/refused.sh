@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# husk where the host refuses what a trap needs: each mechanism in turn, and all at once, with each errno that hosts
+# give. What must be there is named with what to do (125); `auto` goes on with another trap where there is one; what
+# can be done without is done without. TAP.
+#
+#   HUSK        the binary (build/husk beside this tree)
+#   BUILD       where tests/tools/refuse is built
+#   HUSK_FLAGS  more options for `husk run`, but for --trap
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+HUSK=${HUSK:-$top/build/husk}
+REFUSE=${BUILD:-$top/build}/tests/tools/refuse
+dir=$(mktemp -d /var/tmp/husk-refused.XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+chmod 755 "$dir"
+cd "$dir" || exit 1
+unset HUSK_TRAP
+n=0 failed=0
+
+[ -x "$HUSK" ] && [ -x "$REFUSE" ] || { echo "1..0 # SKIP no $HUSK or no $REFUSE"; exit 77; }
+"$REFUSE" mseal true 2>/dev/null || { echo "1..0 # SKIP no filter can be installed here"; exit 77; }
+
+# check NAME: the last command held.
+check() {
+	local held=$?
+	n=$((n + 1))
+	if [ $held = 0 ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		sed 's/^/# out: /' out | head -n 3
+		sed 's/^/# err: /' err | head -n 3
+		echo "# status $status"
+	fi
+}
+
+# refused ERRNO MECHANISMS TRAP: a guest there.
+refused() {
+	# shellcheck disable=SC2086
+	timeout -k 2 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- echo fine >out 2>err </dev/null
+	status=$?
+}
+
+fine() {
+	[ $status = 0 ] && [ "$(cat out)" = fine ] && [ ! -s err ]
+}
+
+# told PATTERN: husk gave up and said why in one line, which matches.
+told() {
+	[ $status = 125 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ] && grep -qE "^husk: [^:]+: .*$1" err
+}
+
+# The traps that work here when nothing is refused, and what each cannot do without.
+works=
+for name in seccomp dispatch ptrace; do
+	timeout 30 "$HUSK" run --trap $name -- true >/dev/null 2>&1 </dev/null && works="$works $name"
+done
+declare -A needs=([seccomp]='seccomp memfd execveat' [dispatch]='dispatch seccomp memfd execveat' [ptrace]='ptrace memfd execveat')
+# The word that the message must hold.
+declare -A named=([seccomp]='seccomp' [memfd]='memfd' [execveat]='memfd' [dispatch]='PR_SET_SYSCALL_USER_DISPATCH' [ptrace]='ptrace')
+
+# another MECHANISM: a trap that works without it.
+another() {
+	local t
+	for t in $works; do
+		case " ${needs[$t]} " in
+		*" $1 "*) ;;
+		*) echo "$t" && return ;;
+		esac
+	done
+	return 1
+}
+
+for t in $works; do
+	for what in ${needs[$t]}; do
+		for error in EPERM ENOSYS EINVAL EACCES; do
+			refused $error "$what" "$t"
+			told "$t: .*${named[$what]}"; check "$t without $what ($error): says so"
+		done
+	done
+done
+
+for what in seccomp ptrace dispatch memfd execveat; do
+	refused EPERM $what auto
+	if other=$(another $what); then
+		fine; check "auto without $what goes on, as with $other"
+	else
+		told "${named[$what]}"; check "auto without $what: says so"
+	fi
+done
+for error in EPERM ENOSYS EINVAL; do
+	refused $error seccomp,listener,ptrace,dispatch,memfd,process-vm auto
+	told 'no trap can be used'; check "auto without anything ($error): says so"
+done
+
+# What no trap depends on.
+for t in auto $works; do
+	for what in listener process-vm mseal landlock userns process-vm,mseal,landlock,listener,userns; do
+		for error in EPERM ENOSYS EINVAL; do
+			refused $error $what "$t"
+			fine; check "$t does without $what ($error)"
+		done
+	done
+done
+
+refused EPERM no-new-privs auto
+told 'no_new_privs'; check 'no_new_privs refused: says so'
+
+echo "1..$n"
+[ $failed = 0 ]
