@@ -2,13 +2,15 @@
 /*
  * Inside the seccomp driver.
  *
- *	zygote.c   the first guest process, from which all others come
- *	space.c    host processes: channel region, socket, doorbell, death
- *	clone.c    orders for processes and threads, one in flight, let through the gate
- *	batch.c    operations and copies carried along with an answer
- *	event.c    what the ready words announce; the kernel's sleep
- *	copy.c     guest memory and vector state
- *	driver.c   struct trap_ops
+ *	zygote.c     the first guest process, from which all others come
+ *	space.c      host processes: channel region, socket, doorbell, death
+ *	spawn.c      where spaces and threads come from and go
+ *	clone.c      orders for processes and threads, one in flight, let through the gate
+ *	batch.c      operations and copies carried along with an answer
+ *	event.c      what the ready words announce; the kernel's sleep
+ *	interrupt.c  taking threads that run; the watchdog
+ *	copy.c       guest memory and vector state
+ *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
 #define HUSK_TRAP_SECCOMP_SECCOMP_H
@@ -225,6 +227,18 @@ void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
 void completion_run(struct strap *t, struct completion *c);
 void completions_forget(struct strap *t, struct sthread *child);
 
+/* spawn.c: the trap_ops of these names */
+void spawn_space_new(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg);
+void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg);
+void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg);
+void spawn_thread_put(struct trap_thread *thread);
+void spawn_space_put(struct trap_space *space);
+bool spawn_spaces_dying(struct trap *trap);
+/* Forks a space ahead of need, when there is nothing else to do. */
+void space_spare(struct strap *t);
+/* @done will never be called: frees @arg if it is this file's. */
+void spawn_forget(trap_done_fn *done, void *arg);
+
 /* batch.c */
 int batch_queue(struct sspace *s, const struct trap_op *op);
 void batch_answer(struct sthread *th,
@@ -246,7 +260,10 @@ void event_sleep_end(struct trap *trap);
 void events_collect(struct strap *t);
 void answer_now(struct sthread *th);
 void count_short_calls(struct sthread *th);
+
+/* interrupt.c */
 void thread_interrupt(struct sthread *th);
+void watch_answer(struct sthread *th); /* @th must take a turn soon: the watchdog sees to it */
 /* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
 void watchdog_start(struct strap *t);
 void watchdog_check(struct strap *t);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where spaces and threads come from and where they go: a space forked from the zygote, ahead of need or by order, a
+ * space forked from another, a thread cloned or one that an ended task has left behind; and their way back.
+ */
+#include "trap/seccomp/seccomp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A space that is to be forked from @parent, with its first thread; 0 or -errno. */
+static int prepare_space(struct strap *t, struct sthread *parent, struct sspace **space,
+			 struct sthread **thread)
+{
+	int err = space_alloc(t, space);
+
+	if (err)
+		return err;
+	*thread = thread_alloc(*space, parent->index);
+	if (!*thread) {
+		space_free(*space);
+		return -ENOMEM;
+	}
+	/* A lying guest can have a child keep its parent's region mapped, or keep the child's itself; without
+	 * the gate a child that nobody ordered does. */
+	(*space)->recycle = parent->space == t->zygote && t->gate;
+	if (parent->space != t->zygote)
+		parent->space->recycle = false;
+	return 0;
+}
+
+static void spare_ready(void *arg, long result)
+{
+	struct strap *t = arg;
+
+	t->spare_ordered = false;
+	if (result)
+		t->spare = NULL;
+}
+
+void space_spare(struct strap *t)
+{
+	struct sthread *zygote = t->zygote->by_index[1], *th;
+
+	if (t->spare || t->spare_ordered || !list_empty(&t->orders) || t->zygote->base.dead)
+		return;
+	if (prepare_space(t, zygote, &t->spare, &th)) {
+		t->spare = NULL;
+		return;
+	}
+	t->spare_ordered = true;
+	order_fork(t, zygote, t->spare, th, spare_ready, t);
+}
+
+static void fresh_registers(struct sthread *th)
+{
+	struct guest_regs *r = &th->base.regs;
+
+	memset(r, 0, sizeof *r);
+	r->cs = 0x33;
+	r->ss = 0x2b;
+	r->eflags = 0x202;
+	r->orig_rax = ~0UL;
+	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate_init,
+	       th->space->trap->xstate_size);
+}
+
+/* What space_forked() needs; its own. */
+struct new_space {
+	struct sthread *thread;
+	trap_done_fn *done;
+	void *arg;
+};
+
+static void space_forked(void *arg, long result)
+{
+	struct new_space n = *(struct new_space *)arg;
+
+	free(arg);
+	if (!result)
+		fresh_registers(n.thread);
+	n.done(n.arg, result);
+}
+
+void spawn_forget(trap_done_fn *done, void *arg)
+{
+	if (done == space_forked)
+		free(arg);
+}
+
+void spawn_space_new(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg)
+{
+	struct strap *t = strap_of(trap);
+	struct sthread *zygote = t->zygote->by_index[1], *th;
+	struct new_space *n;
+	struct sspace *s;
+	int err;
+
+	if (t->spare && !t->spare_ordered && !t->spare->base.dead) {
+		th = t->spare->by_index[1];
+		t->spare = NULL;
+		*thread = &th->base;
+		fresh_registers(th);
+		complete(t, done, arg, 0);
+		return;
+	}
+	err = t->zygote->base.dead ? -EAGAIN : prepare_space(t, zygote, &s, &th);
+	n = err ? NULL : calloc(1, sizeof *n);
+	if (!n) {
+		complete(t, done, arg, err ? err : -ENOMEM);
+		return;
+	}
+	n->thread = th;
+	n->done = done;
+	n->arg = arg;
+	*thread = &th->base;
+	order_fork(t, zygote, s, th, space_forked, n);
+}
+
+void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
+{
+	struct sthread *p = sthread_of(parent), *th;
+	struct strap *t = p->space->trap;
+	struct sspace *s;
+	int err = prepare_space(t, p, &s, &th);
+
+	if (err) {
+		complete(t, done, arg, err);
+		return;
+	}
+	*thread = &th->base;
+	order_fork(t, p, s, th, done, arg);
+}
+
+/* A parked host thread of an ended task serves again: no clone, no gate. */
+static struct sthread *reuse_thread(struct sthread *parent)
+{
+	struct sspace *s = parent->space;
+	struct sthread *th;
+	char state[sizeof s->trap->xstate_init];
+
+	if (list_empty(&s->free))
+		return NULL;
+	th = list_first(&s->free, struct sthread, node);
+	list_del(&th->node);
+	list_add_tail(&s->threads, &th->node);
+	th->state = THREAD_HELD;
+	th->base.held = true;
+	th->base.regs = parent->base.regs;
+	th->interrupt_wanted = false;
+	xstate_get(&parent->base, state);
+	xstate_set(&th->base, state, s->trap->xstate_size);
+	return th;
+}
+
+void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
+{
+	struct sthread *p = sthread_of(parent), *th = reuse_thread(p);
+	struct strap *t = p->space->trap;
+	u32 index;
+
+	if (th) {
+		*thread = &th->base;
+		complete(t, done, arg, 0);
+		return;
+	}
+	index = thread_free_index(p->space);
+	th = index ? thread_alloc(p->space, index) : NULL;
+	if (!th) {
+		complete(t, done, arg, -EAGAIN);
+		return;
+	}
+	*thread = &th->base;
+	order_thread(t, p, th, done, arg);
+}
+
+void spawn_thread_put(struct trap_thread *thread)
+{
+	struct sthread *th = sthread_of(thread);
+
+	th->base.owner = NULL;
+	th->base.held = false;
+	th->ncopies = 0;
+	th->out_used = 0;
+	th->nin = 0;
+	th->word = NULL;
+	th->run_done = NULL;
+	if (th->space->base.dead) {
+		thread_free(th);
+		return;
+	}
+	th->state = THREAD_FREE;
+	batch_acknowledge(th);
+	list_del(&th->node);
+	list_add(&th->space->free, &th->node);
+	store_seq(&th->slot->state, TURN_PARKED);
+}
+
+void spawn_space_put(struct trap_space *space)
+{
+	struct sspace *s = sspace_of(space);
+
+	s->put = true;
+	s->base.owner = NULL;
+	list_del(&s->dead_node);
+	if (!s->pid) {
+		orders_space_died(s->trap, s);
+		space_free(s);
+		return;
+	}
+	space_kill(s);
+}
+
+bool spawn_spaces_dying(struct trap *trap)
+{
+	struct sspace *s;
+
+	list_for_each (s, &strap_of(trap)->spaces, node)
+		if (s->killed && s->pid)
+			return true;
+	return false;
+}
