@@ -203,6 +203,20 @@ struct region_header {
 	u64 ready[HUSK_NR_SLOTS / 64]; /* bit per slot */
 };
 
+/*
+ * Syscall User Dispatch of a guest host thread, by prctl(PR_SET_SYSCALL_USER_DISPATCH, mode, start, length, no
+ * selector) (Documentation/admin-guide/syscall-user-dispatch.rst): a new thread has none, so that each one turns it on
+ * before it runs the guest.
+ */
+enum dispatch_mode {
+	DISPATCH_NONE,      /* the filter alone */
+	DISPATCH_EXCLUSIVE, /* every call but the stub's (Linux 5.11) */
+	DISPATCH_INCLUSIVE, /* every call from where guests' mappings lie (Linux 6.17) */
+};
+
+#define HUSK_PR_SET_DISPATCH 59
+#define HUSK_GUEST_START     0x10000 /* below lies nothing */
+
 /* The kernel page. */
 struct kpage {
 	u32 asleep;      /* the service thread is about to sleep or asleep: ring */
@@ -210,6 +224,7 @@ struct kpage {
 	u64 spin_cycles; /* how long a guest may spin for an answer */
 	u32 fsgsbase;    /* rdfsbase and wrfsbase may be used */
 	u32 kernel_pid;  /* what getppid() in a guest host process must give */
+	u32 dispatch;    /* enum dispatch_mode: how calls are caught before they reach the filter */
 };
 
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");

@@ -175,5 +175,6 @@ BOOT __attribute__((used, noreturn)) void boot_prepare(u64 vdso)
 	check(5, listener);
 	if (boot_slot->boot[0])
 		send_listener((int)listener);
+	check(6, stub_dispatch());
 	stub_boot_finish();
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host's signals as they arrive in the stub: calls, faults, the interrupt; and those that hit the stub
  * itself. */
+#include <linux/audit.h>
+
 #include "stub/stub.h"
 
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
@@ -66,6 +68,11 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 	stub_save_regs(slot, uc);
 	switch (signo) {
 	case SIGSYS:
+		/* A call of i386: the filter kills for it, but user dispatch comes first. */
+		if (info->si_arch != AUDIT_ARCH_X86_64) {
+			stub_turn(slot, uc, EVENT_VIOLATION);
+			return 0;
+		}
 		slot->regs[SREG_ORIG_RAX] = (u64)(s64)info->si_syscall;
 		if (stub_short_futex(slot, uc))
 			return 0;

@@ -36,6 +36,7 @@ long stub_host_sigaltstack(const void *ss, void *old);
 long stub_host_arch_prctl(int code, u64 value);
 long stub_host_clock_gettime(int clock, void *ts);
 long stub_host_getppid(void);
+long stub_host_prctl(int option, u64 arg2, u64 arg3, u64 arg4, u64 arg5);
 long stub_host_exit_group(int code);
 
 /* The guest's own private futex call: returns -ERESTART at once when the interrupt has come before it could
@@ -59,6 +60,8 @@ void stub_hand_over(struct slot *slot);
  * in @uc then), or until it is to go on with its host call: 1. */
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event);
 void stub_save_regs(struct slot *slot, struct ucontext *uc);
+/* Turns on what kpage->dispatch says, for the calling thread: 0 or -errno. */
+long stub_dispatch(void);
 /* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
 s64 stub_run_ops(struct slot *slot);
 s64 stub_receive(struct slot *slot, u32 count);

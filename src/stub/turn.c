@@ -181,6 +181,19 @@ int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 	return 0;
 }
 
+long stub_dispatch(void)
+{
+	switch (kpage->dispatch) {
+	case DISPATCH_EXCLUSIVE:
+		return stub_host_prctl(HUSK_PR_SET_DISPATCH, DISPATCH_EXCLUSIVE, HUSK_STUB_BASE,
+				       HUSK_STUB_SIZE, 0);
+	case DISPATCH_INCLUSIVE:
+		return stub_host_prctl(HUSK_PR_SET_DISPATCH, DISPATCH_INCLUSIVE, HUSK_GUEST_START,
+				       HUSK_STUB_BASE - HUSK_GUEST_START, 0);
+	}
+	return 0;
+}
+
 static void set_signal_stack(struct slot *slot)
 {
 	struct {
@@ -198,6 +211,8 @@ static void __attribute__((noreturn)) child(struct slot *slot)
 {
 	struct ucontext *uc = (void *)((u64)slot + slot->uc_offset);
 
+	/* Should it fail, the filter still catches every call. */
+	stub_dispatch();
 	slot->interrupted = 0;
 	stub_turn(slot, uc, EVENT_READY);
 	stub_exit(slot, uc);

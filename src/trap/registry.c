@@ -10,7 +10,7 @@
 
 const struct trap_driver trap_drivers[] = {
 	{"seccomp", &trap_seccomp, "a filter turns calls into SIGSYS, a stub hands them over"},
-	{"dispatch", NULL, "user dispatch turns calls into SIGSYS, a stub hands them over"},
+	{"dispatch", &trap_dispatch, "user dispatch turns calls into SIGSYS, a stub hands them over"},
 	{"ptrace", NULL, "the kernel process traces the guests and takes their calls from them"},
 };
 

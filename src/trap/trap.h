@@ -218,6 +218,6 @@ struct trap_config {
 /* The end of guest address space: guests' mappings lie below. */
 #define TRAP_GUEST_TOP 0x7ffdfffff000UL
 
-extern const struct trap_ops trap_seccomp;
+extern const struct trap_ops trap_seccomp, trap_dispatch;
 
 #endif

@@ -97,6 +97,7 @@ HOST_CALL sigaltstack, __NR_sigaltstack
 HOST_CALL arch_prctl, __NR_arch_prctl
 HOST_CALL clock_gettime, __NR_clock_gettime
 HOST_CALL getppid, __NR_getppid
+HOST_CALL prctl, __NR_prctl
 HOST_CALL exit_group, __NR_exit_group
 
 /* The guest's private futex; see stub.h. An interrupt in [stub_futex_check, stub_guest_futex_ip) goes to the abort. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The seccomp trap: struct trap_ops put together from its parts. */
+/* The seccomp and dispatch traps: struct trap_ops put together from its parts. */
 #include "trap/seccomp/seccomp.h"
 
 #include <errno.h>
@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
+
+#include "trap/dispatch/dispatch.h"
 
 /* ---- start and stop ---- */
 
@@ -158,8 +160,8 @@ static void seccomp_stop(struct trap *trap)
 	free(t);
 }
 
-static int seccomp_start(struct trap **out, struct poller *poller, const struct trap_config *config,
-			 char *why, size_t size)
+static int start(struct trap **out, struct poller *poller, const struct trap_config *config, bool dispatch,
+		 char *why, size_t size)
 {
 	struct strap *t = calloc(1, sizeof *t);
 	int err;
@@ -185,7 +187,9 @@ static int seccomp_start(struct trap **out, struct poller *poller, const struct 
 		snprintf(why, size, "cannot open a signal descriptor: %s", strerror(-err));
 		goto stop;
 	}
-	err = zygote_start(t, why, size);
+	err = dispatch ? dispatch_find(&t->dispatch, why, size) : 0;
+	if (!err)
+		err = zygote_start(t, why, size);
 	if (err)
 		goto stop;
 	watch_add(poller, &t->sigchld_watch, (struct hostfd){t->sigchld}, EPOLLIN, child_died);
@@ -197,6 +201,18 @@ static int seccomp_start(struct trap **out, struct poller *poller, const struct 
 stop:
 	seccomp_stop((struct trap *)t);
 	return err;
+}
+
+static int seccomp_start(struct trap **out, struct poller *poller, const struct trap_config *config,
+			 char *why, size_t size)
+{
+	return start(out, poller, config, false, why, size);
+}
+
+static int dispatch_start(struct trap **out, struct poller *poller, const struct trap_config *config,
+			  char *why, size_t size)
+{
+	return start(out, poller, config, true, why, size);
 }
 
 /* ---- running ---- */
@@ -286,39 +302,18 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	return t->vdso_code;
 }
 
-const struct trap_ops trap_seccomp = {
-	.name = "seccomp",
-	.start = seccomp_start,
-	.stop = seccomp_stop,
-	.next = event_next,
-	.spin_ns = seccomp_spin_ns,
-	.sleep_begin = event_sleep_begin,
-	.sleep_end = event_sleep_end,
-	.space_new = spawn_space_new,
-	.space_fork = spawn_space_fork,
-	.thread_new = spawn_thread_new,
-	.thread_put = spawn_thread_put,
-	.space_put = spawn_space_put,
-	.spaces_dying = spawn_spaces_dying,
-	.resume = seccomp_resume,
-	.resume_call = seccomp_resume_call,
-	.run = seccomp_run,
-	.park = seccomp_park,
-	.blocked = seccomp_blocked,
-	.interrupt = seccomp_interrupt,
-	.op = seccomp_op,
-	.ops_pending = seccomp_ops_pending,
-	.precopied = copy_precopied,
-	.copy_out = copy_out,
-	.copy_in = copy_in,
-	.word = seccomp_word,
-	.read = copy_read,
-	.write = copy_write,
-	.xstate_size = xstate_size,
-	.xstate_get = xstate_get,
-	.xstate_set = xstate_set,
-	.short_calls = seccomp_short_calls,
-	.pid = seccomp_pid,
-	.tid = seccomp_tid,
-	.vdso = seccomp_vdso,
-};
+/* Both drivers are the same but for how a call comes to the stub. */
+#define STUB_TRAP_OPS                                                                                   \
+	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                           \
+	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,   \
+	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put, \
+	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,     \
+	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                   \
+	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .op = seccomp_op,                   \
+	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,          \
+	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,               \
+	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                 \
+	.short_calls = seccomp_short_calls, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
+
+const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};
+const struct trap_ops trap_dispatch = {.name = "dispatch", .start = dispatch_start, STUB_TRAP_OPS};

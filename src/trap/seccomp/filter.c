@@ -227,6 +227,27 @@ static void rule_death_signal(struct builder *b)
 	ret(b, SECCOMP_RET_ALLOW);
 }
 
+/* The two ways of catching calls earlier than here; never off. */
+static void rule_dispatch(struct builder *b)
+{
+	size_t inclusive;
+
+	require_arg(b, 0, HUSK_PR_SET_DISPATCH);
+	require_arg(b, 4, 0);
+	require_equal(b, ARG_HIGH(1), 0);
+	load(b, ARG_LOW(1));
+	inclusive = b->n;
+	emit(b, BPF_JMP | BPF_JEQ | BPF_K, DISPATCH_INCLUSIVE, 0, 0);
+	require(b, BPF_JEQ, DISPATCH_EXCLUSIVE, true);
+	require_arg(b, 2, HUSK_STUB_BASE);
+	require_arg(b, 3, HUSK_STUB_SIZE);
+	ret(b, SECCOMP_RET_ALLOW);
+	b->out[inclusive].jt = (u8)(b->n - inclusive - 1);
+	require_arg(b, 2, HUSK_GUEST_START);
+	require_arg(b, 3, HUSK_STUB_BASE - HUSK_GUEST_START);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
 static void rule_dup2_socket(struct builder *b)
 {
 	require_arg(b, 1, HUSK_SOCKET_FD);
@@ -292,6 +313,7 @@ static const struct {
 	{STUB_THREAD_CLONE_IP, SYS_clone, rule_thread},
 	{STUB_HOST_SIGALTSTACK_IP, SYS_sigaltstack, rule_allow},
 	{STUB_HOST_GETPPID_IP, SYS_getppid, rule_allow},
+	{STUB_HOST_PRCTL_IP, SYS_prctl, rule_dispatch},
 	{STUB_HOST_EXIT_GROUP_IP, SYS_exit_group, rule_allow},
 	{STUB_BOOT_MUNMAP_IP, SYS_munmap, rule_unmap_boot},
 	{STUB_BOOT_SENDMSG_IP, SYS_sendmsg, rule_boot_sendmsg},

@@ -155,6 +155,7 @@ struct strap {
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
 	bool gate, watching;
+	enum dispatch_mode dispatch;
 	struct prepared {
 		struct region *region; /* NULL: none is ready */
 		int socket, guest_socket;

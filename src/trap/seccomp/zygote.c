@@ -51,6 +51,7 @@ static int make_kpage(struct strap *t)
 	 * anyway). */
 	fcntl(t->kpage_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 	t->kpage->kernel_pid = (u32)getpid();
+	t->kpage->dispatch = t->dispatch;
 	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
 	return 0;
 }
