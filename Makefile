@@ -11,7 +11,8 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-WARN := -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter -Wno-missing-field-initializers
+WARN := -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter -Wno-missing-field-initializers \
+	-Werror=implicit-function-declaration -Werror=int-conversion
 CFLAGS := -std=gnu17 -g $(OPT) $(WARN) -D_GNU_SOURCE= -DHUSK_VERSION='"$(VERSION)"' -Isrc -Isrc/kernel -I$(BUILD)/gen \
 	-fno-strict-aliasing $(EXTRA_CFLAGS)
 LDFLAGS := -pthread $(EXTRA_LDFLAGS)

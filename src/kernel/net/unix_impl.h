@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of unix(7) sockets: unix.c (life, names, connections) and unix_msg.c (messages, readiness).
+ * Inside of unix(7) sockets: unix.c (life, connections), unix_name.c (names) and unix_msg.c (messages, readiness).
  *
  * References: the file holds one, a peer's pointer one, a listener's queue one for each connection that waits
  * there. A closed socket stays as `dead` as long as its peer points to it.
@@ -60,11 +60,16 @@ static inline struct unix_sock *unix_of(struct socket *s)
 
 struct unix_name *unix_name_get(struct unix_name *n);
 void unix_name_put(struct unix_name *n);
-struct unix_sock *unix_get(struct unix_sock *u);
-void unix_put(struct unix_sock *u);
+/* 0, or -EINVAL for an address that is no name of a unix socket. */
+int unix_addr_check(const struct socket_addr *addr);
 /* The live socket that @addr names for @t, borrowed. -ECONNREFUSED, -ENOENT, -EACCES, -EINVAL, -EPROTOTYPE... */
 int unix_find(struct unix_sock *u, struct task *t, const struct socket_addr *addr, struct unix_sock **out);
 
+int unix_bind(struct socket *s, struct task *t, const struct socket_addr *addr);
+int unix_get_name(struct socket *s, bool peer, struct socket_addr *addr);
+
+struct unix_sock *unix_get(struct unix_sock *u);
+void unix_put(struct unix_sock *u);
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);
 /* Something about @u changed for everybody who waits. */
 void unix_wake(struct unix_sock *u);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * execve(2), in steps (fs/exec.c):
+ * execve(2), in steps:
  *
  *	task_exec()    path, strings, file, "#!" lines, ELF headers, interpreter: nothing has happened yet, errors
  *	               return
@@ -12,23 +12,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 
-#include "mm/mm.h"
 #include "task/exec.h"
 #include "task/signal.h"
 #include "vfs/inode.h"
-
-#define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
-#define PIE_RND     (1UL << 28) /* pages */
-#define USER_CS     0x33
-#define USER_SS     0x2b
-#define USER_FLAGS  0x202
 
 /* ---- life ---- */
 
@@ -151,192 +142,6 @@ static int find_format(struct task *t, struct exec *e)
 	return err ? err : open_interp(t, e);
 }
 
-/* ---- into the new space ---- */
-
-static u64 random_pages(struct mm *mm, const struct task *t, u64 pages)
-{
-	return t->personality & ADDR_NO_RANDOMIZE ? 0 : mm->random(mm->k) % pages * PAGE_SIZE;
-}
-
-/* Where an image goes: *bias. The space is new, so that only the size matters. */
-static int choose_bias(struct task *t, const struct elf_image *im, bool main_with_interp, u64 *bias)
-{
-	u64 size = im->max - im->min, at;
-
-	*bias = 0;
-	if (!im->loadable || im->max <= im->min || im->max > TRAP_GUEST_TOP)
-		return -EINVAL;
-	if (im->header.e_type == ET_EXEC)
-		return 0;
-	if (main_with_interp)
-		at = align_up(ET_DYN_BASE + random_pages(t->mm, t, PIE_RND), im->align);
-	else
-		at = vma_gap_down(&t->mm->vmas, size, MM_MIN_ADDR, t->mm->mmap_base, im->align);
-	if (!at)
-		return -ENOMEM;
-	*bias = at - im->min;
-	return 0;
-}
-
-static int load(struct task *t, struct exec *e)
-{
-	struct mm *mm = t->mm;
-	u64 bias, sp;
-	int err;
-
-	mm_map_vdso(mm);
-	err = choose_bias(t, &e->image, e->interp != NULL, &bias);
-	if (!err)
-		err = elf_map(t, mm, e->file, &e->image, bias);
-	if (err)
-		return err;
-	mm->start_code = e->image.start_code;
-	mm->end_code = e->image.end_code;
-	mm->start_data = e->image.start_data;
-	mm->end_data = e->image.end_data;
-	/* A loader that runs as the program itself lies in the mmap area: its heap goes where a program's
-	 * would. */
-	mm_set_brk(mm, e->image.header.e_type == ET_DYN && !e->interp ? ET_DYN_BASE : e->image.brk);
-	if (e->interp) {
-		err = choose_bias(t, &e->interp_image, false, &bias);
-		if (!err)
-			err = elf_map(t, mm, e->interp, &e->interp_image, bias);
-		if (err)
-			return err;
-		e->interp_base = bias;
-	}
-	err = exec_stack(t, e, &sp);
-	if (err < 0)
-		return err;
-	struct guest_regs *r = task_regs(t);
-	memset(r, 0, sizeof *r);
-	r->rip = e->interp ? e->interp_image.entry : e->image.entry;
-	r->rsp = sp;
-	r->cs = USER_CS;
-	r->ss = USER_SS;
-	r->eflags = USER_FLAGS;
-	r->orig_rax = ~0UL;
-	return 0;
-}
-
-static void set_comm(struct task *t, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(t->comm, sizeof t->comm, "%.15s", slash ? slash + 1 : path);
-}
-
-/* What an exec makes of capabilities where no file has any (cap_bprm_creds_from_file()). */
-static int reset_caps(struct task *t)
-{
-	const struct cred *old = t->cred;
-	bool root = !(old->securebits & SECBIT_NOROOT);
-	u64 permitted = old->cap_ambient, effective = old->cap_ambient;
-	struct cred *new;
-
-	if (root && (!old->uid || !old->euid))
-		permitted = old->cap_inheritable | old->cap_bounding;
-	if (root && !old->euid)
-		effective = permitted;
-	if (t->no_new_privs) {
-		permitted &= old->cap_permitted;
-		effective &= permitted;
-	}
-	if (permitted == old->cap_permitted && effective == old->cap_effective && old->suid == old->euid &&
-	    old->sgid == old->egid && !(old->securebits & SECBIT_KEEP_CAPS))
-		return 0;
-	new = cred_copy(old);
-	if (!new)
-		return -ENOMEM;
-	new->cap_permitted = permitted;
-	new->cap_effective = effective;
-	new->suid = new->fsuid = new->euid;
-	new->sgid = new->fsgid = new->egid;
-	new->securebits &= ~(u32)SECBIT_KEEP_CAPS;
-	task_set_cred(t, new);
-	return 0;
-}
-
-/* What of a task does not survive an exec, besides its memory. */
-static int reset_task(struct task *t, struct exec *e)
-{
-	struct sighand *own;
-	int err = fdtable_exec(t);
-
-	if (!err)
-		err = reset_caps(t);
-	if (err)
-		return err;
-	if (t->sighand->refs > 1) {
-		own = sighand_copy(t->sighand);
-		if (!own)
-			return -ENOMEM;
-		sighand_put(t->sighand);
-		t->sighand = own;
-	}
-	sighand_exec(t->sighand);
-	posix_timers_exec(t->group);
-	signal_recalc(t);
-	t->altstack.sp = t->altstack.size = 0;
-	t->altstack.flags = SS_DISABLE;
-	t->restart_block.fn = NULL;
-	t->in_host_call = false;
-	t->exit_signal = SIGCHLD;
-	t->personality &= ~(READ_IMPLIES_EXEC | MMAP_PAGE_ZERO | STICKY_TIMEOUTS);
-	t->group->execed = true;
-	set_comm(t, e->path);
-	return 0;
-}
-
-/* The task leaves its old space for the new one. */
-static int move(struct task *t, struct exec *e)
-{
-	struct mm *mm = mm_new(t->k), *old = t->mm;
-	struct trap_thread *old_thread = t->thread;
-
-	if (!mm)
-		return -ENOMEM;
-	mm->space = e->thread->space;
-	mm->space->owner = mm;
-	mm_layout(mm, t->group->limits[RLIMIT_STACK].rlim_cur, !(t->personality & ADDR_NO_RANDOMIZE));
-	mm->exe = file_get(e->file);
-	group_times_close(t->group, old);
-	t->group->borrows_space = false;
-	usermem_reset(t);
-	t->thread = e->thread;
-	t->thread->owner = t;
-	e->thread = NULL;
-	t->mm = mm;
-	if (old_thread) {
-		old_thread->owner = NULL;
-		if (old->users > 1 && old->space && !old->space->dead)
-			t->k->trap_ops->thread_put(old_thread);
-	}
-	if (old)
-		mm_unuse(old);
-	vfork_done(t);
-	t->cpu_base = 0;
-	t->k->stats.execs++;
-	return 0;
-}
-
-/* Past the point of no return: a failure is the group's death. */
-static long commit(struct task *t, struct exec *e)
-{
-	int err = e->result < 0 ? (int)e->result : move(t, e);
-
-	if (err < 0) {
-		group_exit(t->group, SIGKILL);
-		return err;
-	}
-	err = reset_task(t, e);
-	if (!err)
-		err = load(t, e);
-	if (err)
-		group_exit(t->group, SIGSEGV);
-	return CALL_NORETURN;
-}
-
 /* ---- steps ---- */
 
 static long space_step(struct task *t, struct call *c)
@@ -345,7 +150,7 @@ static long space_step(struct task *t, struct call *c)
 
 	if (!e->finished)
 		return task_park(t);
-	return commit(t, e);
+	return exec_commit(t, e);
 }
 
 static void order_space(struct task *t, struct exec *e, trap_done_fn *done, void *arg)
@@ -482,7 +287,7 @@ static void first_ready(void *arg, long result)
 		return;
 	}
 	t->state = TASK_KERNEL;
-	(void)commit(t, e);
+	(void)exec_commit(t, e);
 	exec_free(e);
 	if (t->thread)
 		task_return(t);

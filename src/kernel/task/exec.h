@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside exec: what its files share (exec.c the steps, exec_args.c the strings, exec_stack.c the first
- * stack). */
+/* Inside exec: what its files share (exec.c the steps, exec_args.c the strings, exec_commit.c the new
+ * program in place of the old, exec_stack.c its first stack). */
 #ifndef HUSK_KERNEL_TASK_EXEC_H
 #define HUSK_KERNEL_TASK_EXEC_H
 
@@ -67,6 +67,11 @@ int exec_check_size(const struct exec *e);
  */
 int exec_script(struct exec *e, const char *script, const char **interp);
 void exec_free_strings(struct exec *e);
+
+/* ---- exec_commit.c ---- */
+
+/* Past the point of no return: a failure is the group's death. -errno when there is no new space, else CALL_NORETURN. */
+long exec_commit(struct task *t, struct exec *e);
 
 /* ---- exec_stack.c ---- */
 
