@@ -170,11 +170,11 @@ BOOT __attribute__((used, noreturn)) void boot_prepare(u64 vdso)
 	/* Sealing is a second line, where the host has it: the filter alone must hold. */
 	host(NR_mseal, HUSK_STUB_BASE, HUSK_BOOT_BASE - HUSK_STUB_BASE, 0, 0, 0, 0);
 	host(NR_mseal, HUSK_KPAGE_BASE, HUSK_KPAGE_SIZE, 0, 0, 0, 0);
+	check(6, stub_dispatch());
 	listener = host(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
 			boot_slot->boot[0] ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0, (long)&filter, 0, 0, 0);
 	check(5, listener);
 	if (boot_slot->boot[0])
 		send_listener((int)listener);
-	check(6, stub_dispatch());
 	stub_boot_finish();
 }

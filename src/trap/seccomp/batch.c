@@ -20,42 +20,11 @@
 /* The last page of the out area: results of mincore and robust lists. */
 #define RESULT_OFFSET (HUSK_OUT_OFFSET + 0x7000)
 
-static void entry_free(struct log_entry *e, long result)
-{
-	list_del(&e->node);
-	if (hostfd_valid(e->op.fd))
-		close(e->op.fd.fd);
-	if (e->op.undo)
-		e->op.undo(e->op.arg, result);
-	free(e);
-}
-
-int batch_queue(struct sspace *s, const struct trap_op *op)
-{
-	struct log_entry *e = calloc(1, sizeof *e);
-
-	if (!e)
-		return -ENOMEM;
-	e->op = *op;
-	if (op->kind != TRAP_OP_MAP)
-		e->op.fd = HOSTFD_NONE;
-	if (hostfd_valid(e->op.fd)) {
-		e->op.fd.fd = fcntl(op->fd.fd, F_DUPFD_CLOEXEC, 3);
-		if (e->op.fd.fd < 0) {
-			free(e);
-			return -ENFILE;
-		}
-	}
-	e->number = ++s->log_number;
-	list_add_tail(&s->log, &e->node);
-	return 0;
-}
-
 bool batch_pending(struct sspace *s)
 {
 	struct sthread *th;
 
-	if (!list_empty(&s->log))
+	if (oplog_has(&s->log, s->log.number))
 		return true;
 	list_for_each (th, &s->threads, node)
 		if (th->unacked)
@@ -63,17 +32,11 @@ bool batch_pending(struct sspace *s)
 	return false;
 }
 
-void batch_drop(struct sspace *s)
-{
-	while (!list_empty(&s->log))
-		entry_free(list_first(&s->log, struct log_entry, node), 0);
-}
-
 void batch_acknowledge(struct sthread *th)
 {
 	th->unacked = false;
 	while (!list_empty(&th->carried))
-		entry_free(list_first(&th->carried, struct log_entry, node), 0);
+		log_entry_end(list_first(&th->carried, struct log_entry, node), 0);
 	th->ncarried = 0;
 }
 
@@ -93,9 +56,7 @@ static bool ops_meet(const struct trap_op *a, const struct trap_op *b)
 /* Whether some of the log is @th's to carry out. */
 static bool has_log(struct sthread *th)
 {
-	struct list *log = &th->space->log;
-
-	return !list_empty(log) && list_first(log, struct log_entry, node)->number <= th->log_mark;
+	return oplog_has(&th->space->log, th->log_mark);
 }
 
 /* Whether @th's part of the log must wait for what @other is carrying out. */
@@ -103,7 +64,7 @@ static bool log_meets(struct sthread *th, struct sthread *other)
 {
 	struct log_entry *e, *c;
 
-	list_for_each (e, &th->space->log, node) {
+	list_for_each (e, &th->space->log.entries, node) {
 		if (e->number > th->log_mark)
 			break;
 		if (other->with_fds && hostfd_valid(e->op.fd))
@@ -200,7 +161,7 @@ static int take_log(struct sthread *th)
 	int fds[HUSK_MAX_FDS];
 	u32 nfds = 0, n = 0;
 
-	list_for_each (e, &s->log, node) {
+	list_for_each (e, &s->log.entries, node) {
 		if (n == MAX_LOG_OPS || nfds == HUSK_MAX_FDS || e->number > th->log_mark)
 			break;
 		if (hostfd_valid(e->op.fd))
@@ -217,14 +178,11 @@ static int take_log(struct sthread *th)
 	th->with_fds = nfds > 0;
 	th->first_carried = th->nops;
 	nfds = 0;
-	list_for_each_safe (e, tmp, &s->log, node) {
+	list_for_each_safe (e, tmp, &s->log.entries, node) {
 		if (!n--)
 			break;
 		add_log_entry(th, &e->op, hostfd_valid(e->op.fd) ? (int)nfds++ : -1);
-		if (hostfd_valid(e->op.fd)) {
-			close(e->op.fd.fd);
-			e->op.fd = HOSTFD_NONE;
-		}
+		log_entry_close(e);
 		list_del(&e->node);
 		list_add_tail(&th->carried, &e->node);
 		th->ncarried++;
@@ -307,7 +265,7 @@ void batch_answer(struct sthread *th, enum stub_answer answer)
 
 	/* After a part of the log, or a failure in it, what is left is still the same thread's. */
 	if (!th->partial)
-		th->log_mark = answer == ANSWER_FORK ? th->order->log_mark : s->log_number;
+		th->log_mark = answer == ANSWER_FORK ? th->order->log_mark : s->log.number;
 	th->answer = answer;
 	th->base.held = false;
 	if (s->base.dead)
@@ -342,10 +300,10 @@ static void settle_failure(struct sthread *th, u32 index, long error)
 		struct log_entry *e = list_first(&th->carried, struct log_entry, node);
 
 		if (i < index) {
-			entry_free(e, 0);
+			log_entry_end(e, 0);
 		} else if (i == index || index < th->first_carried) {
 			index = i;
-			entry_free(e, error);
+			log_entry_end(e, error);
 		} else {
 			list_del(&e->node);
 			list_add_tail(&rest, &e->node);
@@ -353,8 +311,8 @@ static void settle_failure(struct sthread *th, u32 index, long error)
 		i++;
 	}
 	/* In front of what was queued since. */
-	list_splice_tail(&rest, &th->space->log);
-	list_splice_tail(&th->space->log, &rest);
+	list_splice_tail(&rest, &th->space->log.entries);
+	list_splice_tail(&th->space->log.entries, &rest);
 	th->ncarried = 0;
 	th->unacked = false;
 }

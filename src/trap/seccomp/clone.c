@@ -75,7 +75,7 @@ void completions_forget(struct strap *t, struct sthread *child)
 void copy_frame(struct sthread *from, struct sthread *to)
 {
 	const u32 start = from->uc_offset - 8;
-	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate_size + 4;
+	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate.size + 4;
 	u64 *fpstate;
 
 	memcpy((char *)to->slot + start, (char *)from->slot + start, end - start);
@@ -402,7 +402,7 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->child = child;
 	o->done = done;
 	o->arg = arg;
-	o->log_mark = parent->space->log_number;
+	o->log_mark = parent->space->log.number;
 	order_add(t, o);
 }
 

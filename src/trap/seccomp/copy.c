@@ -6,10 +6,6 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#define MXCSR_MASK        0xffffU
-#define XSAVE_HEADER      512
-#define XSAVE_HEADER_SIZE 64
-
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
@@ -100,43 +96,19 @@ long copy_write(struct trap_space *space, u64 addr, const void *from, size_t siz
 
 size_t xstate_size(struct trap *trap)
 {
-	return strap_of(trap)->xstate_size;
+	return strap_of(trap)->xstate.size;
 }
 
 void xstate_get(struct trap_thread *thread, void *to)
 {
 	struct sthread *th = sthread_of(thread);
 
-	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate_size);
+	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate.size);
 }
 
-/* Reserved bits and unknown components would make the host's sigreturn fail: they are cleared (Linux refuses
- * them by SIGSEGV in the same place; arch/x86/kernel/fpu/signal.c). */
 int xstate_set(struct trap_thread *thread, const void *from, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
-	struct strap *t = th->space->trap;
-	char *to = (char *)th->slot + th->fpstate_offset;
-	char state[sizeof t->xstate_init];
-	u32 mxcsr;
-	u64 present;
 
-	if (size > t->xstate_size || size < XSAVE_HEADER)
-		return -EINVAL;
-	memcpy(state, t->xstate_init, t->xstate_size);
-	memcpy(state, from, size);
-	memcpy(state + 464, t->xstate_init + 464, 48);
-	memcpy(&mxcsr, state + 24, 4);
-	mxcsr &= MXCSR_MASK;
-	memcpy(state + 24, &mxcsr, 4);
-	if (t->xstate_size > XSAVE_HEADER) {
-		memcpy(&present, state + XSAVE_HEADER, 8);
-		present &= t->xfeatures;
-		if (size == XSAVE_HEADER)
-			present = 3;
-		memset(state + XSAVE_HEADER, 0, XSAVE_HEADER_SIZE);
-		memcpy(state + XSAVE_HEADER, &present, 8);
-	}
-	memcpy(to, state, t->xstate_size);
-	return 0;
+	return xstate_clean(&th->space->trap->xstate, (char *)th->slot + th->fpstate_offset, from, size);
 }

@@ -263,7 +263,7 @@ static u64 seccomp_spin_ns(struct trap *trap)
 
 static int seccomp_op(struct trap_space *space, const struct trap_op *op)
 {
-	return batch_queue(sspace_of(space), op);
+	return oplog_queue(&sspace_of(space)->log, op);
 }
 
 static bool seccomp_ops_pending(struct trap_space *space)

@@ -78,7 +78,7 @@ static bool frame_valid(struct sthread *th, u32 uc, u32 fp)
 	const u32 end = HUSK_SIGSTACK_OFFSET + HUSK_SIGSTACK_SIZE;
 
 	return uc >= HUSK_SIGSTACK_OFFSET + 8 && uc < end && fp < end && fp % 16 == 0 &&
-	       uc + UCONTEXT_SIZE <= fp && fp + th->space->trap->xstate_size + 4 <= end;
+	       uc + UCONTEXT_SIZE <= fp && fp + th->space->trap->xstate.size + 4 <= end;
 }
 
 static bool read_frame(struct sthread *th)

@@ -20,7 +20,9 @@
 #include "base/list.h"
 #include "channel/channel.h"
 #include "host/poller.h"
+#include "trap/oplog.h"
 #include "trap/trap.h"
+#include "trap/xstate.h"
 
 enum thread_state {
 	THREAD_NEW,     /* ordered: not there yet */
@@ -29,13 +31,6 @@ enum thread_state {
 	THREAD_RUNNING, /* the guest has it */
 	THREAD_CLONING, /* carries out an order */
 	THREAD_FREE,    /* its task is gone; parked in its slot, to be used again */
-};
-
-/* An operation in the log, or on its way with a batch. */
-struct log_entry {
-	struct list node;
-	u64 number;        /* in the order of queueing */
-	struct trap_op op; /* fd is owned */
 };
 
 struct sthread {
@@ -103,8 +98,7 @@ struct sspace {
 	int guest_socket; /* until it is sent to the process that the space is forked from; else -1 */
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
-	struct list log; /* struct log_entry: queued operations */
-	u64 log_number;  /* of the last one */
+	struct oplog log;
 	u32 batches;
 	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
@@ -160,9 +154,7 @@ struct strap {
 		struct region *region; /* NULL: none is ready */
 		int socket, guest_socket;
 	} prepared; /* made ahead of the next clone, while there was nothing else to do */
-	size_t xstate_size;
-	u64 xfeatures;
-	u8 xstate_init[4096]; /* vector state of a fresh program */
+	struct xstate_layout xstate;
 	u64 vdso_start, vdso_end, vdso_code;
 	int ncpus, page_cpu;
 	u64 cycles_per_us;
@@ -241,7 +233,6 @@ void space_spare(struct strap *t);
 void spawn_forget(trap_done_fn *done, void *arg);
 
 /* batch.c */
-int batch_queue(struct sspace *s, const struct trap_op *op);
 void batch_answer(struct sthread *th,
 		  enum stub_answer answer); /* now, or when other threads have acknowledged */
 void batch_retry(struct sspace *s);
@@ -250,7 +241,6 @@ void batch_retry(struct sspace *s);
 bool batch_report(struct sthread *th, long result, u32 op_index, long *error);
 /* The batch in flight has been carried out: any event of the thread says so. */
 void batch_acknowledge(struct sthread *th);
-void batch_drop(struct sspace *s);
 bool batch_pending(struct sspace *s);
 
 /* event.c */

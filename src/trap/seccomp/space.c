@@ -151,7 +151,7 @@ int space_alloc(struct strap *t, struct sspace **out)
 	list_init(&s->threads);
 	list_init(&s->free);
 	list_init(&s->waiting);
-	list_init(&s->log);
+	oplog_init(&s->log);
 	list_init(&s->dead_node);
 	list_add_tail(&t->spaces, &s->node);
 	*out = s;
@@ -236,7 +236,7 @@ void space_free(struct sspace *s)
 {
 	struct strap *t = s->trap;
 
-	batch_drop(s);
+	oplog_drop(&s->log);
 	while (!list_empty(&s->threads))
 		thread_free(list_first(&s->threads, struct sthread, node));
 	while (!list_empty(&s->free))

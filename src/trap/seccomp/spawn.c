@@ -62,8 +62,8 @@ static void fresh_registers(struct sthread *th)
 	r->ss = 0x2b;
 	r->eflags = 0x202;
 	r->orig_rax = ~0UL;
-	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate_init,
-	       th->space->trap->xstate_size);
+	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate.init,
+	       th->space->trap->xstate.size);
 }
 
 /* What space_forked() needs; its own. */
@@ -138,7 +138,7 @@ static struct sthread *reuse_thread(struct sthread *parent)
 {
 	struct sspace *s = parent->space;
 	struct sthread *th;
-	char state[sizeof s->trap->xstate_init];
+	char state[sizeof s->trap->xstate.init];
 
 	if (list_empty(&s->free))
 		return NULL;
@@ -150,7 +150,7 @@ static struct sthread *reuse_thread(struct sthread *parent)
 	th->base.regs = parent->base.regs;
 	th->interrupt_wanted = false;
 	xstate_get(&parent->base, state);
-	xstate_set(&th->base, state, s->trap->xstate_size);
+	xstate_set(&th->base, state, s->trap->xstate.size);
 	return th;
 }
 

@@ -22,11 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "trap/image.h"
 #include "trap/seccomp/filter.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10
-#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
@@ -36,8 +34,6 @@
 #define START_TRIES             8
 #define STEP_FILTER             5 /* of stub/boot.c */
 #define STEP_EXEC               30
-
-extern const char stub_image[], stub_image_end[];
 
 static int make_kpage(struct strap *t)
 {
@@ -54,25 +50,6 @@ static int make_kpage(struct strap *t)
 	t->kpage->dispatch = t->dispatch;
 	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
 	return 0;
-}
-
-/* A sealed memfd with the stub's image: readable, so that the zygote is dumpable and process_vm_readv() may
- * be used. */
-static int make_image(void)
-{
-	size_t size = (size_t)(stub_image_end - stub_image);
-	int fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, stub_image, size) != (ssize_t)size) {
-		close(fd);
-		return -ENOSPC;
-	}
-	fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	return fd;
 }
 
 /* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move. */
@@ -104,29 +81,11 @@ static void describe_vdso(struct strap *t, u64 *boot)
 }
 
 /* In the vfork child: @boot tells the kernel process why when it comes back. */
-static void exec_zygote(int image, const int *fds, u64 *boot)
+static void exec_zygote(int image, const int *fds, int filler, u64 *boot)
 {
-	static char *const none[] = {NULL};
-	struct rlimit no_core = {0, 0};
-	int high[4];
-
-	for (int i = 0; i < 4; i++)
-		high[i] = fcntl(fds[i], F_DUPFD, 100);
-	image = fcntl(image, F_DUPFD, 100);
-	for (int i = 0; i < 4; i++)
-		dup2(high[i], HUSK_SOCKET_FD + i);
-	dup2(image, 7);
-	fcntl(7, F_SETFD, FD_CLOEXEC);
-	syscall(SYS_close_range, 8, ~0U, 0);
-	/* Filled, so that received descriptors get numbers which the stub may close; the page is anyone's to
-	 * read. */
-	for (int fd = 0; fd < HUSK_SOCKET_FD; fd++)
-		dup2(HUSK_KPAGE_FD, fd);
-	setrlimit(RLIMIT_CORE, &no_core);
-	syscall(SYS_execveat, 7, "", none, none, AT_EMPTY_PATH);
+	boot[15] = (u64)image_exec(image, fds, 4, filler);
 	boot[14] = STEP_EXEC;
-	boot[15] = (u64)-errno;
-	_exit(98);
+	_exit(1);
 }
 
 /* What each step of the start needs of the host, for whoever has to find out why it is refused. */
@@ -143,6 +102,7 @@ static const struct {
 	{STEP_FILTER,
 	 "the host refuses seccomp filters; allow seccomp(2) in the filter around husk, or use a "
 	 "kernel with CONFIG_SECCOMP_FILTER"},
+	{6, "the host refuses user dispatch"},
 	{10, "the host refuses rt_sigaction"},
 	{11, "the host refuses rt_sigprocmask"},
 	{12, "the host refuses sigaltstack"},
@@ -208,37 +168,11 @@ static int receive_listener(struct strap *t, int socket)
 /* Learns the layout of vector state from the zygote's own signal frame: no guest has run yet. */
 static int learn_frame(struct strap *t, struct sthread *th)
 {
-	struct {
-		u32 magic1, extended_size;
-		u64 xfeatures;
-		u32 xstate_size, pad[7];
-	} sw;
-	const char *fp;
-
 	th->uc_offset = th->slot->uc_offset;
 	th->fpstate_offset = th->slot->fpstate_offset;
 	if (th->fpstate_offset < HUSK_SIGSTACK_OFFSET || th->fpstate_offset > HUSK_IN_OFFSET - 1024)
 		return -EPROTO;
-	fp = (const char *)th->slot + th->fpstate_offset;
-	memcpy(&sw, fp + 464, sizeof sw);
-	if (sw.magic1 == 0x46505853) {
-		t->xstate_size = sw.xstate_size;
-		t->xfeatures = sw.xfeatures;
-	} else {
-		t->xstate_size = 512;
-	}
-	if (t->xstate_size > sizeof t->xstate_init || t->xstate_size < 512)
-		return -EPROTO;
-	memset(t->xstate_init, 0, sizeof t->xstate_init);
-	memcpy(t->xstate_init + 464, &sw, sizeof sw);
-	t->xstate_init[0] = 0x7f; /* x87 control word 0x37f */
-	t->xstate_init[1] = 0x03;
-	t->xstate_init[24] = 0x80; /* MXCSR 0x1f80 */
-	t->xstate_init[25] = 0x1f;
-	/* With the legacy components named as present, their values above are loaded. */
-	if (t->xstate_size > 512)
-		t->xstate_init[512] = 3;
-	return 0;
+	return xstate_learn(&t->xstate, (const char *)th->slot + th->fpstate_offset + XSTATE_SW_BYTES);
 }
 
 /* One try: 0; -EAGAIN: try again; else -errno. */
@@ -267,7 +201,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 	if (!s->pid) {
 		const int fds[4] = {s->guest_socket, s->region->bell, s->region->fd, t->kpage_fd};
 
-		exec_zygote(image, fds, th->slot->boot);
+		exec_zygote(image, fds, t->kpage_fd, th->slot->boot);
 	}
 	close(s->guest_socket);
 	s->guest_socket = -1;
@@ -332,15 +266,9 @@ int zygote_start(struct strap *t, char *why, size_t size)
 			 strerror(-err));
 		return err;
 	}
-	image = make_image();
-	if (image < 0) {
-		if (image == -EACCES)
-			snprintf(why, size,
-				 "the host forbids memfds that can be executed; see sysctl vm.memfd_noexec");
-		else
-			snprintf(why, size, "cannot make the stub's memfd (%s)", strerror(-image));
+	image = image_open(why, size);
+	if (image < 0)
 		return image;
-	}
 	err = -EAGAIN;
 	for (int i = 0; i < START_TRIES && err == -EAGAIN; i++)
 		err = start_once(t, image, why, size);
