@@ -4,7 +4,7 @@
  *
  * A pipe is a ring of pages. A write that fits behind the newest bytes joins their page, everything else
  * begins a page of its own: so a write of at most PIPE_BUF bytes is whole or not at all, and the capacity in
- * bytes depends on how the writers cut their data, exactly as on Linux. In packet mode (O_DIRECT) every page
+ * bytes depends on how the writers cut their data, exactly as on Linux. What tee(2) put there is not joined. In packet mode (O_DIRECT) every page
  * is a packet.
  *
  * Each file keeps in f->pos what the pipe's writer count had come to when it was opened: a FIFO's reader that
@@ -134,7 +134,7 @@ static long pipe_merge(struct pipe *p, struct uio *from, size_t size)
 	if (!p->used || !size)
 		return 0;
 	pg = pipe_at(p, p->used - 1);
-	if (pg->packet || pg->at + pg->len + size > PAGE_SIZE)
+	if (pg->packet || pg->closed || pg->at + pg->len + size > PAGE_SIZE)
 		return 0;
 	err = copy_whole(from, pg->data + pg->at + pg->len, size);
 	if (err < 0)
@@ -199,6 +199,34 @@ long pipe_write(struct file *f, struct uio *from, u64 *pos)
 	if (done > 0)
 		wake_all(&p->rd_wait);
 	return done ? done : err;
+}
+
+long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count)
+{
+	struct pipe *from = in->priv, *to = out->priv;
+	size_t done = 0;
+
+	if (!from->used && from->writers)
+		return -EAGAIN;
+	if (!to->readers)
+		return pipe_broken(to, t);
+	if (to->used >= to->slots)
+		return -EAGAIN;
+	for (unsigned i = 0; i < from->used && done < count && to->used < to->slots; i++) {
+		struct pipe_page *pg = pipe_at(from, i), *copy = pipe_at(to, to->used);
+		size_t n = min((size_t)pg->len, count - done);
+		char *data = malloc(PAGE_SIZE);
+
+		if (!data)
+			return done ? (long)done : -ENOMEM;
+		memcpy(data, pg->data + pg->at, n);
+		*copy = (struct pipe_page){.data = data, .len = (u32)n, .packet = pg->packet, .closed = true};
+		to->used++;
+		done += n;
+	}
+	if (done)
+		wake_all(&to->rd_wait);
+	return (long)done;
 }
 
 u32 pipe_poll(struct file *f, struct poll_table *pt)

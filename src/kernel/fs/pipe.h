@@ -6,6 +6,7 @@
 #include "vfs/file.h"
 
 struct pipe;
+struct cred;
 
 /* The two ends of a new pipe; @flags: O_NONBLOCK, O_DIRECT. 0, -ENOMEM or -ENFILE; both files are the
  * caller's. */
@@ -13,6 +14,9 @@ int pipe_open_pair(struct kernel *k, const struct cred *cred, u32 flags, struct 
 		   struct file **writer);
 /* Whether @f is an end of a pipe or FIFO. */
 bool file_is_pipe(const struct file *f);
+/* Copies up to @count bytes that are in the pipe of @in to the pipe of @out (another one) and leaves them where they are:
+ * bytes, 0 at the end, -EAGAIN, -ENOMEM, or -EPIPE and a signal for @t. */
+long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count);
 
 /* The FIFO opener that vfs calls for S_IFIFO inodes is registered here. */
 void pipe_init(struct kernel *k);

@@ -15,6 +15,7 @@ struct pipe_page {
 	char *data; /* owned, one page */
 	u32 at, len;
 	bool packet;
+	bool closed; /* a writer's bytes never join it */
 };
 
 struct pipe {

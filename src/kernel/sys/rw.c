@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* read, write and their vectors, lseek, truncate, sync, sendfile, copy_file_range. */
+/* read, write and their vectors, lseek, truncate, sendfile, copy_file_range. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,11 +84,13 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 		return n;
 	if (at && f->ops->stream)
 		return -ESPIPE;
-	if (flags & ~(u32)RWF_SUPPORTED)
-		return -EOPNOTSUPP;
 	n = uio_read_iovec(t, c->arg[1], c->arg[2], &iov);
 	if (n < 0)
 		return n;
+	if (n && flags & ~(u32)RWF_SUPPORTED) {
+		free(iov);
+		return -EOPNOTSUPP;
+	}
 	uio_init_iov(&u, t, iov, (int)c->arg[2]);
 	saved = f->flags;
 	if (flags & RWF_NOWAIT_BIT)
@@ -215,82 +217,6 @@ long sys_fallocate(struct task *t, struct call *c)
 	return err;
 }
 
-static long sync_file(struct task *t, int fd, bool data_only)
-{
-	struct file *f;
-	long err = fd_get(t, fd, &f);
-
-	if (err)
-		return err;
-	err = f->ops->fsync                           ? f->ops->fsync(f, data_only)
-	      : f->inode && f->inode->type == S_IFREG ? 0
-						      : -EINVAL;
-	file_put(f);
-	return err;
-}
-
-long sys_fsync(struct task *t, struct call *c)
-{
-	return sync_file(t, (int)c->arg[0], false);
-}
-
-long sys_fdatasync(struct task *t, struct call *c)
-{
-	return sync_file(t, (int)c->arg[0], true);
-}
-
-/* Nothing that a guest writes outlives the sandbox: there is nothing to bring to a disk. */
-long sys_sync(struct task *t, struct call *c)
-{
-	return 0;
-}
-
-static long check_fd(struct task *t, int fd)
-{
-	struct file *f;
-	long err = fd_get(t, fd, &f);
-
-	if (!err)
-		file_put(f);
-	return err;
-}
-
-long sys_syncfs(struct task *t, struct call *c)
-{
-	return check_fd(t, (int)c->arg[0]);
-}
-
-long sys_sync_file_range(struct task *t, struct call *c)
-{
-	return (u32)c->arg[3] > 7 || (s64)c->arg[1] < 0 || (s64)c->arg[2] < 0 ? -EINVAL
-									      : check_fd(t, (int)c->arg[0]);
-}
-
-/* Advice is accepted and not needed: the host reads ahead by itself. */
-long sys_fadvise64(struct task *t, struct call *c)
-{
-	struct file *f;
-	long err = fd_get(t, (int)c->arg[0], &f);
-
-	if (err)
-		return err;
-	err = f->ops->stream ? -ESPIPE : (u32)c->arg[3] > 5 || (s64)c->arg[2] < 0 ? -EINVAL : 0;
-	file_put(f);
-	return err;
-}
-
-long sys_readahead(struct task *t, struct call *c)
-{
-	struct file *f;
-	long err = fd_get(t, (int)c->arg[0], &f);
-
-	if (err)
-		return err;
-	err = !file_readable(f) ? -EBADF : !f->inode || f->inode->type != S_IFREG ? -EINVAL : 0;
-	file_put(f);
-	return err;
-}
-
 /* ---- from file to file ---- */
 
 /* Writes all of @size bytes of kernel memory, unless the file stops short. */
@@ -402,20 +328,20 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 	u64 in_pos = own_offset(in), out_pos = own_offset(out);
 	long n, err = 0;
 
-	if (c->arg[5])
-		return -EINVAL;
-	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
-		return -EBADF;
-	if ((in->inode && in->inode->type == S_IFDIR) || (out->inode && out->inode->type == S_IFDIR))
-		return -EISDIR;
-	if (!in->inode || !out->inode || in->inode->type != S_IFREG || out->inode->type != S_IFREG)
-		return -EINVAL;
 	if (c->arg[1])
 		err = user_get(t, &in_pos, c->arg[1]);
 	if (!err && c->arg[3])
 		err = user_get(t, &out_pos, c->arg[3]);
 	if (err)
 		return err;
+	if ((u32)c->arg[5])
+		return -EINVAL;
+	if ((in->inode && in->inode->type == S_IFDIR) || (out->inode && out->inode->type == S_IFDIR))
+		return -EISDIR;
+	if (!in->inode || !out->inode || in->inode->type != S_IFREG || out->inode->type != S_IFREG)
+		return -EINVAL;
+	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
+		return -EBADF;
 	if (in->inode == out->inode && in_pos < out_pos + c->arg[4] && out_pos < in_pos + c->arg[4])
 		return -EINVAL;
 	n = copy_files(in, &in_pos, out, &out_pos, min(c->arg[4], MAX_RW_COUNT));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * splice and vmsplice: as copies, which is what a guest can see of them. tee would have to look into a pipe
- * without taking anything out; it is refused with EINVAL, upon which programs read and write.
+ * splice, vmsplice and tee: as copies, which is what a guest can see of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "fs/pipe.h"
 #include "sys/files.h"
 
 #define MAX_RW_COUNT 0x7ffff000UL
@@ -21,11 +21,6 @@ struct end {
 	u64 offset;
 	bool given; /* an offset was given */
 };
-
-static bool is_pipe(const struct file *f)
-{
-	return f->inode && f->inode->type == S_IFIFO;
-}
 
 static int get_end(struct task *t, int fd, u64 addr, struct end *e)
 {
@@ -91,9 +86,9 @@ static long splice_ends(struct task *t, struct call *c, struct end *in, struct e
 
 	if (!file_readable(in->file) || !file_writable(out->file))
 		return -EBADF;
-	if (!is_pipe(in->file) && !is_pipe(out->file))
+	if (!file_is_pipe(in->file) && !file_is_pipe(out->file))
 		return -EINVAL;
-	if (is_pipe(in->file) && is_pipe(out->file) && in->file->inode == out->file->inode)
+	if (file_is_pipe(in->file) && file_is_pipe(out->file) && in->file->inode == out->file->inode)
 		return -EINVAL;
 	if (!in->file->ops->read || !out->file->ops->write || out->file->flags & O_APPEND)
 		return -EINVAL;
@@ -140,15 +135,41 @@ long sys_splice(struct task *t, struct call *c)
 	return n;
 }
 
+static long tee_pipes(struct task *t, struct call *c, struct file *in, struct file *out)
+{
+	struct file *wait;
+	long n;
+
+	if (!file_readable(in) || !file_writable(out))
+		return -EBADF;
+	if (!file_is_pipe(in) || !file_is_pipe(out) || in->inode == out->inode)
+		return -EINVAL;
+	n = pipe_tee(in, out, t, min(c->arg[2], MAX_RW_COUNT));
+	if (n != -EAGAIN || c->arg[3] & SPLICE_F_NONBLOCK || (in->flags | out->flags) & O_NONBLOCK)
+		return n;
+	wait = ready(in, EPOLLIN) ? out : in;
+	return file_wait(t, wait, wait == in ? EPOLLIN : EPOLLOUT);
+}
+
 long sys_tee(struct task *t, struct call *c)
 {
-	struct file *f;
-	long err = c->arg[3] & ~(u64)SPLICE_FLAGS ? -EINVAL : fd_get(t, (int)c->arg[0], &f);
+	struct file *in, *out;
+	long n;
 
-	if (err)
-		return err;
-	file_put(f);
-	return -EINVAL;
+	if (c->arg[3] & ~(u64)SPLICE_FLAGS)
+		return -EINVAL;
+	if (!c->arg[2])
+		return 0;
+	n = fd_get(t, (int)c->arg[0], &in);
+	if (n)
+		return n;
+	n = fd_get(t, (int)c->arg[1], &out);
+	if (!n) {
+		n = tee_pipes(t, c, in, out);
+		file_put(out);
+	}
+	file_put(in);
+	return n;
 }
 
 static long splice_memory(struct task *t, struct call *c, struct file *f)
@@ -157,7 +178,7 @@ static long splice_memory(struct task *t, struct call *c, struct file *f)
 	struct uio u;
 	long n;
 
-	if (!is_pipe(f))
+	if (!file_is_pipe(f))
 		return -EBADF;
 	n = uio_read_iovec(t, c->arg[1], c->arg[2], &iov);
 	if (n < 0)
