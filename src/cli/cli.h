@@ -13,11 +13,15 @@ enum {
 };
 
 int cmd_run(char **argv);
+int cmd_check(char **argv);
 int cmd_help(char **argv);
 int cmd_version(char **argv);
 int cmd_completion(char **argv);
 
-/* `husk run --help`. */
+/* `husk COMMAND --help`. */
 void run_help(void);
+void check_help(void);
+/* The words for the completion, separated by spaces. */
+void check_words(void);
 
 #endif

@@ -21,12 +21,20 @@ void run_help(void)
 
 int cmd_help(char **argv)
 {
-	if (argv[0] && !strcmp(argv[0], "run")) {
-		run_help();
+	static const struct {
+		const char *name;
+		void (*help)(void);
+	} topics[] = {{"run", run_help}, {"check", check_help}};
+
+	for (size_t i = 0; argv[0] && i < ARRAY_SIZE(topics); i++) {
+		if (strcmp(argv[0], topics[i].name))
+			continue;
+		topics[i].help();
 		return 0;
 	}
 	printf("husk runs unmodified Linux programs on a kernel of its own, in user space.\n\n"
 	       "  husk run [OPTIONS] [--] PROGRAM [ARG]...   run PROGRAM in a sandbox\n"
+	       "  husk check [--json]                        what this host offers, and what follows\n"
 	       "  husk completion bash                       a completion script for the shell\n"
 	       "  husk --version                             the version\n"
 	       "  husk COMMAND --help                        more about a command\n\n"
@@ -50,7 +58,13 @@ int cmd_completion(char **argv)
 	       "_husk()\n{\n"
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} i\n"
 	       "\tif [ \"$COMP_CWORD\" = 1 ]; then\n"
-	       "\t\tmapfile -t COMPREPLY < <(compgen -W 'run completion --help --version' -- \"$word\")\n"
+	       "\t\tmapfile -t COMPREPLY < <(compgen -W 'run check completion --help --version' -- "
+	       "\"$word\")\n"
+	       "\t\treturn\n\tfi\n"
+	       "\tif [ \"${COMP_WORDS[1]}\" = check ]; then\n"
+	       "\t\tmapfile -t COMPREPLY < <(compgen -W '");
+	check_words();
+	printf("--help' -- \"$word\")\n"
 	       "\t\treturn\n\tfi\n"
 	       "\t[ \"${COMP_WORDS[1]}\" = run ] || return\n"
 	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"

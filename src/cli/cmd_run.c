@@ -7,6 +7,7 @@
  */
 #include "cli/cli.h"
 #include "cli/run_options.h"
+#include "cli/setup.h"
 
 #include "base/json.h"
 #include "kernel/boot/boot.h"
@@ -49,14 +50,6 @@ static int choose_trap(struct run *r)
 		return cli_error(option, "%s", why);
 	r->config.traps = r->traps;
 	return 0;
-}
-
-/* True for anything but unset, empty and 0. */
-static bool developer_option(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value && strcmp(value, "0");
 }
 
 static int open_for_writing(const char *option, const char *path, int *fd)
@@ -150,14 +143,8 @@ static int run_configure(struct run *r, char **argv)
 			return cli_error("--strace", "out of memory");
 	}
 	c->stats_timing = o->stats;
-	c->trap_config.no_gate = developer_option("HUSK_NO_GATE");
-	c->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");
 	r->launch.root = o->root;
-	r->launch.no_landlock = developer_option("HUSK_NO_LANDLOCK");
-	r->launch.no_filter = developer_option("HUSK_NO_FILTER");
-	r->launch.filter_kills = developer_option("HUSK_FILTER_KILLS");
-	c->confine = launch_confine;
-	c->confine_arg = &r->launch;
+	setup_confinement(c, &r->launch);
 	return 0;
 }
 
@@ -216,6 +203,7 @@ static int write_result(const struct run *r, int exit_status)
 	json_open(&j, "containment", '{');
 	for (enum layer i = 0; i < NR_LAYERS; i++)
 		json_bool(&j, layer_name(i), r->launch.layers[i].on);
+	json_bool(&j, "clone_gate", res->gated);
 	json_close(&j, '}');
 	json_close(&j, '}');
 	return json_finish(&j);

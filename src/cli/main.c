@@ -12,13 +12,10 @@ static const struct command {
 	const char *name;
 	int (*run)(char **argv);
 } commands[] = {
-	{"run", cmd_run},
-	{"help", cmd_help},
-	{"--help", cmd_help},
-	{"-h", cmd_help},
-	{"version", cmd_version},
-	{"--version", cmd_version},
-	{"completion", cmd_completion},
+	{"run", cmd_run},           {"check", cmd_check},
+	{"help", cmd_help},         {"--help", cmd_help},
+	{"-h", cmd_help},           {"version", cmd_version},
+	{"--version", cmd_version}, {"completion", cmd_completion},
 };
 
 /* Whoever starts husk with a closed standard stream must not have it filled by one of husk's own files. */

@@ -57,7 +57,7 @@ static int option_take(const struct option_spec *specs, size_t count, void *targ
 		value = word[2] ? word + 2 : NULL;
 	}
 	if (!spec)
-		return cli_error(word, "no such option; see `husk run --help`");
+		return cli_error(word, "no such option; see --help");
 	if (value && !spec->argument)
 		return cli_error(word, "takes no argument");
 	if (spec->argument && !value && !optional_argument(spec)) {

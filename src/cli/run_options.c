@@ -183,7 +183,7 @@ const struct option_spec run_option_table[] = {
 	{0, "gid", "N", "the guest's group id (the caller's)", set_gid},
 	{0, "hostname", "NAME", "the guest's host name (husk)", set_hostname},
 	{0, "time-limit", "SEC", "end everything after SEC seconds, with status 124", set_time_limit},
-	{0, "trap", "HOW", "how guests are trapped: auto or seccomp (auto)", set_trap},
+	{0, "trap", "HOW", "how guests are trapped: auto, seccomp, dispatch or ptrace (auto)", set_trap},
 	{0, "strace", "[FILE]", "print every system call to standard error or FILE", set_strace},
 	{0, "stats", "[FILE]", "at the end, what was served and how; JSON when FILE ends in .json",
 	 set_stats},

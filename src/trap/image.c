@@ -17,6 +17,7 @@
 #define MFD_EXEC 0x10
 #endif
 #define MAX_FDS 4
+#define HIGH_FD (HUSK_SOCKET_FD + MAX_FDS + 1) /* above all that the image gets */
 
 extern const char stub_image[], stub_image_end[];
 
@@ -34,7 +35,10 @@ int image_open(char *why, size_t size)
 			snprintf(why, size,
 				 "the host forbids memfds that can be executed; see sysctl vm.memfd_noexec");
 		else
-			snprintf(why, size, "cannot make the stub's memfd: %s", strerror(-err));
+			snprintf(why, size,
+				 "cannot make the stub's memfd (%s); allow memfd_create(2) in the filter "
+				 "around husk",
+				 strerror(-err));
 		return err;
 	}
 	if (write(fd, stub_image, length) != (ssize_t)length) {
@@ -52,10 +56,13 @@ int image_exec(int image, const int *fds, int n, int filler)
 	struct rlimit no_core = {0, 0};
 	int high[MAX_FDS], at = HUSK_SOCKET_FD + n;
 
-	filler = fcntl(filler, F_DUPFD, 100);
-	image = fcntl(image, F_DUPFD, 100);
+	filler = fcntl(filler, F_DUPFD, HIGH_FD);
+	image = fcntl(image, F_DUPFD, HIGH_FD);
 	for (int i = 0; i < n && i < MAX_FDS; i++)
-		high[i] = fcntl(fds[i], F_DUPFD, 100);
+		if ((high[i] = fcntl(fds[i], F_DUPFD, HIGH_FD)) < 0)
+			return -EMFILE;
+	if (filler < 0 || image < 0)
+		return -EMFILE;
 	for (int i = 0; i < n && i < MAX_FDS; i++)
 		dup2(high[i], HUSK_SOCKET_FD + i);
 	dup2(image, at);

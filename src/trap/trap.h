@@ -200,6 +200,8 @@ struct trap_ops {
 	/* How many calls were answered without a turn. Guests can write what it is counted from: a hint for
 	 * --stats. */
 	u64 (*short_calls)(struct trap *trap);
+	/* Whether guests can make no host process or thread but those that the kernel ordered. */
+	bool (*gated)(struct trap *trap);
 	/* Host ids, for /proc and CPU times: the host's pid of @space. */
 	struct hostpid (*pid)(struct trap_space *space);
 	struct hostpid (*tid)(struct trap_thread *thread);

@@ -59,7 +59,7 @@ for name in seccomp dispatch ptrace; do
 done
 declare -A needs=([seccomp]='seccomp memfd execveat' [dispatch]='dispatch seccomp memfd execveat' [ptrace]='ptrace memfd execveat')
 # The word that the message must hold.
-declare -A named=([seccomp]='seccomp' [memfd]='memfd' [execveat]='memfd' [dispatch]='PR_SET_SYSCALL_USER_DISPATCH' [ptrace]='ptrace')
+declare -A named=([seccomp]='seccomp' [memfd]='memfd' [execveat]='memfd' [dispatch]='User Dispatch' [ptrace]='ptrace')
 
 # another MECHANISM: a trap that works without it.
 another() {
@@ -92,7 +92,7 @@ for what in seccomp ptrace dispatch memfd execveat; do
 done
 for error in EPERM ENOSYS EINVAL; do
 	refused $error seccomp,listener,ptrace,dispatch,memfd,process-vm auto
-	told 'no trap can be used'; check "auto without anything ($error): says so"
+	told 'no trap can be used here; seccomp: .*dispatch: '; check "auto without anything ($error): says so"
 done
 
 # What no trap depends on.

@@ -280,10 +280,11 @@ static int start_trap(struct sandbox *s)
 {
 	const struct trap_ops *const *ops = s->config->traps;
 	char *all = s->result->why;
-	size_t used, size = sizeof s->result->why;
+	size_t used = 0, size = sizeof s->result->why;
 	int err = -ENOSYS;
 
-	used = (size_t)snprintf(all, size, "no trap can be used here");
+	if (ops[0] && ops[1])
+		used = (size_t)snprintf(all, size, "no trap can be used here; ");
 	for (; *ops; ops++) {
 		char why[256] = "";
 
@@ -291,12 +292,13 @@ static int start_trap(struct sandbox *s)
 		if (!err) {
 			s->k.trap_ops = *ops;
 			s->result->trap = (*ops)->name;
+			s->result->gated = (*ops)->gated(s->k.trap);
 			all[0] = 0;
 			return 0;
 		}
 		if (used < size)
-			used += (size_t)snprintf(all + used, size - used, "; %s: %s", (*ops)->name,
-						 why[0] ? why : strerror(-err));
+			used += (size_t)snprintf(all + used, size - used, "%s: %s%s", (*ops)->name,
+						 why[0] ? why : strerror(-err), ops[1] ? "; " : "");
 	}
 	return err;
 }

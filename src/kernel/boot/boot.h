@@ -41,6 +41,7 @@ struct sandbox_result {
 			 failed */
 	bool started; /* the program ran */
 	const char *trap;   /* name of the driver that was taken; NULL: none started */
+	bool gated;         /* guests can clone nothing that the kernel did not order */
 	const char *reason; /* exited, signaled, time_limit, memory_limit, disk_limit, pids_limit, policy,
 			       internal */
 	u64 wall_ns, cpu_ns, peak_bytes;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "host/cpus.h"
 #include "trap/dispatch/dispatch.h"
 
 /* ---- start and stop ---- */
@@ -56,25 +56,6 @@ static u64 measure_cycles_per_us(void)
 		ns = now_ns() - start_ns;
 	while (ns < 20000);
 	return (__rdtsc() - start) * 1000 / ns;
-}
-
-/* CPUs that this process may use: the affinity mask, and a cgroup quota when there is one. */
-static int count_cpus(void)
-{
-	cpu_set_t set;
-	int n = 1;
-	FILE *f;
-	long quota, period;
-
-	if (sched_getaffinity(0, sizeof set, &set) == 0)
-		n = CPU_COUNT(&set);
-	f = fopen("/sys/fs/cgroup/cpu.max", "re");
-	if (f) {
-		if (fscanf(f, "%ld %ld", &quota, &period) == 2 && period > 0)
-			n = min(n, (int)max(quota / period, 1L));
-		fclose(f);
-	}
-	return n;
 }
 
 static int open_descriptors(struct strap *t)
@@ -164,6 +145,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 		 char *why, size_t size)
 {
 	struct strap *t = calloc(1, sizeof *t);
+	struct host_cpus cpus;
 	int err;
 
 	if (!t)
@@ -180,7 +162,8 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	list_init(&t->dead);
 	list_init(&t->regions);
 	list_init(&t->interrupts);
-	t->ncpus = count_cpus();
+	host_cpus_read(&cpus);
+	t->ncpus = (int)cpus.usable;
 	t->cycles_per_us = measure_cycles_per_us();
 	err = open_descriptors(t);
 	if (err) {
@@ -282,6 +265,11 @@ static u64 seccomp_short_calls(struct trap *trap)
 	return strap_of(trap)->short_calls;
 }
 
+static bool seccomp_gated(struct trap *trap)
+{
+	return strap_of(trap)->gate;
+}
+
 static struct hostpid seccomp_pid(struct trap_space *space)
 {
 	return (struct hostpid){sspace_of(space)->pid};
@@ -303,17 +291,18 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 }
 
 /* Both drivers are the same but for how a call comes to the stub. */
-#define STUB_TRAP_OPS                                                                                   \
-	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                           \
-	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,   \
-	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put, \
-	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,     \
-	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                   \
-	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .op = seccomp_op,                   \
-	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,          \
-	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,               \
-	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                 \
-	.short_calls = seccomp_short_calls, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
+#define STUB_TRAP_OPS                                                                                       \
+	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                               \
+	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,       \
+	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,     \
+	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,         \
+	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                       \
+	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .op = seccomp_op,                       \
+	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,              \
+	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,                   \
+	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                     \
+	.short_calls = seccomp_short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, \
+	.vdso = seccomp_vdso
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};
 const struct trap_ops trap_dispatch = {.name = "dispatch", .start = dispatch_start, STUB_TRAP_OPS};

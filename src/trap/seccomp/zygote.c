@@ -34,6 +34,7 @@
 #define START_TRIES             8
 #define STEP_FILTER             5 /* of stub/boot.c */
 #define STEP_EXEC               30
+#define STEP_DESCRIPTORS        31
 
 static int make_kpage(struct strap *t)
 {
@@ -84,7 +85,7 @@ static void describe_vdso(struct strap *t, u64 *boot)
 static void exec_zygote(int image, const int *fds, int filler, u64 *boot)
 {
 	boot[15] = (u64)image_exec(image, fds, 4, filler);
-	boot[14] = STEP_EXEC;
+	boot[14] = (int)boot[15] == -EMFILE ? STEP_DESCRIPTORS : STEP_EXEC;
 	_exit(1);
 }
 
@@ -95,6 +96,7 @@ static const struct {
 } steps[] = {
 	{STEP_EXEC,
 	 "the host forbids executing a memfd; see sysctl vm.memfd_noexec and the filter around husk"},
+	{STEP_DESCRIPTORS, "too few descriptors; raise ulimit -n"},
 	{1, "the host refuses setsid"},
 	{2, "the host refuses prctl(PR_SET_PDEATHSIG)"},
 	{3, "the first guest process has another parent"},

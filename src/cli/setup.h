@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every sandbox that husk starts has in common, and trying a trap by one that lives a moment. */
+#ifndef HUSK_CLI_SETUP_H
+#define HUSK_CLI_SETUP_H
+
+#include "kernel/boot/boot.h"
+#include "launch/launch.h"
+
+/* Puts @launch (borrowed; its root is set) between @config and the host, and takes the developers' options from
+ * the environment. */
+void setup_confinement(struct sandbox_config *config, struct launch *launch);
+
+/* A sandbox in which `true` ran, or did not. */
+struct trial {
+	bool works; /* the trap started, and `true` ended with 0 or is not there */
+	bool ran;   /* `true` is there */
+	bool gated;
+	u64 ns; /* from before the start to the end of all */
+	char why[1024];
+	struct launch launch;
+};
+
+/* Tries the driver @ops in a child, which ends within some seconds. Always fills @trial. */
+void setup_try(const struct trap_ops *ops, struct trial *trial);
+
+#endif
