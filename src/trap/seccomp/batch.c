@@ -265,7 +265,7 @@ void batch_answer(struct sthread *th, enum stub_answer answer)
 
 	/* After a part of the log, or a failure in it, what is left is still the same thread's. */
 	if (!th->partial)
-		th->log_mark = answer == ANSWER_FORK ? th->order->log_mark : s->log.number;
+		th->log_mark = th->order ? th->order->log_mark : s->log.number;
 	th->answer = answer;
 	th->base.held = false;
 	if (s->base.dead)
