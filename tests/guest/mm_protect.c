@@ -104,6 +104,20 @@ static void errors(void)
 	CHECK_OK(munmap(p, 4 * PAGE));
 }
 
+/* Without a key it is mprotect. */
+static void keys(void)
+{
+	char *p = island(2, RW);
+
+	CHECK_OK(syscall(SYS_pkey_mprotect, p, PAGE, PROT_READ, -1));
+	CHECK_STR(shape(p, 2 * PAGE), "1:r--p 1:rw-p ");
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, p, PAGE, RW, 9999), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, p + 1, PAGE, RW, -1), EINVAL);
+	CHECK_ERRNO(syscall(SYS_pkey_mprotect, p - PAGE, PAGE, RW, -1), ENOMEM);
+	CHECK_STR(shape(p, 2 * PAGE), "1:r--p 1:rw-p ");
+	CHECK_OK(munmap(p, 2 * PAGE));
+}
+
 static void takes_effect(void)
 {
 	/* mov $42, %eax; ret */
@@ -197,6 +211,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IONBF, 0);
 	splits();
 	errors();
+	keys();
 	takes_effect();
 	columns();
 	heap();

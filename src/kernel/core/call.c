@@ -154,7 +154,7 @@ void call_finish(struct task *t, long result)
 	} else {
 		task_regs(t)->orig_rax = ~0UL;
 	}
-	if (result < 0 && result >= -4095)
+	if (result < 0 && result >= -4095 && result != CALL_NORETURN)
 		k->stats.errors[c->nr]++;
 	if (k->stats.timing)
 		k->stats.call_ns[c->nr] += kernel_now(k) - c->entered;

@@ -108,8 +108,9 @@ struct task {
 	u64 timer_slack_ns;
 	u64 cpu_mask[16]; /* sched_setaffinity: 1,024 CPUs */
 	int nice, sched_policy, sched_priority;
+	bool sched_reset_on_fork;
+	u16 ioprio; /* as ioprio_set(2) has it */
 	u32 personality;
-	u64 rseq, rseq_len; /* kept for rseq(2)'s errors: registration is refused with ENOSYS */
 };
 
 /* The task whose host thread an event belongs to. */

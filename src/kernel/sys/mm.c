@@ -7,22 +7,6 @@
 
 #define MLOCK_ONFAULT_FLAG 1
 
-long sys_mmap(struct task *t, struct call *c);
-long sys_munmap(struct task *t, struct call *c);
-long sys_mprotect(struct task *t, struct call *c);
-long sys_mremap(struct task *t, struct call *c);
-long sys_brk(struct task *t, struct call *c);
-long sys_madvise(struct task *t, struct call *c);
-long sys_msync(struct task *t, struct call *c);
-long sys_mincore(struct task *t, struct call *c);
-long sys_mlock(struct task *t, struct call *c);
-long sys_mlock2(struct task *t, struct call *c);
-long sys_munlock(struct task *t, struct call *c);
-long sys_mlockall(struct task *t, struct call *c);
-long sys_munlockall(struct task *t, struct call *c);
-long sys_pkey_mprotect(struct task *t, struct call *c);
-long sys_remap_file_pages(struct task *t, struct call *c);
-
 long sys_mmap(struct task *t, struct call *c)
 {
 	u64 flags = c->arg[3], offset = c->arg[5];

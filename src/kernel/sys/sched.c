@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "task/life.h"
+#include "sys/sched.h"
 
 #define MAX_RT_PRIORITY     99
 #define RR_INTERVAL_NS      100000000L
@@ -25,14 +25,21 @@ long sys_sched_yield(struct task *t, struct call *c)
 	return 0;
 }
 
-static struct task *find(struct task *t, int pid)
+struct task *sched_find(struct task *t, int pid)
 {
 	return pid ? task_find(t->k, pid) : t;
 }
 
-static bool same_owner(const struct task *t, const struct task *target)
+bool sched_same_owner(const struct task *t, const struct task *target)
 {
 	return t->cred->euid == target->cred->euid || t->cred->euid == target->cred->uid;
+}
+
+bool sched_may_nice(struct task *t, struct task *target, int nice)
+{
+	u64 limit = target->group->limits[RLIMIT_NICE].rlim_cur;
+
+	return (u64)(20 - nice) <= limit || capable(t, CAP_SYS_NICE);
 }
 
 /* ---- affinity ---- */
@@ -52,10 +59,10 @@ long sys_sched_setaffinity(struct task *t, struct call *c)
 
 	if (err)
 		return err;
-	target = find(t, (int)c->arg[0]);
+	target = sched_find(t, (int)c->arg[0]);
 	if (!target)
 		return -ESRCH;
-	if (!same_owner(t, target) && !capable(t, CAP_SYS_NICE))
+	if (!sched_same_owner(t, target) && !capable(t, CAP_SYS_NICE))
 		return -EPERM;
 	for (int cpu = 0; cpu < 1024; cpu++) {
 		if (cpu >= t->k->ncpus)
@@ -77,7 +84,7 @@ long sys_sched_getaffinity(struct task *t, struct call *c)
 
 	if ((u64)len * 8 < (u64)t->k->ncpus || len % sizeof(u64))
 		return -EINVAL;
-	target = find(t, (int)c->arg[0]);
+	target = sched_find(t, (int)c->arg[0]);
 	if (!target)
 		return -ESRCH;
 	size = min(size, (size_t)len);
@@ -113,34 +120,51 @@ static bool known_policy(int policy)
 	       policy == HUSK_SCHED_IDLE;
 }
 
-static int may_schedule(struct task *t, struct task *target, int policy, int priority)
+/* What is asked for @target: a policy, and whether its children are to begin with none. */
+struct schedule {
+	int policy, priority, nice;
+	bool reset_on_fork;
+};
+
+/* 0, or -EPERM (user_check_sched_setscheduler() in Linux's kernel/sched/syscalls.c). */
+static int may_schedule(struct task *t, struct task *target, const struct schedule *s)
 {
 	u64 limit = target->group->limits[RLIMIT_RTPRIO].rlim_cur;
 
 	if (capable(t, CAP_SYS_NICE))
 		return 0;
-	if (realtime(policy)) {
-		if (policy != target->sched_policy && !limit)
+	if (realtime(s->policy)) {
+		if (s->policy != target->sched_policy && !limit)
 			return -EPERM;
-		if (priority > target->sched_priority && (u64)priority > limit)
+		if (s->priority > target->sched_priority && (u64)s->priority > limit)
 			return -EPERM;
+	} else if (s->nice < target->nice && !sched_may_nice(t, target, s->nice)) {
+		return -EPERM;
 	}
-	return same_owner(t, target) ? 0 : -EPERM;
+	if (target->sched_policy == HUSK_SCHED_IDLE && s->policy != HUSK_SCHED_IDLE &&
+	    !sched_may_nice(t, target, target->nice))
+		return -EPERM;
+	if (!sched_same_owner(t, target) || (target->sched_reset_on_fork && !s->reset_on_fork))
+		return -EPERM;
+	return 0;
 }
 
-static int set_policy(struct task *t, struct task *target, int policy, int priority, bool reset_on_fork)
+static int set_schedule(struct task *t, struct task *target, const struct schedule *s)
 {
 	int err;
 
-	if (!known_policy(policy))
+	if (!known_policy(s->policy))
 		return -EINVAL;
-	if (priority < 0 || priority > MAX_RT_PRIORITY || realtime(policy) != (priority != 0))
+	if (s->priority < 0 || s->priority > MAX_RT_PRIORITY || realtime(s->policy) != (s->priority != 0))
 		return -EINVAL;
-	err = may_schedule(t, target, policy, priority);
+	err = may_schedule(t, target, s);
 	if (err)
 		return err;
-	target->sched_policy = policy;
-	target->sched_priority = priority;
+	target->sched_policy = s->policy;
+	target->sched_priority = s->priority;
+	target->sched_reset_on_fork = s->reset_on_fork;
+	if (!realtime(s->policy))
+		target->nice = s->nice;
 	return 0;
 }
 
@@ -154,10 +178,14 @@ long sys_sched_setscheduler(struct task *t, struct call *c)
 	err = user_get(t, &priority, c->arg[2]);
 	if (err)
 		return err;
-	target = find(t, pid);
+	target = sched_find(t, pid);
 	if (!target)
 		return -ESRCH;
-	return set_policy(t, target, policy & ~SCHED_RESET_ON_FORK, priority, policy & SCHED_RESET_ON_FORK);
+	return set_schedule(t, target,
+			    &(struct schedule){.policy = policy & ~SCHED_RESET_ON_FORK,
+					       .priority = priority,
+					       .nice = target->nice,
+					       .reset_on_fork = policy & SCHED_RESET_ON_FORK});
 }
 
 long sys_sched_setparam(struct task *t, struct call *c)
@@ -170,26 +198,32 @@ long sys_sched_setparam(struct task *t, struct call *c)
 	err = user_get(t, &priority, c->arg[1]);
 	if (err)
 		return err;
-	target = find(t, pid);
+	target = sched_find(t, pid);
 	if (!target)
 		return -ESRCH;
-	return set_policy(t, target, target->sched_policy, priority, false);
+	return set_schedule(t, target,
+			    &(struct schedule){.policy = target->sched_policy,
+					       .priority = priority,
+					       .nice = target->nice,
+					       .reset_on_fork = target->sched_reset_on_fork});
 }
 
 long sys_sched_getscheduler(struct task *t, struct call *c)
 {
 	int pid = (int)c->arg[0];
-	struct task *target = find(t, pid);
+	struct task *target = sched_find(t, pid);
 
 	if (pid < 0)
 		return -EINVAL;
-	return target ? target->sched_policy : -ESRCH;
+	if (!target)
+		return -ESRCH;
+	return target->sched_policy | (target->sched_reset_on_fork ? SCHED_RESET_ON_FORK : 0);
 }
 
 long sys_sched_getparam(struct task *t, struct call *c)
 {
 	int pid = (int)c->arg[0];
-	struct task *target = find(t, pid);
+	struct task *target = sched_find(t, pid);
 
 	if (!c->arg[1] || pid < 0)
 		return -EINVAL;
@@ -216,7 +250,7 @@ long sys_sched_get_priority_min(struct task *t, struct call *c)
 long sys_sched_rr_get_interval(struct task *t, struct call *c)
 {
 	int pid = (int)c->arg[0];
-	struct task *target = find(t, pid);
+	struct task *target = sched_find(t, pid);
 	struct timespec interval = {0, FAIR_INTERVAL_NS};
 
 	if (pid < 0)
@@ -239,38 +273,64 @@ struct sched_attr_v0 {
 	u64 runtime, deadline, period;
 };
 
-static int may_nice(struct task *t, struct task *target, int nice);
+#define ATTR_RESET_ON_FORK 1
+#define ATTR_KEEP_POLICY   8
+#define ATTR_KEEP_PARAMS   16
+#define ATTR_FLAGS         (ATTR_RESET_ON_FORK | ATTR_KEEP_POLICY | ATTR_KEEP_PARAMS)
+
+/* Bytes behind what we know must be zero: 0, -E2BIG (and the size that we know is told) or -EFAULT. */
+static int read_attr(struct task *t, u64 addr, struct sched_attr_v0 *a)
+{
+	u32 known = sizeof *a, size;
+	u64 more = 0;
+	int err = user_get(t, &size, addr);
+
+	if (err)
+		return err;
+	size = size ? size : known;
+	err = size < known || size > PAGE_SIZE ? -E2BIG : user_get(t, a, addr);
+	for (u32 at = known; !err && at < size; at += 8) {
+		err = user_read(t, &more, addr + at, min(size - at, 8U));
+		if (!err && more)
+			err = -E2BIG;
+	}
+	if (err == -E2BIG && user_put(t, addr, &known) < 0)
+		return -EFAULT;
+	return err;
+}
 
 long sys_sched_setattr(struct task *t, struct call *c)
 {
 	struct sched_attr_v0 a = {0};
+	struct schedule s;
 	struct task *target;
 	int err;
 
 	if (!c->arg[1] || (int)c->arg[0] < 0 || (u32)c->arg[2])
 		return -EINVAL;
-	err = user_read(t, &a.size, c->arg[1], sizeof a.size);
+	err = read_attr(t, c->arg[1], &a);
 	if (err)
 		return err;
-	if (a.size && (a.size < sizeof a || a.size > PAGE_SIZE))
-		return -E2BIG;
-	err = user_get(t, &a, c->arg[1]);
-	if (err)
-		return err;
-	target = find(t, (int)c->arg[0]);
+	if ((s32)a.policy < 0)
+		return -EINVAL;
+	target = sched_find(t, (int)c->arg[0]);
 	if (!target)
 		return -ESRCH;
-	if ((s32)a.policy < 0 || a.nice < -20 || a.nice > 19)
+	if (a.flags & ~(u64)ATTR_FLAGS)
 		return -EINVAL;
-	if (!realtime((int)a.policy)) {
-		err = a.nice < target->nice ? may_nice(t, target, a.nice) : 0;
-		if (err)
-			return -EPERM;
+	s = (struct schedule){.policy = (int)a.policy,
+			      .priority = (int)a.priority,
+			      .nice = max(-20, min(a.nice, 19)),
+			      .reset_on_fork = a.flags & ATTR_RESET_ON_FORK};
+	if (a.flags & ATTR_KEEP_POLICY) {
+		s.policy = target->sched_policy;
+		s.reset_on_fork = target->sched_reset_on_fork;
 	}
-	err = set_policy(t, target, (int)a.policy, (int)a.priority, a.flags & 1);
-	if (!err && !realtime((int)a.policy))
-		target->nice = a.nice;
-	return err;
+	if (a.flags & ATTR_KEEP_PARAMS) {
+		s.priority = target->sched_priority;
+		s.nice = target->nice;
+	}
+	return set_schedule(t, target, &s);
 }
 
 long sys_sched_getattr(struct task *t, struct call *c)
@@ -281,120 +341,16 @@ long sys_sched_getattr(struct task *t, struct call *c)
 
 	if (!c->arg[1] || (int)c->arg[0] < 0 || size > PAGE_SIZE || size < sizeof a || (u32)c->arg[3])
 		return -EINVAL;
-	target = find(t, (int)c->arg[0]);
+	target = sched_find(t, (int)c->arg[0]);
 	if (!target)
 		return -ESRCH;
 	a.policy = (u32)target->sched_policy;
+	a.flags = target->sched_reset_on_fork ? ATTR_RESET_ON_FORK : 0;
 	if (realtime(target->sched_policy))
 		a.priority = (u32)target->sched_priority;
 	else
 		a.nice = target->nice;
 	return user_put(t, c->arg[1], &a);
-}
-
-/* ---- nice ---- */
-
-/* 0, or -EACCES when @nice is better than what the target's limit allows. */
-static int may_nice(struct task *t, struct task *target, int nice)
-{
-	u64 limit = target->group->limits[RLIMIT_NICE].rlim_cur;
-
-	return (u64)(20 - nice) <= limit || capable(t, CAP_SYS_NICE) ? 0 : -EACCES;
-}
-
-static long set_one(struct task *t, struct task *target, int nice, long so_far)
-{
-
-	if (t->cred->euid != target->cred->uid && !same_owner(t, target) && !capable(t, CAP_SYS_NICE))
-		return -EPERM;
-	if (nice < target->nice && may_nice(t, target, nice))
-		return -EACCES;
-	target->nice = nice;
-	return so_far == -ESRCH ? 0 : so_far;
-}
-
-static bool in_set(const struct thread_group *g, int which, u32 who)
-{
-	return which == PRIO_PGRP ? g->pgid == (int)who : g->leader->cred->uid == who;
-}
-
-static u32 default_who(struct task *t, int which, u32 who)
-{
-	if (which == PRIO_PGRP && !who)
-		return (u32)t->group->pgid;
-	if (which == PRIO_USER && !who)
-		return t->cred->uid;
-	return who;
-}
-
-long sys_setpriority(struct task *t, struct call *c)
-{
-	int which = (int)c->arg[0], nice = (int)c->arg[2];
-	u32 who = (u32)c->arg[1];
-	struct thread_group *g;
-	struct task *target;
-	long r = -ESRCH;
-
-	if (which < PRIO_PROCESS || which > PRIO_USER)
-		return -EINVAL;
-	nice = max(-20, min(nice, 19));
-	if (which == PRIO_PROCESS) {
-		target = find(t, (int)who);
-		return target ? set_one(t, target, nice, r) : -ESRCH;
-	}
-	who = default_who(t, which, who);
-	for (g = group_next(t->k, 0); g; g = group_next(t->k, g->tgid)) {
-		if (!in_set(g, which, who))
-			continue;
-		list_for_each (target, &g->threads, group_node)
-			r = set_one(t, target, nice, r);
-	}
-	return r;
-}
-
-long sys_getpriority(struct task *t, struct call *c)
-{
-	int which = (int)c->arg[0];
-	u32 who = (u32)c->arg[1];
-	struct thread_group *g;
-	struct task *target;
-	long best = -ESRCH;
-
-	if (which < PRIO_PROCESS || which > PRIO_USER)
-		return -EINVAL;
-	if (which == PRIO_PROCESS) {
-		target = find(t, (int)who);
-		return target ? 20 - target->nice : -ESRCH;
-	}
-	who = default_who(t, which, who);
-	for (g = group_next(t->k, 0); g; g = group_next(t->k, g->tgid)) {
-		if (!in_set(g, which, who))
-			continue;
-		list_for_each (target, &g->threads, group_node)
-			best = max(best, 20L - target->nice);
-	}
-	return best;
-}
-
-/* ioprio_set(2): kept for nobody, since the host orders the disk; only checked. */
-long sys_ioprio_set(struct task *t, struct call *c)
-{
-	int which = (int)c->arg[0], class = (int)c->arg[2] >> 13;
-
-	if (which < 1 || which > 3 || class < 0 || class > 3)
-		return -EINVAL;
-	if (class == 1 && !capable(t, CAP_SYS_NICE))
-		return -EPERM;
-	return which == 1 && !find(t, (int)c->arg[1]) ? -ESRCH : 0;
-}
-
-long sys_ioprio_get(struct task *t, struct call *c)
-{
-	int which = (int)c->arg[0];
-
-	if (which < 1 || which > 3)
-		return -EINVAL;
-	return which == 1 && !find(t, (int)c->arg[1]) ? -ESRCH : 0;
 }
 
 long sys_membarrier(struct task *t, struct call *c)

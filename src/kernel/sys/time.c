@@ -181,9 +181,12 @@ long sys_adjtimex(struct task *t, struct call *c)
 long sys_clock_adjtime(struct task *t, struct call *c)
 {
 	int clock = (int)c->arg[0];
+	struct timex tx;
 	s64 ns;
-	int r = clock_read(t, clock, &ns);
+	int r = user_get(t, &tx, c->arg[1]);
 
+	if (r >= 0)
+		r = clock_read(t, clock, &ns);
 	if (r < 0)
 		return r;
 	return clock == CLOCK_REALTIME ? adjust(t, c->arg[1]) : -EOPNOTSUPP;

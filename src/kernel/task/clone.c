@@ -123,6 +123,19 @@ static int copy_resources(struct task *t, struct task *child, const struct clone
 	return child->mm ? 0 : -ENOMEM;
 }
 
+/* As sched_fork() in Linux's kernel/sched/core.c. */
+static void inherit_schedule(const struct task *t, struct task *child)
+{
+	bool reset = t->sched_reset_on_fork, realtime = t->sched_priority != 0;
+
+	child->ioprio = t->ioprio;
+	child->nice = reset && (realtime || t->nice < 0) ? 0 : t->nice;
+	if (reset && realtime)
+		return;
+	child->sched_policy = t->sched_policy;
+	child->sched_priority = t->sched_priority;
+}
+
 static void copy_state(const struct task *t, struct task *child, const struct clone_request *r)
 {
 	memcpy(child->comm, t->comm, sizeof child->comm);
@@ -135,9 +148,7 @@ static void copy_state(const struct task *t, struct task *child, const struct cl
 		child->altstack = t->altstack;
 	child->timer_slack_ns = t->timer_slack_ns;
 	memcpy(child->cpu_mask, t->cpu_mask, sizeof child->cpu_mask);
-	child->nice = t->nice;
-	child->sched_policy = t->sched_policy;
-	child->sched_priority = t->sched_priority;
+	inherit_schedule(t, child);
 	child->personality = t->personality;
 	if (r->flags & CLONE_CHILD_CLEARTID)
 		child->clear_child_tid = r->child_tid;
