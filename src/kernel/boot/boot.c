@@ -264,6 +264,7 @@ static int init_kernel(struct sandbox *s)
 	task_init(k);
 	ctty_init(k);
 	proc_pid_init(k);
+	sigio_init(k);
 	err = signal_init(k);
 	return err ? fail(s, "cannot set up signals", err) : 0;
 }

@@ -48,6 +48,9 @@ struct kernel_ops {
 	int (*signal_take)(struct task *t, u64 mask, void *siginfo);
 	u64 (*signal_pending)(const struct task *t);
 	struct wait_queue *(*signal_wait)(struct task *t);
+	/* task: tells the owner of @f (F_SETOWN) that @event (EPOLLIN, EPOLLOUT) has come; @fd: what siginfo
+	 * shows. */
+	void (*send_sigio)(struct file *f, int fd, u32 event);
 	/* task: the soft limit (RLIMIT_*) of the task's group. */
 	u64 (*limit)(struct task *t, int resource);
 	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */

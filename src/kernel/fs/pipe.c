@@ -274,8 +274,6 @@ static long pipe_resize(struct pipe *p, struct task *t, u32 size)
 		return -EINVAL;
 	while (slots * PAGE_SIZE < size)
 		slots *= 2;
-	if (!size)
-		return -EINVAL;
 	if (slots > p->slots && slots * PAGE_SIZE > PIPE_MAX_SIZE && !capable(t, 24 /* CAP_SYS_RESOURCE */))
 		return -EPERM;
 	if (slots < p->used)

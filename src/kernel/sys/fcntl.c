@@ -1,244 +1,318 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fcntl, flock (fs/fcntl.c, fs/locks.c). */
+/* fcntl (fs/fcntl.c): descriptors, status flags, owners, hints; locks and leases are in sys/locks.c. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/epoll.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 
 #include "sys/files.h"
-#include "vfs/lock.h"
+#include "task/life.h"
+#include "vfs/async.h"
 
-#undef LOCK_SH
-#undef LOCK_EX
-#undef LOCK_NB
-#undef LOCK_UN
-#define FLOCK_SH 1
-#define FLOCK_EX 2
-#define FLOCK_NB 4
-#define FLOCK_UN 8
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY 1027
+#endif
+#ifndef F_CREATED_QUERY
+#define F_CREATED_QUERY 1028
+#endif
+#ifndef F_GETOWNER_UIDS
+#define F_GETOWNER_UIDS 17
+#endif
 
-#define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define SETTABLE_FLAGS (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
+#define MAX_SIGNAL     64
+#define MAX_WRITE_HINT 5 /* RWH_WRITE_LIFE_EXTREME */
 
-/* The guest's struct flock. */
-struct user_flock {
-	s16 type, whence;
-	s32 pad;
-	s64 start, len;
-	s32 pid, pad2;
+/* One fcntl call, as the commands below see it. */
+struct request {
+	struct call *call;
+	struct file *f; /* borrowed */
+	int fd, cmd;
+	u64 arg;
 };
 
-static long dup_from(struct task *t, struct file *f, u64 from, bool cloexec)
+typedef long fcntl_fn(struct task *t, struct request *r);
+
+/* ---- descriptors ---- */
+
+static long do_dup(struct task *t, struct request *r)
 {
 	long fd;
 
-	if (from >= t->k->ops.limit(t, RLIMIT_NOFILE))
+	if (r->arg >= t->k->ops.limit(t, RLIMIT_NOFILE))
 		return -EINVAL;
-	fd = fd_install_from(t, file_get(f), cloexec, (int)from);
+	fd = fd_install_from(t, file_get(r->f), r->cmd == F_DUPFD_CLOEXEC, (int)r->arg);
 	if (fd < 0)
-		file_put(f);
+		file_put(r->f);
 	return fd;
 }
 
-/* The range that @l names, absolute and inclusive: 0, -EINVAL, -EOVERFLOW. */
-static int lock_range(struct file *f, const struct user_flock *l, u64 *start, u64 *end)
+static long dup_query(struct task *t, struct request *r)
 {
-	struct kstat st;
-	s64 base = 0;
+	struct file *other;
+	long err = fd_get_path(t, (int)r->arg, &other);
 
-	switch (l->whence) {
-	case SEEK_SET:
-		break;
-	case SEEK_CUR:
-		base = (s64)f->pos;
-		break;
-	case SEEK_END:
-		if (!file_getattr(f, &st))
-			base = st.size;
-		break;
-	default:
-		return -EINVAL;
-	}
-	if (__builtin_add_overflow(base, l->start, &base))
-		return -EOVERFLOW;
-	if (base < 0)
-		return -EINVAL;
-	if (l->len > 0) {
-		s64 last;
+	if (err)
+		return err;
+	file_put(other);
+	return other == r->f;
+}
 
-		if (__builtin_add_overflow(base, l->len - 1, &last))
-			return -EOVERFLOW;
-		*start = (u64)base;
-		*end = (u64)last;
-	} else if (l->len < 0) {
-		if (base + l->len < 0)
-			return -EINVAL;
-		*start = (u64)(base + l->len);
-		*end = (u64)base - 1;
-	} else {
-		*start = (u64)base;
-		*end = INT64_MAX;
-	}
+static long created_query(struct task *t, struct request *r)
+{
+	return r->f->created;
+}
+
+static long get_fd_flags(struct task *t, struct request *r)
+{
+	return fd_cloexec(t->files, r->fd) ? FD_CLOEXEC : 0;
+}
+
+static long set_fd_flags(struct task *t, struct request *r)
+{
+	fd_set_cloexec(t->files, r->fd, r->arg & FD_CLOEXEC);
 	return 0;
 }
 
-static long record_lock(struct task *t, struct file *f, int cmd, u64 addr)
+/* ---- status flags ---- */
+
+static long get_flags(struct task *t, struct request *r)
 {
-	bool ofd = cmd == F_OFD_GETLK || cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
-	bool wait = cmd == F_SETLKW || cmd == F_OFD_SETLKW;
-	enum lock_kind kind = ofd ? LOCK_OFD : LOCK_POSIX;
-	const void *owner = ofd ? (const void *)f : (const void *)t->files;
-	struct user_flock l;
-	u64 start, end;
-	long err = user_get(t, &l, addr);
-
-	if (err)
-		return err;
-	if (ofd && l.pid)
-		return -EINVAL;
-	if (!f->inode)
-		return -EINVAL;
-	err = lock_range(f, &l, &start, &end);
-	if (err)
-		return err;
-	if (cmd == F_GETLK || cmd == F_OFD_GETLK) {
-		struct file_lock *other;
-
-		if (l.type != F_RDLCK && l.type != F_WRLCK)
-			return -EINVAL;
-		other = lock_conflict(f->inode, kind, owner, l.type, start, end);
-		if (!other) {
-			l.type = F_UNLCK;
-			return user_put(t, addr, &l);
-		}
-		l.type = other->write ? F_WRLCK : F_RDLCK;
-		l.whence = SEEK_SET;
-		l.start = (s64)other->start;
-		l.len = other->end == INT64_MAX ? 0 : (s64)(other->end - other->start + 1);
-		l.pid = other->kind == LOCK_OFD ? -1 : other->pid;
-		return user_put(t, addr, &l);
-	}
-	switch (l.type) {
-	case F_RDLCK:
-		if (!file_readable(f))
-			return -EBADF;
-		break;
-	case F_WRLCK:
-		if (!file_writable(f))
-			return -EBADF;
-		break;
-	case F_UNLCK:
-		break;
-	default:
-		return -EINVAL;
-	}
-	err = lock_set(f->inode, kind, owner, t->k->ops.tgid(t), l.type, start, end);
-	if (err != -EAGAIN || !wait)
-		return err;
-	err = wait_add(&f->inode->lock_wait, t);
-	return err ? err : call_wait(t);
+	/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
+	return r->f->flags | (r->f->path && !(r->f->flags & O_PATH) ? 0100000 : 0);
 }
 
-static long set_flags(struct file *f, u32 flags)
+static long set_flags(struct task *t, struct request *r)
 {
+	struct file *f = r->f;
+	u32 flags = (u32)r->arg;
+	struct kstat st;
+	int err;
+
+	if (flags & O_NOATIME && !(f->flags & O_NOATIME) && !capable(t, CAP_FOWNER)) {
+		err = file_getattr(f, &st);
+		if (err)
+			return err;
+		if (st.uid != t->cred->fsuid)
+			return -EPERM;
+	}
+	/* In a pipe O_DIRECT means packets. */
+	if (flags & O_DIRECT && !(f->inode && f->inode->type == S_IFIFO) && !file_can_direct(f))
+		return -EINVAL;
+	if ((flags ^ f->flags) & O_ASYNC && file_can_async(f)) {
+		err = file_set_async(f, r->fd, flags & O_ASYNC);
+		if (err)
+			return err;
+	}
 	f->flags = (f->flags & ~(u32)SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS);
 	return 0;
 }
 
-static long do_fcntl(struct task *t, struct file *f, int fd, int cmd, u64 arg)
+/* ---- owners ---- */
+
+static bool pid_known(struct kernel *k, int id)
 {
-	switch (cmd) {
-	case F_DUPFD:
-		return dup_from(t, f, arg, false);
-	case F_DUPFD_CLOEXEC:
-		return dup_from(t, f, arg, true);
-	case F_GETFD:
-		return fd_cloexec(t->files, fd) ? FD_CLOEXEC : 0;
-	case F_SETFD:
-		fd_set_cloexec(t->files, fd, arg & FD_CLOEXEC);
-		return 0;
-	case F_GETFL:
-		/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
-		return f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 : 0);
-	}
-	if (f->flags & O_PATH)
-		return -EBADF;
-	switch (cmd) {
-	case F_SETFL:
-		return set_flags(f, (u32)arg);
-	case F_GETLK:
-	case F_SETLK:
-	case F_SETLKW:
-	case F_OFD_GETLK:
-	case F_OFD_SETLK:
-	case F_OFD_SETLKW:
-		return record_lock(t, f, cmd, arg);
-	case F_GETOWN:
-		return f->owner_type == F_OWNER_PGRP ? -f->owner : f->owner;
-	case F_SETOWN:
-		if ((int)arg == INT32_MIN)
-			return -EINVAL;
-		f->owner = (int)arg < 0 ? -(int)arg : (int)arg;
-		f->owner_type = (int)arg < 0 ? F_OWNER_PGRP : F_OWNER_PID;
-		return 0;
-	case F_GETSIG:
-		return f->owner_signal;
-	case F_SETSIG:
-		if (arg > 64)
-			return -EINVAL;
-		f->owner_signal = (int)arg;
-		return 0;
-	case F_SETLEASE:
-		/* Linux gives leases on local files; here nobody else can open them in a way to be told of. */
-		return -EAGAIN;
-	case F_GETLEASE:
-		return F_UNLCK;
-	case F_NOTIFY:
-		return f->inode && f->inode->type == S_IFDIR ? -EINVAL : -ENOTDIR;
-	case F_SETPIPE_SZ:
-	case F_GETPIPE_SZ:
-		return f->ops->fcntl ? f->ops->fcntl(f, t, cmd, arg) : -EBADF;
-	case F_ADD_SEALS:
-	case F_GET_SEALS:
-		return f->ops->fcntl ? f->ops->fcntl(f, t, cmd, arg) : -EINVAL;
+	return id == HUSK_INIT_PID || task_find(k, id) || pgrp_first(k, id);
+}
+
+static long own(struct task *t, struct file *f, int type, int id)
+{
+	if (id && !pid_known(t->k, id))
+		return -ESRCH;
+	f->owner.type = type;
+	f->owner.id = id;
+	f->owner.uid = t->cred->uid;
+	f->owner.euid = t->cred->euid;
+	return 0;
+}
+
+/* The owner, while there is one. */
+static int owner_id(struct file *f)
+{
+	const struct file_owner *o = &f->owner;
+	bool there = o->type == F_OWNER_PGRP ? pgrp_first(f->k, o->id) != NULL
+					     : o->id == HUSK_INIT_PID || task_find(f->k, o->id);
+
+	return o->id && there ? o->id : 0;
+}
+
+long file_get_owner(struct file *f)
+{
+	return f->owner.type == F_OWNER_PGRP ? -owner_id(f) : owner_id(f);
+}
+
+long file_set_owner(struct task *t, struct file *f, int who)
+{
+	if (who == INT32_MIN)
+		return -EINVAL;
+	return own(t, f, who < 0 ? F_OWNER_PGRP : F_OWNER_PID, who < 0 ? -who : who);
+}
+
+static long get_owner(struct task *t, struct request *r)
+{
+	return file_get_owner(r->f);
+}
+
+static long set_owner(struct task *t, struct request *r)
+{
+	return file_set_owner(t, r->f, (int)r->arg);
+}
+
+static long get_owner_ex(struct task *t, struct request *r)
+{
+	struct f_owner_ex ex = {.type = r->f->owner.type, .pid = owner_id(r->f)};
+
+	return user_put(t, r->arg, &ex);
+}
+
+static long set_owner_ex(struct task *t, struct request *r)
+{
+	struct f_owner_ex ex;
+	long err = user_get(t, &ex, r->arg);
+
+	if (err)
+		return err;
+	switch (ex.type) {
+	case F_OWNER_TID:
+	case F_OWNER_PID:
+	case F_OWNER_PGRP:
+		return own(t, r->f, ex.type, ex.pid);
 	}
 	return -EINVAL;
 }
 
-long sys_fcntl(struct task *t, struct call *c)
+static long get_owner_uids(struct task *t, struct request *r)
 {
-	int fd = (int)c->arg[0];
-	struct file *f;
-	long n = fd_get_path(t, fd, &f);
+	u32 ids[2] = {r->f->owner.uid, r->f->owner.euid};
 
-	if (n)
-		return n;
-	n = do_fcntl(t, f, fd, (int)c->arg[1], c->arg[2]);
-	file_put(f);
-	return n;
+	return user_put(t, r->arg, &ids);
 }
 
-long sys_flock(struct task *t, struct call *c)
+static long get_signal(struct task *t, struct request *r)
 {
-	u32 op = (u32)c->arg[1] & ~(u32)FLOCK_NB;
-	int type = op == FLOCK_SH ? F_RDLCK : op == FLOCK_EX ? F_WRLCK : F_UNLCK;
-	struct file *f;
-	long err;
+	return r->f->owner.signal;
+}
 
-	if (op != FLOCK_SH && op != FLOCK_EX && op != FLOCK_UN)
+static long set_signal(struct task *t, struct request *r)
+{
+	if (r->arg > MAX_SIGNAL)
 		return -EINVAL;
-	err = fd_get(t, (int)c->arg[0], &f);
+	r->f->owner.signal = (int)r->arg;
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static long get_hint(struct task *t, struct request *r)
+{
+	u64 hint = r->f->inode ? r->f->inode->write_hint : 0;
+
+	return user_put(t, r->arg, &hint);
+}
+
+static long set_hint(struct task *t, struct request *r)
+{
+	struct kstat st;
+	u64 hint;
+	long err = file_getattr(r->f, &st);
+
 	if (err)
 		return err;
-	if (!f->inode)
-		err = -EINVAL;
-	else
-		err = lock_set(f->inode, LOCK_FLOCK, f, t->tid, type, 0, INT64_MAX);
-	if (err == -EAGAIN && !(c->arg[1] & FLOCK_NB)) {
-		err = wait_add(&f->inode->lock_wait, t);
-		if (!err)
-			err = call_wait(t);
+	if (st.uid != t->cred->fsuid && !capable(t, CAP_FOWNER))
+		return -EPERM;
+	err = user_get(t, &hint, r->arg);
+	if (err)
+		return err;
+	if (hint > MAX_WRITE_HINT)
+		return -EINVAL;
+	if (r->f->inode)
+		r->f->inode->write_hint = (u8)hint;
+	return 0;
+}
+
+static long lock(struct task *t, struct request *r)
+{
+	return fcntl_lock(t, r->call, r->f, r->cmd, r->arg);
+}
+
+static long set_lease(struct task *t, struct request *r)
+{
+	return fcntl_set_lease(t, r->f, r->arg);
+}
+
+static long get_lease(struct task *t, struct request *r)
+{
+	return F_UNLCK;
+}
+
+static long pipe_size(struct task *t, struct request *r)
+{
+	return r->f->inode && r->f->inode->type == S_IFIFO && r->f->ops->fcntl
+		       ? r->f->ops->fcntl(r->f, t, r->cmd, r->arg)
+		       : -EBADF;
+}
+
+static long seals(struct task *t, struct request *r)
+{
+	return r->f->ops->fcntl ? r->f->ops->fcntl(r->f, t, r->cmd, r->arg) : -EINVAL;
+}
+
+static const struct {
+	int cmd;
+	fcntl_fn *fn;
+	bool by_path; /* on O_PATH descriptors too */
+} commands[] = {
+	{F_DUPFD, do_dup, true},
+	{F_DUPFD_CLOEXEC, do_dup, true},
+	{F_DUPFD_QUERY, dup_query, true},
+	{F_CREATED_QUERY, created_query, true},
+	{F_GETFD, get_fd_flags, true},
+	{F_SETFD, set_fd_flags, true},
+	{F_GETFL, get_flags, true},
+	{F_SETFL, set_flags},
+	{F_GETLK, lock},
+	{F_SETLK, lock},
+	{F_SETLKW, lock},
+	{F_OFD_GETLK, lock},
+	{F_OFD_SETLK, lock},
+	{F_OFD_SETLKW, lock},
+	{F_GETOWN, get_owner},
+	{F_SETOWN, set_owner},
+	{F_GETOWN_EX, get_owner_ex},
+	{F_SETOWN_EX, set_owner_ex},
+	{F_GETOWNER_UIDS, get_owner_uids},
+	{F_GETSIG, get_signal},
+	{F_SETSIG, set_signal},
+	{F_GETLEASE, get_lease},
+	{F_SETLEASE, set_lease},
+	{F_GETPIPE_SZ, pipe_size},
+	{F_SETPIPE_SZ, pipe_size},
+	{F_ADD_SEALS, seals},
+	{F_GET_SEALS, seals},
+	{F_GET_RW_HINT, get_hint},
+	{F_SET_RW_HINT, set_hint},
+};
+
+long sys_fcntl(struct task *t, struct call *c)
+{
+	struct request r = {
+		.call = c, .f = c->file, .fd = (int)c->arg[0], .cmd = (int)c->arg[1], .arg = c->arg[2]};
+	long n;
+
+	/* A wait for a lock goes on with the file that it began with. */
+	if (!r.f) {
+		n = fd_get_path(t, r.fd, &c->file);
+		if (n)
+			return n;
+		r.f = c->file;
 	}
-	file_put(f);
-	return err;
+	n = r.f->flags & O_PATH ? -EBADF : -EINVAL;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (commands[i].cmd != r.cmd)
+			continue;
+		if (commands[i].by_path || !(r.f->flags & O_PATH))
+			n = commands[i].fn(t, &r);
+		break;
+	}
+	return n;
 }

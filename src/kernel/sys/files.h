@@ -19,4 +19,11 @@ long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out);
 /* Turns a kstat into the guest's struct stat. */
 long put_stat(struct task *t, u64 addr, const struct kstat *st);
 
+/* sys/locks.c: fcntl's record locks (may park) and leases. */
+long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, u64 addr);
+long fcntl_set_lease(struct task *t, struct file *f, u64 arg);
+/* sys/fcntl.c: F_GETOWN and F_SETOWN, for sockets' ioctls too. */
+long file_get_owner(struct file *f);
+long file_set_owner(struct task *t, struct file *f, int who);
+
 #endif

@@ -2,15 +2,20 @@
 /* ioctl(2): what holds for every file, and job control on terminals; the rest is the file's own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 
 #include "core/task.h"
 #include "fs/hostio.h"
 #include "fs/tty.h"
+#include "sys/files.h"
 #include "task/ctty.h"
 #include "task/signal.h"
 #include "task/task_ops.h"
+#include "vfs/async.h"
 #include "vfs/inode.h"
 
 typedef long ioctl_fn(struct task *t, struct file *f, int fd, u64 arg);
@@ -29,20 +34,133 @@ static long clear_cloexec(struct task *t, struct file *f, int fd, u64 arg)
 	return 0;
 }
 
-static long set_flag(struct task *t, struct file *f, u64 arg, u32 flag)
+static long set_nonblock(struct task *t, struct file *f, int fd, u64 arg)
 {
 	int on;
 	long err = user_get(t, &on, arg);
 
 	if (err < 0)
 		return err;
-	f->flags = on ? f->flags | flag : f->flags & ~flag;
+	f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~(u32)O_NONBLOCK;
 	return 0;
 }
 
-static long set_nonblock(struct task *t, struct file *f, int fd, u64 arg)
+static long set_async(struct task *t, struct file *f, int fd, u64 arg)
 {
-	return set_flag(t, f, arg, O_NONBLOCK);
+	int on;
+	long err = user_get(t, &on, arg);
+
+	if (err < 0)
+		return err;
+	if (!on == !(f->flags & O_ASYNC))
+		return 0;
+	return file_can_async(f) ? file_set_async(f, fd, on) : -ENOTTY;
+}
+
+static long block_size(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct kstat st;
+	int err = file_getattr(f, &st), size;
+
+	if (err)
+		return err;
+	size = (int)st.blksize;
+	return user_put(t, arg, &size);
+}
+
+static long whole_size(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct kstat st;
+	int err = file_getattr(f, &st);
+
+	if (err)
+		return err;
+	if (!f->inode || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR))
+		return -ENOTTY;
+	return user_put(t, arg, &st.size);
+}
+
+/* Blocks on a disk are nothing that a guest could use: as on a file system without them. */
+static long map_block(struct task *t, struct file *f, int fd, u64 arg)
+{
+	if (!f->inode || f->inode->type != S_IFREG)
+		return -ENOTTY;
+	return capable(t, CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
+}
+
+/* Sharing of blocks between files: the checks of Linux, then what file systems answer that have none; programs copy
+ * then. */
+static long clone_from(struct task *t, struct file *to, int from_fd)
+{
+	struct file *from;
+	long err = fd_get(t, from_fd, &from);
+
+	if (err)
+		return err;
+	if (!from->inode || !to->inode || from->inode->sb != to->inode->sb)
+		err = -EXDEV;
+	else if (from->inode->type == S_IFDIR || to->inode->type == S_IFDIR)
+		err = -EISDIR;
+	else if (from->inode->type != S_IFREG || to->inode->type != S_IFREG)
+		err = -EINVAL;
+	else if (!file_readable(from) || !file_writable(to) || to->flags & O_APPEND)
+		err = -EBADF;
+	else
+		err = -EOPNOTSUPP;
+	file_put(from);
+	return err;
+}
+
+static long clone_file(struct task *t, struct file *f, int fd, u64 arg)
+{
+	return clone_from(t, f, (int)arg);
+}
+
+static long clone_range(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct file_clone_range range;
+	long err = user_get(t, &range, arg);
+
+	return err ? err : clone_from(t, f, (int)range.src_fd);
+}
+
+/* Whether @f is in a tree that keeps attributes: those in memory. */
+static bool keeps_flags(const struct file *f)
+{
+	const struct inode *i = f->inode;
+
+	return i && i->sb && !i->sb->read_only && !i->sb->no_cache &&
+	       (i->type == S_IFREG || i->type == S_IFDIR);
+}
+
+static long get_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
+{
+	return keeps_flags(f) ? user_put(t, arg, &f->inode->fs_flags) : -ENOTTY;
+}
+
+static long set_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
+{
+	const u32 known = FS_NODUMP_FL | FS_NOATIME_FL | FS_IMMUTABLE_FL | FS_APPEND_FL;
+	struct kstat st;
+	u32 flags;
+	long err;
+
+	if (!keeps_flags(f))
+		return -ENOTTY;
+	err = user_get(t, &flags, arg);
+	if (!err)
+		err = file_getattr(f, &st);
+	if (err)
+		return err;
+	if (flags & ~known)
+		return -EOPNOTSUPP;
+	if (st.uid != t->cred->fsuid && !capable(t, CAP_FOWNER))
+		return -EPERM;
+	/* Linux: CAP_LINUX_IMMUTABLE may make files immutable. Here: nobody, since a tree in memory ends with husk. */
+	if (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))
+		return -EPERM;
+	f->inode->fs_flags = flags;
+	return 0;
 }
 
 /* What is left of a regular file; -ENOTTY for all others, which know better themselves. */
@@ -64,7 +182,34 @@ static const struct {
 	{FIOCLEX, set_cloexec},
 	{FIONCLEX, clear_cloexec},
 	{FIONBIO, set_nonblock},
+	{FIOASYNC, set_async},
+	{FIGETBSZ, block_size},
+	{FIOQSIZE, whole_size},
+	{FIBMAP, map_block},
+	{FICLONE, clone_file},
+	{FICLONERANGE, clone_range},
+	{FS_IOC_GETFLAGS, get_inode_flags},
+	{FS_IOC_SETFLAGS, set_inode_flags},
 };
+
+/* ---- sockets and terminals: who gets their signals ---- */
+
+static bool asks_owner(const struct file *f, u32 cmd)
+{
+	return (cmd == FIOSETOWN || cmd == SIOCSPGRP || cmd == FIOGETOWN || cmd == SIOCGPGRP) && f->inode &&
+	       f->inode->type == S_IFSOCK;
+}
+
+static long owner_ioctl(struct task *t, struct file *f, u32 cmd, u64 arg)
+{
+	int who = (int)file_get_owner(f);
+	long err;
+
+	if (cmd == FIOGETOWN || cmd == SIOCGPGRP)
+		return user_put(t, arg, &who);
+	err = user_get(t, &who, arg);
+	return err ? err : file_set_owner(t, f, who);
+}
 
 /* ---- terminals ---- */
 
@@ -204,6 +349,8 @@ static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
 	for (size_t i = 0; i < ARRAY_SIZE(generic); i++)
 		if (generic[i].cmd == cmd)
 			return generic[i].fn(t, f, fd, arg);
+	if (asks_owner(f, cmd))
+		return owner_ioctl(t, f, cmd, arg);
 	if (tty) {
 		for (size_t i = 0; i < ARRAY_SIZE(terminal); i++)
 			if (terminal[i].cmd == cmd)

@@ -77,6 +77,8 @@ void signal_notify_parent(struct thread_group *child, int why); /* CLD_* */
 /* Queue accounting; kernel_ops.force_signal, send_signal and the signalfd ones; the futex table. 0 or -ENOMEM. */
 int signal_init(struct kernel *k);
 void signal_fini(struct kernel *k);
+/* Registers kernel_ops.send_sigio. */
+void sigio_init(struct kernel *k);
 
 /* Takes the next signal of @mask out of the task's queues, then the group's: its number and *info, or 0. */
 int signal_dequeue(struct task *t, u64 mask, siginfo_t *info);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/async.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 
@@ -46,6 +47,7 @@ void file_put(struct file *f)
 		list_del(&link->node);
 		link->gone(link);
 	}
+	file_async_end(f);
 	if (f->inode)
 		locks_release_file(f);
 	if (f->ops->release)

@@ -103,6 +103,16 @@ struct dir_context {
 		     u64 next_pos);
 };
 
+/* Whom a file's news is for (O_ASYNC), as fcntl set it. */
+struct file_owner {
+	int type;      /* F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP */
+	int id;        /* 0: nobody */
+	int signal;    /* F_SETSIG; 0: a plain SIGIO */
+	u32 uid, euid; /* of who set it: it must be allowed to signal the owner */
+};
+
+struct async;
+
 struct file {
 	struct kernel *k;
 	int refs;
@@ -112,9 +122,11 @@ struct file {
 	struct inode *inode;   /* owned; NULL for anonymous files without one */
 	struct path_ref *path; /* owned; how it was opened; NULL for anonymous files */
 	void *priv;
-	struct wait_queue *wait;             /* nullable; the queue of streams, for quick wakes */
-	struct list epoll_items;             /* struct file_link: epoll entries that watch this file */
-	int owner, owner_type, owner_signal; /* F_SETOWN, F_SETSIG */
+	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
+	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
+	struct file_owner owner;
+	struct async *async; /* owned; O_ASYNC is on (vfs/async.c) */
+	bool created;        /* this open made the file (F_CREATED_QUERY) */
 };
 
 /* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */

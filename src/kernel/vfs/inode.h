@@ -65,6 +65,8 @@ struct inode {
 	void *sock;        /* socket: net/unix's bound socket */
 	struct list locks; /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
+	u8 write_hint; /* F_SET_RW_HINT: kept, and told to who asks */
+	u32 fs_flags;  /* FS_IOC_SETFLAGS: the same */
 };
 
 /* All nullable: what is missing answers -EPERM for changes (-ENOTDIR for directory operations on others),
@@ -172,6 +174,7 @@ struct vfs {
 	struct list *dentries; /* hash table */
 	struct list lru;
 	int ncached;
+	struct list lock_waiters; /* vfs/lock.c: calls that wait for a lock */
 	int next_mount_id;
 	u64 next_dev; /* minor number of the next anonymous st_dev */
 	struct mount *root;
@@ -254,6 +257,11 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 /* For execve: a regular file with execute permission (-EACCES), opened for reading by the kernel. @at_flags:
  * AT_*. */
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out);
+/* Whether O_DIRECT may be set: on regular files. */
+static inline bool file_can_direct(const struct file *f)
+{
+	return f->inode && f->inode->type == S_IFREG && !(f->inode->sb && f->inode->sb->no_cache);
+}
 /* Reads into kernel memory: bytes or -errno. */
 long file_pread(struct file *f, void *buf, size_t size, u64 offset);
 int file_getattr(struct file *f, struct kstat *st); /* anonymous files too */

@@ -10,7 +10,7 @@ enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
 
 /* @owner: a table of descriptors for record locks, the file for the others. */
 struct file_lock {
-	struct list node; /* in inode->locks */
+	struct list node; /* in inode->locks: an owner's stand together, in the order of their ranges */
 	enum lock_kind kind;
 	const void *owner;
 	int pid; /* for F_GETLK */
@@ -18,12 +18,21 @@ struct file_lock {
 	u64 start, end; /* inclusive */
 };
 
-/* Sets (F_RDLCK, F_WRLCK) or clears (F_UNLCK) a lock: 0, -EAGAIN when another is in its way, -ENOLCK without
- * memory. */
-int lock_set(struct inode *i, enum lock_kind kind, const void *owner, int pid, int type, u64 start, u64 end);
+/* A lock that is asked for: type is F_RDLCK, F_WRLCK or F_UNLCK; the range is inclusive. */
+struct lock_request {
+	enum lock_kind kind;
+	const void *owner;
+	int pid, type;
+	u64 start, end;
+};
+
+/* Sets or clears a lock: 0, -EAGAIN when another is in its way, -ENOLCK without memory. */
+int lock_set(struct inode *i, const struct lock_request *r);
 /* The first lock in the way of such a one, borrowed; NULL: none. */
-struct file_lock *lock_conflict(struct inode *i, enum lock_kind kind, const void *owner, int type, u64 start,
-				u64 end);
+struct file_lock *lock_conflict(struct inode *i, const struct lock_request *r);
+/* Lets the task's call wait for what stands in the way: what call_wait() says, -EDEADLK when its owner would wait
+ * for itself (record locks of processes), -ENOMEM. The call is to try again when it runs again. */
+long lock_wait(struct task *t, struct call *c, struct inode *i, const struct lock_request *r);
 /* All record locks of a descriptor table on this inode go (any close of it); all of an open file. */
 void locks_release_owner(struct inode *i, const void *owner);
 void locks_release_file(struct file *f);

@@ -289,6 +289,7 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	v->next_dev = 32;
 	list_init(&v->mounts);
 	list_init(&v->lru);
+	list_init(&v->lock_waiters);
 	k->vfs = v;
 	k->ops.file_put = file_put;
 	dir.fd = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -58,6 +58,8 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 	if (err)
 		return err;
 	err = set_path(f, p);
+	if (!err && flags & O_DIRECT && !file_can_direct(f))
+		err = -EINVAL;
 	if (err)
 		file_put(f);
 	else
@@ -162,6 +164,8 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 			err = vfs_open_path(w->task, &p, flags, out);
 			path_put(&p);
 		}
+		if (!err)
+			(*out)->created = true;
 		return err;
 	}
 	if (err)

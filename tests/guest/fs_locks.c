@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Record locks, locks of open file descriptions and flock: merging, splitting, inheritance, deadlock, waiting. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static char path[] = "/dev/shm/husk-locksXXXXXX";
+
+static int lock(int fd, int cmd, int type, long start, long len)
+{
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
+
+	return fcntl(fd, cmd, &l);
+}
+
+/* What another process would meet: "type start len", or "free". */
+static const char *conflict(int type, long start, long len)
+{
+	static char text[64];
+	int p[2];
+	ssize_t n;
+
+	CHECK_OK(pipe(p));
+	if (!fork()) {
+		struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
+		int fd = open(path, O_RDWR);
+
+		if (fcntl(fd, F_GETLK, &l))
+			n = snprintf(text, sizeof text, "errno %d", errno);
+		else if (l.l_type == F_UNLCK)
+			n = snprintf(text, sizeof text, "free");
+		else
+			n = snprintf(text, sizeof text, "%c %ld %ld%s", l.l_type == F_RDLCK ? 'r' : 'w',
+				     (long)l.l_start, (long)l.l_len,
+				     l.l_pid == getppid() ? ""
+				     : l.l_pid == -1      ? " ofd"
+							  : " who");
+		write(p[1], text, n);
+		_exit(0);
+	}
+	close(p[1]);
+	n = read(p[0], text, sizeof text - 1);
+	text[n > 0 ? n : 0] = 0;
+	close(p[0]);
+	wait(NULL);
+	return text;
+}
+
+static void test_ranges(int fd)
+{
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 10));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 10");
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 10, 10));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 20");
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 5, 5));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 5");
+	CHECK_STR(conflict(F_RDLCK, 5, 5), "free");
+	CHECK_STR(conflict(F_RDLCK, 7, 0), "w 10 10");
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 12, 4));
+	CHECK_STR(conflict(F_RDLCK, 12, 4), "free");
+	CHECK_STR(conflict(F_WRLCK, 12, 4), "r 12 4");
+	CHECK_STR(conflict(F_RDLCK, 10, 10), "w 10 2");
+	CHECK_STR(conflict(F_RDLCK, 13, 100), "w 16 4");
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 3, 15));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 20");
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 100, 0));
+	CHECK_STR(conflict(F_WRLCK, 50, 0), "r 100 0");
+	CHECK_STR(conflict(F_WRLCK, 0x7fffffffffffff00, 1), "r 100 0");
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "free");
+	/* a second lock in front of the first, of another kind, then merged by a third */
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 50, 10));
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 30, 10));
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "r 30 10");
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 40, 10));
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "r 30 30");
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+}
+
+static void test_arguments(int fd)
+{
+	struct flock l = {.l_type = F_RDLCK, .l_whence = 3};
+	int ro = open(path, O_RDONLY), wo = open(path, O_WRONLY), op = open(path, O_PATH);
+
+	CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
+	l = (struct flock){.l_type = 77};
+	CHECK_ERRNO(fcntl(fd, F_SETLK, &l), EINVAL);
+	CHECK_ERRNO(fcntl(fd, F_GETLK, &l), EINVAL);
+	l = (struct flock){.l_type = F_UNLCK};
+	CHECK_ERRNO(fcntl(fd, F_GETLK, &l), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, -1, 1), EINVAL);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, 5, -6), EINVAL);
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 10, -4));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 6 4");
+	CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, 0x7fffffffffffffff, 2), EOVERFLOW);
+	CHECK_OK(lock(fd, F_SETLK, F_RDLCK, 0x7fffffffffffffff, 1));
+	CHECK_ERRNO(lock(ro, F_SETLK, F_WRLCK, 0, 1), EBADF);
+	CHECK_ERRNO(lock(wo, F_SETLK, F_RDLCK, 0, 1), EBADF);
+	CHECK_ERRNO(lock(op, F_SETLK, F_RDLCK, 0, 1), EBADF);
+	CHECK_ERRNO(lock(op, F_GETLK, F_RDLCK, 0, 1), EBADF);
+	CHECK_ERRNO(fcntl(fd, F_SETLK, 8), EFAULT);
+	CHECK_ERRNO(fcntl(fd, F_GETLK, 8), EFAULT);
+	l = (struct flock){.l_type = F_RDLCK, .l_pid = 5};
+	CHECK_ERRNO(fcntl(fd, F_OFD_SETLK, &l), EINVAL);
+	CHECK_ERRNO(fcntl(fd, F_OFD_GETLK, &l), EINVAL);
+	/* SEEK_CUR and SEEK_END */
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	CHECK_OK(ftruncate(fd, 100));
+	CHECK_EQ(lseek(fd, 40, SEEK_SET), 40);
+	l = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_start = 2, .l_len = 3};
+	CHECK_OK(fcntl(fd, F_SETLK, &l));
+	l = (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_END, .l_start = -10};
+	CHECK_OK(fcntl(fd, F_SETLK, &l));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 42 3");
+	CHECK_STR(conflict(F_RDLCK, 50, 0), "w 90 0");
+	/* any close of the file by the process lets all go */
+	close(ro);
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "free");
+	close(wo);
+	close(op);
+}
+
+static void test_ofd(int fd)
+{
+	int other = open(path, O_RDWR), same = dup(fd), status;
+
+	CHECK_OK(lock(fd, F_OFD_SETLK, F_WRLCK, 0, 10));
+	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 10 ofd");
+	CHECK_ERRNO(lock(other, F_OFD_SETLK, F_RDLCK, 5, 1), EAGAIN);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, 5, 1),
+		    EAGAIN); /* another world's owner, though the same process */
+	CHECK_OK(lock(same, F_OFD_SETLK, F_RDLCK, 5, 1));
+	CHECK_OK(lock(other, F_OFD_SETLK, F_RDLCK, 5, 1));
+	close(same);
+	CHECK_STR(conflict(F_WRLCK, 0, 5), "w 0 5 ofd");
+	if (!fork()) {
+		/* inherited: the child may change what its parent locked */
+		CHECK_OK(lock(fd, F_OFD_SETLK, F_UNLCK, 0, 0));
+		_exit(check_failed());
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "r 5 1 ofd");
+	close(other);
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "free");
+}
+
+static void test_inheritance(int fd)
+{
+	int status;
+
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 1));
+	if (!fork()) {
+		CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, 0, 1), EAGAIN);
+		CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 10, 1));
+		close(fd); /* the child's locks go, the parent's stay */
+		_exit(check_failed());
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
+	CHECK_STR(conflict(F_WRLCK, 0, 0), "w 0 1");
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+}
+
+static void nothing(int sig)
+{
+}
+
+/* Waits until the child sleeps in its call: in /proc its state is S and stays so. */
+static void until_sleeping(pid_t pid)
+{
+	char name[40], text[512], *p;
+	int seen = 0;
+
+	snprintf(name, sizeof name, "/proc/%d/stat", pid);
+	while (seen < 3) {
+		int f = open(name, O_RDONLY);
+		ssize_t n = read(f, text, sizeof text - 1);
+
+		close(f);
+		text[n > 0 ? n : 0] = 0;
+		p = strrchr(text, ')');
+		seen = p && p[2] == 'S' ? seen + 1 : 0;
+		usleep(2000);
+	}
+}
+
+static void test_waiting(int fd)
+{
+	struct sigaction sa = {.sa_handler = nothing};
+	int status;
+	pid_t pid;
+
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 1));
+	pid = fork();
+	if (!pid) {
+		CHECK_OK(lock(fd, F_SETLKW, F_WRLCK, 0, 1));
+		_exit(check_failed());
+	}
+	until_sleeping(pid);
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 1));
+	waitpid(pid, &status, 0);
+	CHECK_EQ(status, 0);
+	/* a signal ends the wait */
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 1));
+	pid = fork();
+	if (!pid) {
+		sigaction(SIGUSR1, &sa, NULL);
+		CHECK_ERRNO(lock(fd, F_SETLKW, F_WRLCK, 0, 1), EINTR);
+		_exit(check_failed());
+	}
+	until_sleeping(pid);
+	kill(pid, SIGUSR1);
+	waitpid(pid, &status, 0);
+	CHECK_EQ(status, 0);
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+}
+
+static void test_deadlock(int fd)
+{
+	int status;
+	pid_t pid;
+
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 1));
+	pid = fork();
+	if (!pid) {
+		CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 1, 1));
+		CHECK_OK(lock(fd, F_SETLKW, F_WRLCK, 0, 1));
+		_exit(check_failed());
+	}
+	while (strcmp(conflict(F_RDLCK, 1, 1), "free") == 0)
+		usleep(1000);
+	until_sleeping(pid);
+	CHECK_ERRNO(lock(fd, F_SETLKW, F_WRLCK, 1, 1), EDEADLK);
+	CHECK_ERRNO(lock(fd, F_SETLK, F_WRLCK, 1, 1), EAGAIN);
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 1));
+	waitpid(pid, &status, 0);
+	CHECK_EQ(status, 0);
+	CHECK_OK(lock(fd, F_SETLKW, F_WRLCK, 1, 1));
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+}
+
+static void test_flock(int fd)
+{
+	int other = open(path, O_RDONLY), third = open(path, O_RDONLY), same = dup(fd),
+	    op = open(path, O_PATH), p[2], status;
+	pid_t pid;
+
+	CHECK_ERRNO(flock(fd, 0), EINVAL);
+	CHECK_ERRNO(flock(fd, LOCK_SH | LOCK_EX), EINVAL);
+	CHECK_ERRNO(flock(999, LOCK_SH), EBADF);
+	CHECK_ERRNO(flock(op, LOCK_SH), EBADF);
+	CHECK_OK(flock(fd, LOCK_EX));
+	CHECK_OK(flock(same, LOCK_EX | LOCK_NB));
+	CHECK_ERRNO(flock(other, LOCK_SH | LOCK_NB), EWOULDBLOCK);
+	CHECK_OK(flock(same, LOCK_SH));
+	CHECK_OK(flock(other, LOCK_SH | LOCK_NB));
+	/* a conversion that fails has lost the lock */
+	CHECK_ERRNO(flock(other, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+	CHECK_OK(flock(fd, LOCK_EX | LOCK_NB));
+	CHECK_OK(lock(fd, F_SETLK, F_WRLCK, 0, 0)); /* record locks and flock don't see each other */
+	CHECK_OK(lock(fd, F_SETLK, F_UNLCK, 0, 0));
+	close(same);
+	CHECK_ERRNO(flock(third, LOCK_SH | LOCK_NB), EWOULDBLOCK);
+	pid = fork();
+	if (!pid) {
+		CHECK_OK(flock(other, LOCK_EX));
+		_exit(check_failed());
+	}
+	until_sleeping(pid);
+	CHECK_OK(flock(fd, LOCK_UN));
+	waitpid(pid, &status, 0);
+	CHECK_EQ(status, 0);
+	CHECK_ERRNO(flock(fd, LOCK_SH | LOCK_NB),
+		    EWOULDBLOCK); /* the child's end left it to our descriptor */
+	close(other);
+	CHECK_OK(flock(fd, LOCK_SH | LOCK_NB));
+	close(third);
+	close(op);
+	CHECK_OK(pipe(p));
+	CHECK_OK(flock(p[0], LOCK_EX | LOCK_NB));
+	CHECK_ERRNO(flock(p[1], LOCK_EX | LOCK_NB), EWOULDBLOCK);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_lease(int fd)
+{
+	int p[2];
+
+	CHECK_EQ(fcntl(fd, F_GETLEASE), F_UNLCK);
+	CHECK_ERRNO(fcntl(fd, F_SETLEASE, F_UNLCK), EAGAIN);
+	CHECK_ERRNO(fcntl(fd, F_SETLEASE, F_RDLCK), EAGAIN); /* open for writing */
+	CHECK_ERRNO(fcntl(fd, F_SETLEASE, 77), EINVAL);
+	CHECK_OK(pipe(p));
+	CHECK_ERRNO(fcntl(p[0], F_SETLEASE, F_RDLCK), EINVAL);
+	close(p[0]);
+	close(p[1]);
+	if (getuid()) {
+		p[0] = open("/etc/passwd", O_RDONLY);
+		CHECK_ERRNO(fcntl(p[0], F_SETLEASE, F_RDLCK), EACCES);
+		close(p[0]);
+	}
+}
+
+int main(void)
+{
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0);
+	test_ranges(fd);
+	test_arguments(fd);
+	test_ofd(fd);
+	test_inheritance(fd);
+	test_waiting(fd);
+	test_deadlock(fd);
+	test_flock(fd);
+	test_lease(fd);
+	close(fd);
+	unlink(path);
+	return check_done();
+}
