@@ -165,6 +165,21 @@ void json_s64(struct json *j, const char *name, s64 value)
 	put_formatted(j, name, text);
 }
 
+void json_f64(struct json *j, const char *name, double value)
+{
+	char text[32];
+
+	/* Whatever the locale, the point is a point; 1e18 and more is no figure of ours. */
+	if (!(value > -1e18 && value < 1e18)) {
+		json_null(j, name);
+		return;
+	}
+	snprintf(text, sizeof text, "%s%llu.%03llu", value < 0 ? "-" : "",
+		 (unsigned long long)((value < 0 ? -value : value) + 0.0005),
+		 (unsigned long long)(((value < 0 ? -value : value) + 0.0005) * 1000) % 1000);
+	put_formatted(j, name, text);
+}
+
 void json_bool(struct json *j, const char *name, bool value)
 {
 	put_formatted(j, name, value ? "true" : "false");

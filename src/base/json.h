@@ -24,6 +24,8 @@ void json_close(struct json *j, char bracket);                  /* '}' or ']' */
 void json_string(struct json *j, const char *name, const char *value);
 void json_u64(struct json *j, const char *name, u64 value);
 void json_s64(struct json *j, const char *name, s64 value);
+/* Three digits behind the point; null for what is no number. */
+void json_f64(struct json *j, const char *name, double value);
 void json_bool(struct json *j, const char *name, bool value);
 void json_null(struct json *j, const char *name);
 /* A newline, and everything written: 0 or the first error. */

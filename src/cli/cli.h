@@ -3,6 +3,8 @@
 #ifndef HUSK_CLI_CLI_H
 #define HUSK_CLI_CLI_H
 
+#include <stddef.h>
+
 /* Exit statuses of husk's own (the program's is passed on; 128 + N when signal N killed it). */
 enum {
 	STATUS_TIME_LIMIT = 124,
@@ -14,14 +16,28 @@ enum {
 
 int cmd_run(char **argv);
 int cmd_check(char **argv);
+int cmd_bench(char **argv);
 int cmd_help(char **argv);
 int cmd_version(char **argv);
 int cmd_completion(char **argv);
 
-/* `husk COMMAND --help`. */
+/* One line a command: what main() runs, `husk help` prints and the completion knows. */
+struct command {
+	const char *name;
+	int (*run)(char **argv);
+	const char *usage, *sentence; /* NULL: not in the list */
+	void (*help)(void);           /* its --help; nullable */
+	void (*words)(void);          /* its options for the completion, separated by spaces; nullable */
+};
+
+extern const struct command command_table[];
+extern const size_t command_count;
+
 void run_help(void);
+void run_words(void);
 void check_help(void);
-/* The words for the completion, separated by spaces. */
 void check_words(void);
+void bench_help(void);
+void bench_words(void);
 
 #endif

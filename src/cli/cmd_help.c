@@ -19,26 +19,33 @@ void run_help(void)
 	       "HUSK_TRAP in the environment stands for --trap.\n");
 }
 
+void run_words(void)
+{
+	options_words(run_option_table, run_option_count);
+}
+
 int cmd_help(char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*help)(void);
-	} topics[] = {{"run", run_help}, {"check", check_help}};
+	char left[64];
 
-	for (size_t i = 0; argv[0] && i < ARRAY_SIZE(topics); i++) {
-		if (strcmp(argv[0], topics[i].name))
+	for (size_t i = 0; argv[0] && i < command_count; i++) {
+		if (strcmp(argv[0], command_table[i].name) || !command_table[i].help)
 			continue;
-		topics[i].help();
+		command_table[i].help();
 		return 0;
 	}
-	printf("husk runs unmodified Linux programs on a kernel of its own, in user space.\n\n"
-	       "  husk run [OPTIONS] [--] PROGRAM [ARG]...   run PROGRAM in a sandbox\n"
-	       "  husk check [--json]                        what this host offers, and what follows\n"
-	       "  husk completion bash                       a completion script for the shell\n"
-	       "  husk --version                             the version\n"
-	       "  husk COMMAND --help                        more about a command\n\n"
-	       "For example:  husk run -- ls -l /\n");
+	printf("husk runs unmodified Linux programs on a kernel of its own, in user space.\n\n");
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &command_table[i];
+
+		if (!c->sentence)
+			continue;
+		snprintf(left, sizeof left, "%s %s", c->name, c->usage);
+		printf("  husk %-37s %s\n", left, c->sentence);
+	}
+	printf("  husk %-37s %s\n", "--version", "the version");
+	printf("  husk %-37s %s\n", "COMMAND --help", "more about a command");
+	printf("\nFor example:  husk run -- ls -l /\n");
 	return 0;
 }
 
@@ -58,14 +65,21 @@ int cmd_completion(char **argv)
 	       "_husk()\n{\n"
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} i\n"
 	       "\tif [ \"$COMP_CWORD\" = 1 ]; then\n"
-	       "\t\tmapfile -t COMPREPLY < <(compgen -W 'run check completion --help --version' -- "
-	       "\"$word\")\n"
-	       "\t\treturn\n\tfi\n"
-	       "\tif [ \"${COMP_WORDS[1]}\" = check ]; then\n"
 	       "\t\tmapfile -t COMPREPLY < <(compgen -W '");
-	check_words();
-	printf("--help' -- \"$word\")\n"
+	for (size_t i = 0; i < command_count; i++)
+		if (command_table[i].sentence)
+			printf("%s ", command_table[i].name);
+	printf("--help --version' -- \"$word\")\n"
 	       "\t\treturn\n\tfi\n"
+	       "\tcase ${COMP_WORDS[1]} in\n");
+	for (size_t i = 0; i < command_count; i++) {
+		if (!command_table[i].words || command_table[i].run == cmd_run)
+			continue;
+		printf("\t%s)\n\t\tmapfile -t COMPREPLY < <(compgen -W '", command_table[i].name);
+		command_table[i].words();
+		printf("--help' -- \"$word\")\n\t\treturn ;;\n");
+	}
+	printf("\tesac\n"
 	       "\t[ \"${COMP_WORDS[1]}\" = run ] || return\n"
 	       "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 	       "\t\tif [ \"${COMP_WORDS[i]}\" = -- ]; then\n"
@@ -73,7 +87,7 @@ int cmd_completion(char **argv)
 	       "\t\t\treturn\n\t\tfi\n\tdone\n"
 	       "\tcase $word in\n"
 	       "\t-*) mapfile -t COMPREPLY < <(compgen -W '");
-	options_words(run_option_table, run_option_count);
+	run_words();
 	printf("--help --' -- \"$word\") ;;\n"
 	       "\t*) mapfile -t COMPREPLY < <(compgen -A command -A file -- \"$word\") ;;\n"
 	       "\tesac\n}\n"

@@ -3,20 +3,27 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 
+#include "bench/bench.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct command {
-	const char *name;
-	int (*run)(char **argv);
-} commands[] = {
-	{"run", cmd_run},           {"check", cmd_check},
-	{"help", cmd_help},         {"--help", cmd_help},
-	{"-h", cmd_help},           {"version", cmd_version},
-	{"--version", cmd_version}, {"completion", cmd_completion},
+const struct command command_table[] = {
+	{"run", cmd_run, "[OPTIONS] [--] PROGRAM [ARG]...", "run PROGRAM in a sandbox", run_help, run_words},
+	{"check", cmd_check, "[--json]", "what this host offers, and what follows", check_help, check_words},
+	{"bench", cmd_bench, "[OPTIONS] [WORKLOAD]...", "native against every trap that works here",
+	 bench_help, bench_words},
+	{"completion", cmd_completion, "bash", "a completion script for the shell"},
+	{"help", cmd_help},
+	{"--help", cmd_help},
+	{"-h", cmd_help},
+	{"version", cmd_version},
+	{"--version", cmd_version},
+	{"bench-worker", bench_worker}, /* what `husk bench` runs */
 };
+const size_t command_count = ARRAY_SIZE(command_table);
 
 /* Whoever starts husk with a closed standard stream must not have it filled by one of husk's own files. */
 static int fill_standard_streams(void)
@@ -40,9 +47,9 @@ int main(int argc, char **argv)
 		cli_error("command line", "no command; see `husk --help`");
 		return STATUS_FAILED;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argv + 2);
+	for (size_t i = 0; i < command_count; i++)
+		if (!strcmp(argv[1], command_table[i].name))
+			return command_table[i].run(argv + 2);
 	cli_error(argv[1], "no such command; see `husk --help`");
 	return STATUS_FAILED;
 }

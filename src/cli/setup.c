@@ -36,6 +36,22 @@ void setup_confinement(struct sandbox_config *config, struct launch *launch)
 	config->confine_arg = launch;
 }
 
+void setup_sandbox(struct sandbox_config *config, struct launch *launch, const struct trap_ops *const *traps)
+{
+	*config = (struct sandbox_config){
+		.root = "/",
+		.cwd = "/",
+		.envp = environ,
+		.uid = getuid(),
+		.gid = getgid(),
+		.traps = traps,
+		.stdio = {{-1}, {-1}, {-1}},
+		.signals = {-1},
+	};
+	launch->root = config->root;
+	setup_confinement(config, launch);
+}
+
 static u64 now(void)
 {
 	struct timespec ts;
@@ -59,26 +75,16 @@ static void run_trial(const struct trap_ops *ops, struct trial *t)
 {
 	static char *const argv[] = {"true", NULL};
 	const struct trap_ops *const traps[] = {ops, NULL};
-	struct sandbox_config config = {
-		.root = "/",
-		.cwd = "/",
-		.path = argv[0],
-		.argv = argv,
-		.envp = environ,
-		.uid = getuid(),
-		.gid = getgid(),
-		.traps = traps,
-		.stdio = {{-1}, {-1}, {-1}},
-		.signals = {-1},
-		.time_limit_ns = TRIAL_TIMEOUT_NS / 2,
-	};
+	struct sandbox_config config;
 	struct sandbox_result *result = calloc(1, sizeof *result);
 	int error;
 
 	if (!result)
 		return;
-	t->launch.root = "/";
-	setup_confinement(&config, &t->launch);
+	setup_sandbox(&config, &t->launch, traps);
+	config.path = argv[0];
+	config.argv = argv;
+	config.time_limit_ns = TRIAL_TIMEOUT_NS / 2;
 	error = sandbox_run(&config, result);
 	t->ran = result->started;
 	t->gated = result->gated;

@@ -10,6 +10,10 @@
  * the environment. */
 void setup_confinement(struct sandbox_config *config, struct launch *launch);
 
+/* A sandbox of husk's own on the host's tree: as the caller, with @traps (borrowed, NULL-terminated), no streams, and
+ * confined by @launch, which is borrowed too. The program is still to be set. */
+void setup_sandbox(struct sandbox_config *config, struct launch *launch, const struct trap_ops *const *traps);
+
 /* A sandbox in which `true` ran, or did not. */
 struct trial {
 	bool works; /* the trap started, and `true` ended with 0 or is not there */

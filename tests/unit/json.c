@@ -27,6 +27,7 @@ static void is(const char *what, const char *got, const char *want)
 static void small(void)
 {
 	char text[1024] = "";
+	volatile double zero = 0;
 	struct json j;
 	int fd[2];
 
@@ -37,6 +38,9 @@ static void small(void)
 	json_string(&j, "s", "a\"b\\c\n\x7f\xc3\xa4\xff\xe2\x82");
 	json_u64(&j, "u", ~0ull);
 	json_s64(&j, "i", -5);
+	json_f64(&j, "f", 2.9996);
+	json_f64(&j, "g", -0.25);
+	json_f64(&j, "nan", 0.0 / zero);
 	json_bool(&j, "t", true);
 	json_null(&j, "n");
 	json_open(&j, "empty", '[');
@@ -50,7 +54,8 @@ static void small(void)
 		exit(1);
 	is("small", text,
 	   "{\n  \"s\": \"a\\\"b\\\\c\\u000a\\u007f\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\n"
-	   "  \"u\": 18446744073709551615,\n  \"i\": -5,\n  \"t\": true,\n  \"n\": null,\n  \"empty\": [],\n"
+	   "  \"u\": 18446744073709551615,\n  \"i\": -5,\n  \"f\": 3.000,\n  \"g\": -0.250,\n  \"nan\": "
+	   "null,\n  \"t\": true,\n  \"n\": null,\n  \"empty\": [],\n"
 	   "  \"list\": [\n    1,\n    2\n  ]\n}\n");
 }
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single calls: what one costs that does nothing, reads, opens, looks up, hands a byte on, signals. */
+#include "bench/bench.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The kernel's own price: libc never keeps the answer of getppid(). */
+static void null_call(void *state, u64 n)
+{
+	while (n--)
+		syscall(SYS_getppid);
+}
+
+/* On a private word with nobody waiting: needs no turn where the guest's own process can make the host call. */
+static void futex_wake(void *state, u64 n)
+{
+	u32 word = 0;
+
+	while (n--)
+		syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+struct opened {
+	int fd;
+};
+
+static void *open_zero(void)
+{
+	struct opened *o = malloc(sizeof *o);
+
+	bench_need(o, "memory");
+	o->fd = open("/dev/zero", O_RDONLY);
+	bench_need(o->fd >= 0, "/dev/zero");
+	return o;
+}
+
+static void read_byte(void *state, u64 n)
+{
+	struct opened *o = state;
+	char byte;
+
+	while (n--)
+		bench_need(read(o->fd, &byte, 1) == 1, "read");
+}
+
+static void open_close(void *state, u64 n)
+{
+	while (n--) {
+		int fd = open("/etc/passwd", O_RDONLY);
+
+		bench_need(fd >= 0, "/etc/passwd");
+		close(fd);
+	}
+}
+
+static void stat_file(void *state, u64 n)
+{
+	struct stat st;
+
+	while (n--)
+		bench_need(!stat("/etc/passwd", &st), "stat");
+}
+
+/* A process that sends back each byte it gets. */
+struct echo {
+	int to, from;
+	pid_t pid;
+};
+
+static void *start_echo(void)
+{
+	struct echo *e = malloc(sizeof *e);
+	int to[2], from[2];
+	char byte;
+
+	bench_need(e && !pipe(to) && !pipe(from), "pipe");
+	e->pid = fork();
+	bench_need(e->pid >= 0, "fork");
+	if (!e->pid) {
+		close(to[1]);
+		while (read(to[0], &byte, 1) == 1 && write(from[1], &byte, 1) == 1)
+			;
+		_exit(0);
+	}
+	close(to[0]);
+	close(from[1]);
+	e->to = to[1];
+	e->from = from[0];
+	return e;
+}
+
+static void ping_pong(void *state, u64 n)
+{
+	struct echo *e = state;
+	char byte = 0;
+
+	while (n--) {
+		bench_need(write(e->to, &byte, 1) == 1, "write");
+		bench_need(read(e->from, &byte, 1) == 1, "read");
+	}
+}
+
+static void stop_echo(void *state)
+{
+	struct echo *e = state;
+
+	close(e->to);
+	waitpid(e->pid, NULL, 0);
+	free(e);
+}
+
+static void ignore_it(int signo)
+{
+}
+
+static void *catch_signal(void)
+{
+	bench_need(signal(SIGUSR1, ignore_it) != SIG_ERR, "signal");
+	return NULL;
+}
+
+static void signal_self(void *state, u64 n)
+{
+	while (n--)
+		raise(SIGUSR1);
+}
+
+const struct workload bench_calls[] = {
+	{"null call", BENCH_CALLS, NULL, null_call, NULL},
+	{"private futex wake", BENCH_CALLS, NULL, futex_wake, NULL},
+	{"read 1 byte", BENCH_CALLS, open_zero, read_byte, NULL},
+	{"open+close", BENCH_CALLS, NULL, open_close, NULL},
+	{"stat", BENCH_CALLS, NULL, stat_file, NULL},
+	{"signal to self", BENCH_CALLS, catch_signal, signal_self, NULL},
+	{"pipe ping-pong", BENCH_CALLS, start_echo, ping_pong, stop_echo},
+};
+const size_t bench_calls_count = ARRAY_SIZE(bench_calls);

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# husk bench: every workload runs natively and in every trap that works, what is counted is what must be counted, and
+# the reports hold together. No figure of time is judged. TAP.
+#
+#   HUSK    the binary (build/husk beside this tree)
+#   BUILD   where tests/tools/refuse is built
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+HUSK=${HUSK:-$top/build/husk}
+REFUSE=${BUILD:-$top/build}/tests/tools/refuse
+dir=$(mktemp -d /var/tmp/husk-bench.XXXXXX) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+unset HUSK_TRAP COLUMNS NO_COLOR
+export LC_ALL=C.UTF-8
+n=0 failed=0
+
+[ -x "$HUSK" ] || { echo "1..0 # SKIP no $HUSK"; exit 77; }
+
+# check NAME: the last command held.
+check() {
+	local held=$?
+	n=$((n + 1))
+	if [ $held = 0 ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		sed 's/^/# out: /' out | head -n 8
+		sed 's/^/# err: /' err | head -n 3
+		echo "# status $status"
+	fi
+}
+
+# run COMMAND...: output in out and err, status in $status.
+run() {
+	timeout -k 2 240 "$@" >out 2>err </dev/null
+	status=$?
+}
+
+run "$HUSK" bench --rounds 1 --json=all.json
+[ $status = 0 ] && [ ! -s err ]; check 'all workloads in all traps'
+! grep -q "$(printf '\033')" out; check 'no colour but on a terminal'
+! grep -nE ' $' out; check 'no blanks at the ends of lines'
+for name in 'null call' 'stack growth' 'first touch' 'copy on write' 'fork\+exit\+wait' 'vfork\+exec\+wait' \
+	'signal to self' 'pipe ping-pong' 'open\+close' 'shell: 3 forks, 2 execs'; do
+	[ "$(grep -cE "^  $name  .*[0-9]" out)" = 2 ]; check "a row of times and one of counts: $name"
+done
+
+if command -v python3 >/dev/null; then
+	# The prices that the design promises, counted: a call and a fault that the kernel resolves are one turn each, and
+	# with the stub two context switches; what the host can do alone takes none.
+	python3 - >err 2>&1 <<'END'
+import json
+b = json.load(open("all.json"))
+rows = {w["name"]: w for w in b["workloads"]}
+traps = [k for k in b["workloads"][0] if k not in ("name", "native")]
+assert traps, "no trap"
+for name, row in rows.items():
+    for variant in ["native"] + traps:
+        assert row[variant]["ns"] > 0, (name, variant)
+        assert "guest_switches" in row[variant], (name, variant)
+def near(a, b): return abs(a - b) <= 0.1
+for t in traps:
+    assert near(rows["null call"][t]["turns"], 1), (t, rows["null call"])
+    assert near(rows["stack growth"][t]["turns"], 1), (t, rows["stack growth"])
+    for name in ("first touch", "page of a file"):
+        assert rows[name][t]["turns"] < 0.1, (t, rows[name])
+for t in set(traps) & {"seccomp", "dispatch"}:
+    for name in ("null call", "stack growth"):
+        r = rows[name][t]
+        # The machine may take its processor away now and then, which counts, too.
+        assert 1.9 <= r["kernel_switches"] + r["guest_switches"] < 2.5, (t, r)
+    assert rows["private futex wake"][t]["turns"] < 0.1, (t, rows["private futex wake"])
+END
+	check 'what is counted'
+fi
+
+run "$HUSK" bench --rounds 2 --json 'null call' stat
+[ $status = 0 ] && grep -q '"rounds": 2,' out && [ "$(grep -c '"name"' out)" = 2 ]; check 'two workloads as JSON'
+run "$HUSK" bench --rounds 1 --no-counts --trap seccomp stat
+[ $status = 0 ] && grep -q ' seccomp$' out && ! grep -q dispatch out && ! grep -q switches out; check 'one trap, no counts'
+LC_ALL=C run "$HUSK" bench --rounds 1 --no-counts stat
+[ $status = 0 ] && ! LC_ALL=C grep -qP '[^\x00-\x7f]' out; check 'plain ASCII where the locale is'
+run "$HUSK" bench --help
+[ $status = 0 ] && grep -q "'stack growth'" out; check 'help'
+for words in --nonsense '--rounds 0' '--rounds x' '--trap magic' 'nonsense' '--json=/nonexistent/file'; do
+	# shellcheck disable=SC2086
+	run "$HUSK" bench $words
+	[ $status = 125 ] && grep -qE '^husk: [^:]+: .+' err; check "wrong: husk bench $words"
+done
+if [ -x "$REFUSE" ] && "$REFUSE" mseal true 2>/dev/null; then
+	run "$REFUSE" memfd "$HUSK" bench stat
+	[ $status = 125 ] && grep -q 'no trap works here' err && [ ! -s out ]; check 'no trap works: says so'
+fi
+
+# Whoever is killed in the middle leaves nothing.
+env "HUSK_BENCH_MARK=$$" "$HUSK" bench >out 2>err </dev/null &
+pid=$!
+for _ in $(seq 200); do
+	[ "$(grep -lazs "^HUSK_BENCH_MARK=$$\$" /proc/[0-9]*/environ | wc -l)" -gt 3 ] && break
+	sleep 0.02
+done
+exec 3>&2 2>/dev/null
+kill -KILL $pid
+wait $pid
+exec 2>&3
+for _ in $(seq 200); do
+	left=$(grep -lazs "^HUSK_BENCH_MARK=$$\$" /proc/[0-9]*/environ | wc -l)
+	[ "$left" = 0 ] && break
+	sleep 0.02
+done
+[ "$left" = 0 ]; check 'SIGKILL in the middle leaves no process'
+
+echo "1..$n"
+[ $failed = 0 ]
