@@ -18,8 +18,6 @@ typedef int64_t s64;
 
 #define ARRAY_SIZE(a)                   (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
-#define likely(x)                       __builtin_expect(!!(x), 1)
-#define unlikely(x)                     __builtin_expect(!!(x), 0)
 #define align_up(x, a)                  (((x) + ((a)-1)) & ~((__typeof__(x))(a)-1))
 #define align_down(x, a)                ((x) & ~((__typeof__(x))(a)-1))
 

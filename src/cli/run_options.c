@@ -57,16 +57,6 @@ static void env_remove(struct words *env, const char *name, size_t size)
 		env->word[kept] = NULL;
 }
 
-const char *run_options_env(const struct run_options *o, const char *name)
-{
-	size_t size = strlen(name);
-
-	for (size_t i = 0; i < o->env.count; i++)
-		if (env_is(o->env.word[i], name, size))
-			return o->env.word[i] + size + 1;
-	return NULL;
-}
-
 /* --- one function an option
  * --------------------------------------------------------------------------------------- */
 

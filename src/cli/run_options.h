@@ -30,7 +30,5 @@ extern const size_t run_option_count;
 /* The defaults: the caller's environment and ids. 0 or -1 (said). */
 int run_options_init(struct run_options *o);
 void run_options_free(struct run_options *o);
-/* The value of @name in the guest's environment, or NULL; borrowed. */
-const char *run_options_env(const struct run_options *o, const char *name);
 
 #endif

@@ -54,13 +54,6 @@ int watch_add(struct poller *p, struct watch *w, struct hostfd fd, u32 events,
 	return 0;
 }
 
-int watch_modify(struct watch *w, u32 events)
-{
-	struct epoll_event ev = {.events = events, .data.ptr = w};
-
-	return epoll_ctl(w->poller->epfd, EPOLL_CTL_MOD, w->fd.fd, &ev) < 0 ? -errno : 0;
-}
-
 void watch_del(struct watch *w)
 {
 	struct poller *p = w->poller;

@@ -20,7 +20,6 @@ void poller_free(struct poller *p);
  * when the descriptor is always ready (a regular file). */
 int watch_add(struct poller *p, struct watch *w, struct hostfd fd, u32 events,
 	      void (*ready)(struct watch *, u32));
-int watch_modify(struct watch *w, u32 events);
 void watch_del(struct watch *w);
 
 /* Waits up to @timeout_ns (~0: for ever; 0: not at all) and calls what is ready. Returns the number of calls. */

@@ -47,7 +47,6 @@ struct sandbox {
 	struct sandbox_result *result;
 	struct timer time_limit;
 	struct watch signals;
-	bool watching;
 };
 
 static int fail(struct sandbox *s, const char *what, int err)

@@ -23,7 +23,7 @@ static void entry_free(struct task *t, struct wait_entry *w)
 		free(w);
 }
 
-static int add(struct wait_queue *q, struct task *t, bool exclusive)
+int wait_add(struct wait_queue *q, struct task *t)
 {
 	struct wait_entry *w = entry_new(t);
 
@@ -31,21 +31,10 @@ static int add(struct wait_queue *q, struct task *t, bool exclusive)
 		return -ENOMEM;
 	w->task = t;
 	w->func = NULL;
-	w->exclusive = exclusive;
 	w->next_of_task = t->waits;
 	t->waits = w;
 	list_add_tail(&q->entries, &w->node);
 	return 0;
-}
-
-int wait_add(struct wait_queue *q, struct task *t)
-{
-	return add(q, t, false);
-}
-
-int wait_add_exclusive(struct wait_queue *q, struct task *t)
-{
-	return add(q, t, true);
 }
 
 void wait_remove_all(struct task *t)
@@ -68,7 +57,7 @@ static void wake_entry(struct wait_entry *w)
 }
 
 /* Waking may change the queue: each entry is moved to a list of its own first, and goes back when it stays. */
-static void wake(struct wait_queue *q, bool one)
+void wake_all(struct wait_queue *q)
 {
 	struct list todo;
 
@@ -76,26 +65,11 @@ static void wake(struct wait_queue *q, bool one)
 	list_splice_tail(&todo, &q->entries);
 	while (!list_empty(&todo)) {
 		struct wait_entry *w = list_first(&todo, struct wait_entry, node);
-		bool last = one && w->exclusive;
 
 		list_del(&w->node);
 		list_add_tail(&q->entries, &w->node);
 		wake_entry(w);
-		if (last)
-			break;
 	}
-	list_splice_tail(&todo, &q->entries);
-	list_splice_tail(&q->entries, &todo);
-}
-
-void wake_all(struct wait_queue *q)
-{
-	wake(q, false);
-}
-
-void wake_one(struct wait_queue *q)
-{
-	wake(q, true);
 }
 
 void task_wake(struct task *t)

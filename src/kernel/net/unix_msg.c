@@ -83,7 +83,7 @@ static bool queue_full(const struct unix_sock *from, const struct unix_sock *to,
 
 /* ---- sending ---- */
 
-int unix_level(struct file *f)
+static int unix_level(struct file *f)
 {
 	struct socket *s = file_socket(f);
 	struct unix_sock *c;

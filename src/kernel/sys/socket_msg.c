@@ -15,7 +15,7 @@
 
 /* ---- control data ---- */
 
-void scm_drop(struct socket_msg *m)
+static void scm_drop(struct socket_msg *m)
 {
 	for (int i = 0; i < m->nfiles; i++)
 		file_put(m->files[i]);
@@ -87,7 +87,7 @@ static int scm_parse(struct task *t, const char *buf, u64 size, struct socket_ms
 	return 0;
 }
 
-int scm_read(struct task *t, u64 addr, u64 size, struct socket_msg *m)
+static int scm_read(struct task *t, u64 addr, u64 size, struct socket_msg *m)
 {
 	char *buf;
 	int err;
@@ -153,7 +153,7 @@ static int rights_write(struct task *t, u64 addr, u64 size, struct socket_msg *m
 	return n ? put_cmsg(t, addr, size, SCM_RIGHTS, fds, n * sizeof(int), m, used) : 0;
 }
 
-int scm_write(struct task *t, u64 addr, u64 size, struct socket_msg *m, bool cloexec, u64 *used)
+static int scm_write(struct task *t, u64 addr, u64 size, struct socket_msg *m, bool cloexec, u64 *used)
 {
 	int err = 0;
 

@@ -20,12 +20,6 @@ int socket_addr_read(struct task *t, u64 addr, int len, struct socket_addr *out)
 /* Writes as much of @from as the guest has room for, and its true length into *@lenp (move_addr_to_user). */
 int socket_addr_write(struct task *t, const struct socket_addr *from, u64 addr, u64 lenp);
 
-/* Control messages: descriptors and credentials in @size bytes at @addr into @m; and out again, *used bytes
- * of them. */
-int scm_read(struct task *t, u64 addr, u64 size, struct socket_msg *m);
-int scm_write(struct task *t, u64 addr, u64 size, struct socket_msg *m, bool cloexec, u64 *used);
-void scm_drop(struct socket_msg *m);
-
 /* Waits on @q for another try: CALL_PARK, or what the call ends with. @timeout: SO_RCVTIMEO or SO_SNDTIMEO. */
 long socket_wait(struct task *t, struct call *c, struct wait_queue *q, u64 timeout);
 

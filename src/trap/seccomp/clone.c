@@ -72,7 +72,7 @@ void completions_forget(struct strap *t, struct sthread *child)
 }
 
 /* Gives @to a copy of @from's signal frame: general and vector registers, host signal mask. */
-void copy_frame(struct sthread *from, struct sthread *to)
+static void copy_frame(struct sthread *from, struct sthread *to)
 {
 	const u32 start = from->uc_offset - 8;
 	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate.size + 4;

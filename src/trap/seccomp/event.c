@@ -47,7 +47,7 @@ static void collect_word(struct strap *t, struct sspace *s, u32 word)
 	}
 }
 
-void events_collect(struct strap *t)
+static void events_collect(struct strap *t)
 {
 	struct sspace *s;
 	int cpu = current_cpu();

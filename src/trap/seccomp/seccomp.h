@@ -215,7 +215,6 @@ void orders_child_died(struct strap *t, int pid);
 void gate_poll(struct strap *t); /* answers a clone that waits at the gate, if there is one */
 void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
-void copy_frame(struct sthread *from, struct sthread *to);
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
 void completion_run(struct strap *t, struct completion *c);
 void completions_forget(struct strap *t, struct sthread *child);
@@ -248,7 +247,6 @@ int event_next(struct trap *trap, struct trap_event *event);
 u64 event_spin_ns(struct trap *trap);
 bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
-void events_collect(struct strap *t);
 void answer_now(struct sthread *th);
 void count_short_calls(struct sthread *th);
 
