@@ -31,6 +31,7 @@
 #include "fs/hostio.h"
 #include "fs/pipe.h"
 #include "fs/proc.h"
+#include "fs/pty.h"
 #include "host/poller.h"
 #include "mm/mm.h"
 #include "task/ctty.h"
@@ -94,6 +95,8 @@ static int mount_all(struct sandbox *s)
 		err = mount_super(s, proc_super, "/proc");
 	if (!err)
 		err = mount_super(s, dev_super, "/dev");
+	if (!err)
+		err = mount_super(s, devpts_super, "/dev/pts");
 	if (!err)
 		err = mount_memory(s, "/dev/shm", 01777, 0, 0);
 	if (!err)

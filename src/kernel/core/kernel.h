@@ -58,6 +58,12 @@ struct kernel_ops {
 	/* task: job control before reading from (writing to) a terminal: 0, or -ERESTARTSYS after SIGTTIN, or
 	 * -EIO. */
 	int (*tty_check)(struct task *t, struct tty *tty, bool write);
+	/* task: a signal from the keyboard (or SIGWINCH) to the terminal's foreground group. */
+	void (*tty_signal)(struct tty *tty, int signo);
+	/* task: @t has opened @tty without O_NOCTTY; it becomes its controlling terminal where Linux says so. */
+	void (*tty_opened)(struct task *t, struct tty *tty);
+	/* task: the terminal is gone: SIGHUP to the leader of its session, which loses it. */
+	void (*tty_hangup)(struct tty *tty);
 	/* task: the pid of the task's process. */
 	int (*tgid)(const struct task *t);
 	/* vfs: drops a reference */
@@ -92,6 +98,7 @@ struct kernel {
 	struct list unix_doomed;           /* net room: messages that are about to be freed */
 	bool unix_purging;
 	struct list ttys; /* fs room: host terminals, struct tty */
+	struct list ptys; /* fs room: husk's own, struct pty */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

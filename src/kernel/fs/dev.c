@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /dev: a fixed tree. Random bytes are the host's; /dev/tty is the caller's terminal when the session has
- * one. There are no pseudo-terminals yet: /dev/ptmx is there and answers ENXIO, as a kernel without them
- * does.
+ * /dev: a fixed tree. Random bytes are the host's; /dev/tty is the controlling terminal when the session has
+ * one; /dev/ptmx makes a pseudo-terminal, which devpts shows at /dev/pts.
  */
 #include "fs/dev.h"
 
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "fs/tty.h"
+#include "fs/pty.h"
 #include "vfs/anon.h"
 #include "vfs/synth.h"
 
@@ -84,11 +83,6 @@ static int tty_node_open(struct synth_node *n, struct task *t, u32 flags, struct
 	return tty ? tty_open(tty, flags, out) : -ENXIO;
 }
 
-static int absent_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
-{
-	return -ENXIO;
-}
-
 static long dev_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)
 {
 	size_t len = min(strlen(n->data), size);
@@ -99,7 +93,7 @@ static long dev_readlink(struct synth_node *n, struct task *t, char *buf, size_t
 
 static const struct synth_ops dev_ops = {.open = dev_open};
 static const struct synth_ops tty_node_ops = {.open = tty_node_open};
-static const struct synth_ops absent_ops = {.open = absent_open};
+static const struct synth_ops ptmx_ops = {.open = ptmx_open};
 static const struct synth_ops link_ops = {.readlink = dev_readlink};
 
 static const struct synth_entry empty_dir[] = {{}};
@@ -120,7 +114,7 @@ static const struct synth_entry dev_entries[] = {
 	DEVICE("random", 1, 8, random_ops),
 	DEVICE("urandom", 1, 9, random_ops),
 	{"tty", S_IFCHR | 0666, &tty_node_ops, NULL, 5 << 8},
-	{"ptmx", S_IFCHR | 0666, &absent_ops, NULL, 5 << 8 | 2},
+	{"ptmx", S_IFCHR | 0666, &ptmx_ops, NULL, 5 << 8 | 2},
 	LINK("fd", "/proc/self/fd"),
 	LINK("stdin", "/proc/self/fd/0"),
 	LINK("stdout", "/proc/self/fd/1"),

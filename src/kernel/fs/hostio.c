@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #include "core/task.h"
-#include "fs/tty.h"
+#include "fs/pty.h"
 #include "host/poller.h"
 #include "vfs/inode.h"
 
@@ -341,7 +341,7 @@ static const struct file_ops plain_ops = {
 
 struct tty *file_tty(struct file *f)
 {
-	return f->ops == &hostio_ops ? ((struct hostio *)f->priv)->tty : NULL;
+	return f->ops == &hostio_ops ? ((struct hostio *)f->priv)->tty : pty_file_tty(f);
 }
 
 /* ---- opening ---- */

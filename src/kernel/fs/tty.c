@@ -17,6 +17,7 @@
 
 #include "core/task.h"
 #include "fs/hostio.h"
+#include "fs/pty.h"
 
 #define KERNEL_TERMIOS  36 /* sizeof struct termios as the kernel has it */
 #define KERNEL_TERMIOS2 44
@@ -62,6 +63,8 @@ int tty_open(struct tty *tty, u32 flags, struct file **out)
 	struct hostfd fd;
 	int err;
 
+	if (tty->pty)
+		return pty_open_slave(tty->pty, flags & ~(u32)O_NOCTTY, out);
 	if (!hostfd_valid(tty->fd))
 		return -EIO;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", tty->fd.fd);

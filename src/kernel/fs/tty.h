@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Host terminals that the guest may use: who is in their foreground. Attributes and size stay the host's. */
+/* Terminals as job control sees them: who is in their foreground. Those of the host keep attributes and size there,
+ * those of husk's own are half of a struct pty. */
 #ifndef HUSK_KERNEL_FS_TTY_H
 #define HUSK_KERNEL_FS_TTY_H
 
@@ -15,6 +16,7 @@ struct tty {
 	int sid;          /* the guest session that it controls; 0: none */
 	int pgid;         /* its foreground process group; 0: none */
 	bool adopted;     /* it was looked at when the first session asked for its terminal */
+	struct pty *pty;  /* the pair that it is part of; NULL: a terminal of the host's */
 	struct hostfd fd; /* owned: a descriptor of its own, so that /dev/tty can be opened when 0, 1, 2 are
 			     closed */
 };

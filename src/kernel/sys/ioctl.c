@@ -10,7 +10,7 @@
 
 #include "core/task.h"
 #include "fs/hostio.h"
-#include "fs/tty.h"
+#include "fs/pty.h"
 #include "sys/files.h"
 #include "task/ctty.h"
 #include "task/signal.h"
@@ -217,7 +217,7 @@ static long get_pgrp(struct task *t, struct file *f, int fd, u64 arg)
 {
 	struct tty *tty = file_tty(f);
 
-	if (task_ctty(t) != tty)
+	if (!pty_is_master(f) && task_ctty(t) != tty)
 		return -ENOTTY;
 	return user_put(t, arg, &tty->pgid);
 }
@@ -264,7 +264,7 @@ static long get_sid(struct task *t, struct file *f, int fd, u64 arg)
 {
 	struct tty *tty = file_tty(f);
 
-	if (task_ctty(t) != tty)
+	if (pty_is_master(f) ? !tty->sid : task_ctty(t) != tty)
 		return -ENOTTY;
 	return user_put(t, arg, &tty->sid);
 }
@@ -293,7 +293,7 @@ static long drop_ctty(struct task *t, struct file *f, int fd, u64 arg)
 	struct tty *tty = file_tty(f);
 	siginfo_t info;
 
-	if (task_ctty(t) != tty)
+	if (pty_is_master(f) || task_ctty(t) != tty)
 		return -ENOTTY;
 	if (!t->group->session_leader) {
 		t->group->ctty = NULL;
@@ -355,7 +355,7 @@ static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
 		for (size_t i = 0; i < ARRAY_SIZE(terminal); i++)
 			if (terminal[i].cmd == cmd)
 				return terminal[i].fn(t, f, fd, arg);
-		err = changes_tty(cmd) ? ctty_check_change(t, tty) : 0;
+		err = changes_tty(cmd) && !pty_is_master(f) ? ctty_check_change(t, tty) : 0;
 		if (err < 0)
 			return err;
 	}

@@ -77,11 +77,12 @@ static int tty_check(struct task *t, struct tty *tty, bool write)
 {
 	siginfo_t info;
 
-	/* Writing from the background is allowed unless TOSTOP is set, which husk leaves to the host's
-	 * terminal. */
-	if (write || !in_background(t, tty))
+	/* Writing from the background comes here with TOSTOP, which on the host's terminals is the host's. */
+	if (write)
+		return ctty_check_change(t, tty);
+	if (!in_background(t, tty))
 		return 0;
-	if (deaf(t, SIGTTIN))
+	if (deaf(t, SIGTTIN) || pgrp_orphaned(t->k, t->group->pgid, NULL))
 		return -EIO;
 	info = signal_info(SIGTTIN, SI_KERNEL);
 	signal_send_pgrp(t->k, t->group->pgid, &info);
@@ -94,6 +95,8 @@ int ctty_check_change(struct task *t, struct tty *tty)
 
 	if (!in_background(t, tty) || deaf(t, SIGTTOU))
 		return 0;
+	if (pgrp_orphaned(t->k, t->group->pgid, NULL))
+		return -EIO;
 	info = signal_info(SIGTTOU, SI_KERNEL);
 	signal_send_pgrp(t->k, t->group->pgid, &info);
 	return -ERESTARTSYS;
@@ -114,6 +117,36 @@ void tty_signal(struct kernel *k, int signo)
 		signal_send_pgrp(k, k->first->pgid, &info);
 }
 
+/* From husk's own terminals. */
+static void foreground_signal(struct tty *tty, int signo)
+{
+	siginfo_t info = signal_info(signo, SI_KERNEL);
+
+	if (tty->pgid > 0)
+		signal_send_pgrp(tty->k, tty->pgid, &info);
+}
+
+/* drivers/tty/tty_jobctrl.c: tty_open_proc_set_tty. */
+static void tty_opened(struct task *t, struct tty *tty)
+{
+	if (t->group->session_leader && !task_ctty(t) && !tty->sid)
+		ctty_set(t->group, tty);
+}
+
+/* drivers/tty/tty_jobctrl.c: tty_signal_session_leader. */
+static void tty_hangup(struct tty *tty)
+{
+	struct thread_group *leader = tty->sid ? group_find(tty->k, tty->sid) : NULL;
+	siginfo_t hup = signal_info(SIGHUP, SI_KERNEL), cont = signal_info(SIGCONT, SI_KERNEL);
+
+	if (leader && !leader->zombie && leader->session_leader && leader->ctty == tty) {
+		leader->tty_old_pgid = tty->pgid;
+		signal_send_group(leader, &hup);
+		signal_send_group(leader, &cont);
+	}
+	ctty_clear(tty->k, tty);
+}
+
 static int task_tgid(const struct task *t)
 {
 	return t->group->tgid;
@@ -123,5 +156,8 @@ void ctty_init(struct kernel *k)
 {
 	k->ops.ctty = task_ctty;
 	k->ops.tty_check = tty_check;
+	k->ops.tty_signal = foreground_signal;
+	k->ops.tty_opened = tty_opened;
+	k->ops.tty_hangup = tty_hangup;
 	k->ops.tgid = task_tgid;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include "fs/tty.h"
+#include "fs/pty.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -185,16 +185,21 @@ void group_leave_session(struct thread_group *g)
 	struct kernel *k = g->k;
 	struct tty *tty = g->ctty;
 	struct thread_group *other;
+	int pgid = tty ? tty->pgid : g->tty_old_pgid;
 	siginfo_t info;
 
-	if (!g->session_leader || !tty)
+	if (!g->session_leader)
 		return;
-	if (tty->pgid > 0) {
+	if (pgid > 0) {
 		info = signal_info(SIGHUP, SI_KERNEL);
-		signal_send_pgrp(k, tty->pgid, &info);
+		signal_send_pgrp(k, pgid, &info);
 		info = signal_info(SIGCONT, SI_KERNEL);
-		signal_send_pgrp(k, tty->pgid, &info);
+		signal_send_pgrp(k, pgid, &info);
 	}
+	if (!tty)
+		return;
+	if (tty->pty && tty->sid == g->sid)
+		pty_hang_up(tty->pty);
 	if (tty->sid == g->sid)
 		tty->sid = tty->pgid = 0;
 	for (other = group_next(k, 0); other; other = group_next(k, other->tgid)) {

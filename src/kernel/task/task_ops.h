@@ -25,6 +25,7 @@ struct thread_group {
 					   __WNOTHREAD */
 	int pgid, sid;
 	bool session_leader, execed;  /* setpgid's EACCES after exec */
+	int tty_old_pgid;             /* of a leader: who was in the foreground when its terminal hung up */
 	struct tty *ctty;             /* controlling terminal of the session, nullable */
 	struct wait_queue child_wait; /* parents in wait4() */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "vfs/async.h"
@@ -21,7 +22,7 @@ int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct ino
 	f->k = k;
 	f->refs = 1;
 	f->ops = ops;
-	f->flags = flags;
+	f->flags = flags & ~(u32)O_NOCTTY; /* for opening alone */
 	f->inode = inode;
 	f->priv = priv;
 	list_init(&f->epoll_items);

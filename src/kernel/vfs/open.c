@@ -54,7 +54,7 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 		return open_path_only(p, flags, out);
 	if (i->type == S_IFSOCK || !i->ops->open)
 		return -ENXIO;
-	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), &f);
+	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), &f);
 	if (err)
 		return err;
 	err = set_path(f, p);

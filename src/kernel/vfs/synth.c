@@ -101,6 +101,8 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 	};
 	if (e->ops && e->ops->owner)
 		e->ops->owner(&s->node, &st->uid, &st->gid);
+	if (e->ops && e->ops->attr)
+		e->ops->attr(&s->node, st);
 	for (const struct synth_entry *c = e->children; c && c->name; c++)
 		if (S_ISDIR(c->mode))
 			st->nlink++;
@@ -426,7 +428,9 @@ static const struct inode_ops device_inode_ops = {
 static int synth_statfs(struct super *sb, struct statfs *st)
 {
 	memset(st, 0, sizeof *st);
-	st->f_type = strcmp(sb->type, "proc") ? TMPFS_MAGIC : PROC_SUPER_MAGIC;
+	st->f_type = !strcmp(sb->type, "proc")     ? PROC_SUPER_MAGIC
+		     : !strcmp(sb->type, "devpts") ? DEVPTS_SUPER_MAGIC
+						   : TMPFS_MAGIC;
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
 	st->f_namelen = 255;
 	return 0;

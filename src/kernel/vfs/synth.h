@@ -44,6 +44,8 @@ struct synth_ops {
 	bool (*next)(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type);
 	/* Devices and other special opens. */
 	int (*open)(struct synth_node *n, struct task *t, u32 flags, struct file **out);
+	/* Changes what stat() shows of the node; nullable. */
+	void (*attr)(struct synth_node *n, struct kstat *st);
 	/* Owner ids of the node; NULL: 0, 0. */
 	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
 };
