@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vfs/simple.h"
 #include "vfs/walk.h"
 
 #define OVERFLOW_TMPFS_BYTES (1UL << 40)
@@ -119,42 +120,14 @@ int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base)
 
 static int ghost_iterate(struct file *f, struct dir_context *ctx)
 {
-	u64 up = f->path->path.dentry->parent->inode->ino;
-
-	if (f->pos == 0) {
-		if (!ctx->emit(ctx, ".", 1, f->inode->ino, DT_DIR, 1))
-			return 0;
-		f->pos = 1;
-	}
-	if (f->pos == 1) {
-		if (!ctx->emit(ctx, "..", 2, up, DT_DIR, 2))
-			return 0;
-		f->pos = 2;
-	}
-	return vfs_list_ghosts(f, ctx, 2);
+	return dir_emit_dots(f, ctx) ? vfs_list_ghosts(f, ctx, 2) : 0;
 }
 
-static s64 ghost_seek(struct file *f, s64 offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += (s64)f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = (u64)offset;
-	return offset;
-}
-
-static const struct file_ops ghost_file_ops = {.iterate = ghost_iterate, .seek = ghost_seek};
+static const struct file_ops ghost_file_ops = {.iterate = ghost_iterate, .seek = dir_seek};
 
 static int ghost_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	int err = file_new(i->k, &ghost_file_ops, flags, inode_get(i), NULL, out);
-
-	if (err)
-		inode_put(i);
-	return err;
+	return file_of_inode(i, &ghost_file_ops, flags, NULL, out);
 }
 
 static const struct inode_ops ghost_ops = {

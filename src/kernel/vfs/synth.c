@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "vfs/simple.h"
+
 #define MAX_STORE 65536
 
 struct snode {
@@ -181,21 +183,11 @@ static bool emit_dynamic(struct file *f, struct dir_context *ctx, u64 base)
 static int dir_iterate(struct file *f, struct dir_context *ctx)
 {
 	struct synth_node *n = node_of(f->inode);
-	struct dentry *d = f->path ? f->path->path.dentry : NULL;
 	const struct synth_entry *c = n->entry->children;
 	u64 at = 2;
 
-	if (f->pos == 0) {
-		if (!ctx->emit(ctx, ".", 1, f->inode->ino, DT_DIR, 1))
-			return 0;
-		f->pos = 1;
-	}
-	if (f->pos == 1) {
-		if (!ctx->emit(ctx, "..", 2, d && d->parent ? d->parent->inode->ino : f->inode->ino, DT_DIR,
-			       2))
-			return 0;
-		f->pos = 2;
-	}
+	if (!dir_emit_dots(f, ctx))
+		return 0;
 	for (; c && c->name; c++, at++) {
 		if (at < f->pos)
 			continue;
@@ -209,32 +201,11 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-static s64 dir_seek(struct file *f, s64 offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += (s64)f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = (u64)offset;
-	return offset;
-}
-
-static long dir_read(struct file *f, struct uio *to, u64 *pos)
-{
-	return -EISDIR;
-}
-
 static const struct file_ops dir_file_ops = {.read = dir_read, .seek = dir_seek, .iterate = dir_iterate};
 
 static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	int err = file_new(i->k, &dir_file_ops, flags, inode_get(i), NULL, out);
-
-	if (err)
-		inode_put(i);
-	return err;
+	return file_of_inode(i, &dir_file_ops, flags, NULL, out);
 }
 
 /* ---- regular files ---- */
@@ -304,18 +275,6 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 	return got;
 }
 
-static s64 file_seek(struct file *f, s64 offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += (s64)f->pos;
-	else if (whence != SEEK_SET)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = (u64)offset;
-	return offset;
-}
-
 static void file_release(struct file *f)
 {
 	struct synth_file *s = f->priv;
@@ -327,7 +286,7 @@ static void file_release(struct file *f)
 static const struct file_ops synth_file_ops = {
 	.read = file_read,
 	.write = file_write,
-	.seek = file_seek,
+	.seek = dir_seek,
 	.release = file_release,
 };
 
@@ -345,9 +304,8 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	err = file_new(i->k, &synth_file_ops, flags, inode_get(i), s, &f);
+	err = file_of_inode(i, &synth_file_ops, flags, s, &f);
 	if (err) {
-		inode_put(i);
 		free(s);
 		return err;
 	}

@@ -3,8 +3,8 @@
  * Reads of host files that must not stop the service thread: what is in the host's page cache is read at
  * once, the rest is first brought there by a helper thread.
  */
-#ifndef HUSK_KERNEL_FS_COLD_H
-#define HUSK_KERNEL_FS_COLD_H
+#ifndef HUSK_KERNEL_FS_HOST_COLD_H
+#define HUSK_KERNEL_FS_HOST_COLD_H
 
 #include "core/wait.h"
 #include "host/types.h"

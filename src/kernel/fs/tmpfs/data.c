@@ -20,7 +20,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fs/tmpfs_impl.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "host/file.h"
 
 #define HUSK_TMPFS_SMALL (1 << 20)
@@ -388,11 +388,6 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return 0;
 }
 
-static int file_fsync(struct file *f, bool data_only)
-{
-	return 0;
-}
-
 static void punch_memory(struct tnode *n, u64 start, u64 end)
 {
 	end = min(end, (u64)n->cap);
@@ -482,9 +477,9 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "/memfd:%s (deleted)", n->name ? n->name : "");
 }
 
-#define COMMON_OPS                                                                                         \
-	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .fsync = file_fsync, \
-	.fallocate = file_fallocate, .fcntl = file_fcntl
+#define COMMON_OPS                                                                    \
+	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, \
+	.fsync = fsync_nothing, .fallocate = file_fallocate, .fcntl = file_fcntl
 
 const struct file_ops tmpfs_file_ops = {COMMON_OPS};
 const struct file_ops tmpfs_memfd_ops = {COMMON_OPS, .link_name = memfd_link_name};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cold reads of host files by helper threads: preadv2(2) with RWF_NOWAIT tells which are cold. */
-#include "fs/cold.h"
+#include "fs/host/cold.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host's tree: open files and directories. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fs/host/cold.h"
+#include "fs/host/host.h"
+#include "host/file.h"
+
+#define PIECE (128 * 1024)
+/* getdents offsets of mount points that the host has no name for: above all that file systems give, as ext4's
+ * hashes, but for their mark of the end. */
+#define GHOSTS_OFFSET 0x7fffffff00000000UL
+
+/* An open file or directory. */
+struct host_file {
+	struct hostfd fd;
+	u64 at;    /* directory: where the descriptor's offset is */
+	bool lost; /* directory: or nobody knows */
+	struct cold cold;
+};
+
+/* The kernel's own reads (an ELF header) do not wait for a helper. */
+static long read_piece(struct file *f, const struct uio *to, char *buf, size_t size, u64 pos)
+{
+	struct host_file *h = f->priv;
+	ssize_t n;
+
+	if (to->task)
+		return cold_pread(f->k, &h->cold, h->fd, buf, size, pos);
+	n = pread(h->fd.fd, buf, size, (off_t)pos);
+	return n < 0 ? -errno : n;
+}
+
+static u32 host_poll(struct file *f, struct poll_table *pt)
+{
+	struct host_file *h = f->priv;
+
+	poll_wait(pt, &h->cold.wait);
+	return h->cold.job ? 0 : EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+}
+
+static long host_read(struct file *f, struct uio *to, u64 *pos)
+{
+	char buf[PIECE];
+	long done = 0;
+
+	while (to->left) {
+		size_t want = min(to->left, sizeof buf);
+		long got = read_piece(f, to, buf, want, *pos), moved;
+
+		if (got <= 0)
+			return done ? done : got;
+		moved = uio_to_user(to, buf, (size_t)got);
+		if (moved <= 0)
+			return done ? done : moved;
+		*pos += (u64)moved;
+		done += moved;
+		if (moved < got || (size_t)got < want)
+			break;
+	}
+	return done;
+}
+
+static s64 host_seek(struct file *f, s64 offset, int whence)
+{
+	struct host_file *h = f->priv;
+	s64 pos = offset;
+
+	if (whence == SEEK_CUR) {
+		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
+			return -EINVAL;
+	} else if (whence != SEEK_SET) {
+		pos = lseek(h->fd.fd, offset, whence);
+		if (pos < 0)
+			return -errno;
+	}
+	if (pos < 0)
+		return -EINVAL;
+	f->pos = (u64)pos;
+	return pos;
+}
+
+static int host_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
+{
+	struct host_file *h = f->priv;
+
+	*backing = (struct mmap_backing){.fd = h->fd};
+	return 0;
+}
+
+static void host_release(struct file *f)
+{
+	struct host_file *h = f->priv;
+
+	cold_end(&h->cold);
+	host_close(&h->fd);
+	free(h);
+}
+
+/* ---- directories ---- */
+
+struct dirent_head {
+	u64 ino, off;
+	u16 reclen;
+	u8 type;
+	char name[];
+};
+
+/* Hands out what @buf holds. False: the reader has no more room. */
+static bool emit_batch(struct file *f, struct dir_context *ctx, const char *buf, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		const struct dirent_head *d = (const void *)(buf + at);
+		u64 next = min(d->off, GHOSTS_OFFSET);
+
+		if (!ctx->emit(ctx, d->name, strlen(d->name), d->ino, d->type, next))
+			return false;
+		f->pos = next;
+		at += d->reclen;
+	}
+	return true;
+}
+
+static int host_iterate(struct file *f, struct dir_context *ctx)
+{
+	struct host_file *h = f->priv;
+	char buf[16384] __attribute__((aligned(8)));
+
+	while (f->pos < GHOSTS_OFFSET) {
+		long n;
+
+		if ((h->lost || h->at != f->pos) && lseek(h->fd.fd, (off_t)f->pos, SEEK_SET) < 0)
+			return -errno;
+		h->lost = true;
+		n = syscall(SYS_getdents64, h->fd.fd, buf, sizeof buf);
+		if (n < 0)
+			return -errno;
+		if (!n) {
+			f->pos = GHOSTS_OFFSET;
+			break;
+		}
+		if (!emit_batch(f, ctx, buf, (size_t)n))
+			return 0;
+		h->at = f->pos;
+		h->lost = false;
+	}
+	return vfs_list_ghosts(f, ctx, GHOSTS_OFFSET);
+}
+
+static const struct file_ops host_file_ops = {
+	.read = host_read,
+	.always_waits = true,
+	.poll = host_poll,
+	.seek = host_seek,
+	.mmap = host_mmap,
+	.fsync = fsync_nothing,
+	.release = host_release,
+};
+static const struct file_ops host_dir_ops = {
+	.read = dir_read,
+	.seek = dir_seek,
+	.iterate = host_iterate,
+	.fsync = fsync_nothing,
+	.release = host_release,
+};
+
+int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	bool dir = i->type == S_IFDIR;
+	struct host_file *h;
+	struct hostfd fd;
+	int err;
+
+	if (flags & O_ACCMODE)
+		return -EROFS;
+	err = hnode_fd(hnode(i), &fd);
+	if (err)
+		return err == -ESTALE ? -ENOENT : err;
+	h = calloc(1, sizeof *h);
+	if (!h)
+		return -ENOMEM;
+	cold_init(&h->cold);
+	err = host_reopen(fd, dir ? O_DIRECTORY : 0, &h->fd);
+	if (err == -EMFILE && hnode(i)->fs->nopen) {
+		hnodes_close(hnode(i)->fs, MAX_OPEN / 8);
+		err = hnode_fd(hnode(i), &fd);
+		if (!err)
+			err = host_reopen(fd, dir ? O_DIRECTORY : 0, &h->fd);
+	}
+	if (err) {
+		free(h);
+		return err == -EMFILE ? -ENFILE : err;
+	}
+	err = file_of_inode(i, dir ? &host_dir_ops : &host_file_ops, flags, h, out);
+	if (err) {
+		host_close(&h->fd);
+		free(h);
+	}
+	return err;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the host's tree: inodes for the host's objects.
+ *
+ * node.c finds and keeps them, file.c opens and reads them, cold.c reads what is not in memory, super.c makes
+ * the file system.
+ */
+#ifndef HUSK_KERNEL_FS_HOST_HOST_H
+#define HUSK_KERNEL_FS_HOST_HOST_H
+
+#include "host/types.h"
+#include "vfs/inode.h"
+#include "vfs/simple.h"
+
+#define BUCKETS  1024
+#define MAX_OPEN 256
+
+struct hostfs {
+	struct super *sb;
+	struct list nodes[BUCKETS];
+	struct list lru; /* struct hnode with an open descriptor, the root's not among them */
+	int nopen;
+};
+
+struct hnode {
+	struct hostfs *fs;
+	struct inode *inode;
+	struct list hash_node, lru_node;
+	u64 dev, ino;
+	struct hostfd fd;     /* O_PATH, or none now */
+	struct inode *parent; /* owned; NULL for the root */
+	char *name;           /* owned */
+	struct kstat st;
+	u64 st_ns;      /* when st was read; 0: never */
+	u64 checked_ns; /* when the name was last seen to lead here */
+};
+
+static inline struct hnode *hnode(struct inode *i)
+{
+	return i->priv;
+}
+
+/* node.c */
+extern const struct inode_kinds host_kinds; /* in super.c */
+/* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
+ * already. */
+int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
+	      struct inode **out);
+/* The node's descriptor, borrowed until the next call into this room. -ESTALE: the name leads elsewhere. */
+int hnode_fd(struct hnode *h, struct hostfd *out);
+/* Closes descriptors until no more than @keep are left. */
+void hnodes_close(struct hostfs *fs, int keep);
+int host_getattr(struct inode *i, struct kstat *st);
+int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+bool host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
+long host_readlink(struct inode *i, char *buf, size_t size);
+void host_release_inode(struct inode *i);
+
+/* file.c */
+int host_open(struct inode *i, struct task *t, u32 flags, struct file **out);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tmpfs: the names in a directory: finding, making and removing them.
+ *
+ * A directory's entries own references to their inodes, so that a file lives as long as it has a name or is
+ * open. Entries are ordered by name for look-ups and by a number that is never given twice for getdents,
+ * whose offsets stay right whatever is made or removed meanwhile.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/tmpfs/tmpfs.h"
+
+static int compare(const char *a, size_t alen, const char *b, size_t blen)
+{
+	int d = memcmp(a, b, min(alen, blen));
+
+	return d ? d : alen < blen ? -1 : alen > blen;
+}
+
+struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len)
+{
+	struct rb_node *rb = dir->by_name.node;
+
+	while (rb) {
+		struct tentry *e = rb_entry(rb, struct tentry, name_node);
+		int d = compare(name, len, e->name, e->len);
+
+		if (!d)
+			return e;
+		rb = d < 0 ? rb->left : rb->right;
+	}
+	return NULL;
+}
+
+/* Enters @inode (consumed on success) as @name, which is free. */
+int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode)
+{
+	struct rb_node **link = &dir->by_name.node, *parent = NULL;
+	struct tentry *e = calloc(1, sizeof *e + len);
+
+	if (!e)
+		return -ENOMEM;
+	e->inode = inode;
+	e->len = (u8)len;
+	e->order = dir->next_order++;
+	list_init(&e->doomed);
+	memcpy(e->name, name, len);
+	while (*link) {
+		struct tentry *at = rb_entry(*link, struct tentry, name_node);
+
+		parent = *link;
+		link = compare(name, len, at->name, at->len) < 0 ? &parent->left : &parent->right;
+	}
+	rb_insert(&dir->by_name, &e->name_node, parent, link);
+	parent = NULL;
+	link = &dir->by_order.node;
+	while (*link) { /* the highest so far */
+		parent = *link;
+		link = &parent->right;
+	}
+	rb_insert(&dir->by_order, &e->order_node, parent, link);
+	dir->nentries++;
+	tnode_changed(dir);
+	return 0;
+}
+
+/* Takes a name out; its reference of the inode is the caller's. */
+struct inode *tentry_leave(struct tnode *dir, struct tentry *e)
+{
+	struct inode *i = e->inode;
+
+	rb_erase(&dir->by_name, &e->name_node);
+	rb_erase(&dir->by_order, &e->order_node);
+	dir->nentries--;
+	tnode_changed(dir);
+	free(e);
+	return i;
+}
+
+int tmpfs_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+	struct tentry *e = tentry_find(tnode(dir), name, len);
+
+	if (!e)
+		return -ENOENT;
+	*out = inode_get(e->inode);
+	return 0;
+}
+
+/* A new inode below @dir: of the directory's group when that is set-group-id, which directories inherit. */
+static int new_below(struct inode *dir, u32 mode, const struct cred *cred, struct inode **out)
+{
+	struct tnode *d = tnode(dir);
+	u32 gid = cred->fsgid;
+
+	if (d->mode & S_ISGID) {
+		gid = d->gid;
+		if (S_ISDIR(mode))
+			mode |= S_ISGID;
+		else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !cred_in_group(cred, gid) &&
+			 !(cred->cap_effective >> CAP_FSETID & 1))
+			mode &= ~(u32)S_ISGID;
+	}
+	return tnode_new(dir->k, dir->sb, d->fs, mode, cred->fsuid, gid, out);
+}
+
+/* Names the new @i in @dir: one reference for the name, one for the caller. */
+static int name_new(struct inode *dir, const char *name, size_t len, struct inode *i, struct inode **out)
+{
+	int err = tentry_find(tnode(dir), name, len) ? -EEXIST : tentry_enter(tnode(dir), name, len, i);
+
+	if (err) {
+		inode_put(i);
+		return err;
+	}
+	if (i->type == S_IFDIR)
+		tnode(dir)->nlink++;
+	*out = inode_get(i);
+	return 0;
+}
+
+int tmpfs_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
+		 struct inode **out)
+{
+	struct inode *i;
+	int err = new_below(dir, mode, cred, &i);
+
+	if (err)
+		return err;
+	tnode(i)->rdev = rdev;
+	return name_new(dir, name, len, i, out);
+}
+
+int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const char *target,
+		  const struct cred *cred, struct inode **out)
+{
+	struct inode *i;
+	int err = new_below(dir, S_IFLNK | 0777, cred, &i);
+
+	if (err)
+		return err;
+	tnode(i)->target = strdup(target);
+	if (!tnode(i)->target) {
+		inode_put(i);
+		return -ENOMEM;
+	}
+	return name_new(dir, name, len, i, out);
+}
+
+int tmpfs_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
+{
+	int err = new_below(dir, mode, cred, out);
+
+	if (err)
+		return err;
+	tnode(*out)->nlink = 0;
+	tnode(*out)->linkable = linkable;
+	return 0;
+}
+
+int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	struct tnode *n = tnode(target);
+	int err;
+
+	if (!n->nlink && !n->linkable)
+		return -ENOENT;
+	if (tentry_find(tnode(dir), name, len))
+		return -EEXIST;
+	err = tentry_enter(tnode(dir), name, len, inode_get(target));
+	if (err) {
+		inode_put(target);
+		return err;
+	}
+	n->nlink++;
+	n->linkable = false;
+	n->ctime = tmpfs_now();
+	return 0;
+}
+
+int tmpfs_unlink(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	struct tentry *e = tentry_find(tnode(dir), name, len);
+
+	if (!e)
+		return -ENOENT;
+	tnode(e->inode)->nlink--;
+	tnode(e->inode)->ctime = tmpfs_now();
+	inode_put(tentry_leave(tnode(dir), e));
+	return 0;
+}
+
+int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	struct tentry *e = tentry_find(tnode(dir), name, len);
+	struct tnode *n;
+
+	if (!e)
+		return -ENOENT;
+	n = tnode(e->inode);
+	if (e->inode->type != S_IFDIR)
+		return -ENOTDIR;
+	if (n->nentries)
+		return -ENOTEMPTY;
+	n->nlink = 0;
+	n->ctime = tmpfs_now();
+	tnode(dir)->nlink--;
+	inode_put(tentry_leave(tnode(dir), e));
+	return 0;
+}

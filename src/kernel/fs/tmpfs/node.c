@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tmpfs: inodes, from their making to their end, and their attributes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/tmpfs/tmpfs.h"
+
+#define ENTRY_SIZE 20 /* what a directory's size counts for each name, as Linux's tmpfs does */
+#define MEMFD_DEV  1
+
+struct timespec tmpfs_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now;
+}
+
+void tnode_changed(struct tnode *n)
+{
+	n->mtime = n->ctime = tmpfs_now();
+}
+
+int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
+	      struct inode **out)
+{
+	struct tnode *n;
+	struct inode *i;
+
+	if (fs && fs->used_inodes >= fs->max_inodes)
+		return -ENOSPC;
+	n = calloc(1, sizeof *n);
+	if (!n)
+		return -ENOMEM;
+	n->fs = fs;
+	n->mode = mode;
+	n->nlink = S_ISDIR(mode) ? 2 : 1;
+	n->uid = uid;
+	n->gid = gid;
+	n->memfd = n->read_fd = HOSTFD_NONE;
+	n->seals = F_SEAL_SEAL;
+	n->next_order = FIRST_ORDER;
+	n->atime = n->mtime = n->ctime = n->btime = tmpfs_now();
+	i = inode_new(k, sb, inode_ops_of(&tmpfs_kinds, mode & S_IFMT), mode & S_IFMT,
+		      fs ? ++fs->next_ino : ++k->anon_ino, n);
+	if (!i) {
+		free(n);
+		return -ENOMEM;
+	}
+	if (fs)
+		fs->used_inodes++;
+	*out = i;
+	return 0;
+}
+
+/* Puts the inodes of directories that went, and of those below them: a loop, for a guest's tree may be deep.
+ */
+static void drain(struct tmpfs *fs)
+{
+	if (fs->draining)
+		return;
+	fs->draining = true;
+	while (!list_empty(&fs->doomed)) {
+		struct tentry *e = list_first(&fs->doomed, struct tentry, doomed);
+
+		list_del(&e->doomed);
+		inode_put(e->inode);
+		free(e);
+	}
+	fs->draining = false;
+}
+
+void tmpfs_release_inode(struct inode *i)
+{
+	struct tnode *n = tnode(i);
+	struct tmpfs *fs = n->fs;
+	struct rb_node *rb;
+
+	tnode_free_data(n);
+	while ((rb = rb_first(&n->by_order))) {
+		struct tentry *e = rb_entry(rb, struct tentry, order_node);
+
+		rb_erase(&n->by_order, rb);
+		list_add_tail(&fs->doomed, &e->doomed);
+	}
+	free(n->target);
+	free(n->name);
+	free(n);
+	if (fs) {
+		fs->used_inodes--;
+		drain(fs);
+	}
+}
+
+int tmpfs_getattr(struct inode *i, struct kstat *st)
+{
+	struct tnode *n = tnode(i);
+
+	*st = (struct kstat){
+		.dev = i->sb ? i->sb->dev : MEMFD_DEV,
+		.ino = i->ino,
+		.mode = n->mode,
+		.nlink = n->nlink,
+		.uid = n->uid,
+		.gid = n->gid,
+		.rdev = n->rdev,
+		.size = n->size,
+		.blksize = PAGE_SIZE,
+		.atime = n->atime,
+		.mtime = n->mtime,
+		.ctime = n->ctime,
+		.btime = n->btime,
+	};
+	if (i->type == S_IFDIR)
+		st->size = (2 + (s64)n->nentries) * ENTRY_SIZE;
+	else if (i->type == S_IFLNK)
+		st->size = (s64)strlen(n->target);
+	else if (i->type == S_IFREG)
+		st->blocks = (hostfd_valid(n->memfd) ? tnode_measure(n)
+						     : align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE)) /
+			     512;
+	return 0;
+}
+
+int tmpfs_setattr(struct inode *i, const struct iattr *a)
+{
+	struct tnode *n = tnode(i);
+
+	if (a->valid & ATTR_SIZE) {
+		int err = tnode_resize(n, a->size);
+
+		if (err)
+			return err;
+		n->mtime = tmpfs_now();
+	}
+	if (a->valid & ATTR_MODE)
+		n->mode = (n->mode & S_IFMT) | (a->mode & 07777);
+	if (a->valid & (ATTR_UID | ATTR_GID) && !(a->valid & ATTR_MODE) && i->type == S_IFREG) {
+		n->mode &= ~(u32)S_ISUID;
+		if (n->mode & S_IXGRP)
+			n->mode &= ~(u32)S_ISGID;
+	}
+	if (a->valid & ATTR_UID)
+		n->uid = a->uid;
+	if (a->valid & ATTR_GID)
+		n->gid = a->gid;
+	if (a->valid & ATTR_ATIME)
+		n->atime = a->atime;
+	if (a->valid & ATTR_MTIME)
+		n->mtime = a->mtime;
+	n->ctime = tmpfs_now();
+	return 0;
+}

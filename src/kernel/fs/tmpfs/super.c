@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tmpfs: trees in memory as file systems of their own, and the nameless files of memfd_create. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "fs/tmpfs/tmpfs.h"
+#include "vfs/simple.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
+
+static long tmpfs_readlink(struct inode *i, char *buf, size_t size)
+{
+	size_t len = min(strlen(tnode(i)->target), size);
+
+	memcpy(buf, tnode(i)->target, len);
+	return (long)len;
+}
+
+static int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	const struct file_ops *ops = i->type == S_IFDIR ? &tmpfs_dir_ops
+				     : tnode(i)->name   ? &tmpfs_memfd_ops
+							: &tmpfs_file_ops;
+
+	return file_of_inode(i, ops, flags, NULL, out);
+}
+
+/* FIFOs are opened by fs/pipe, sockets by connect, devices not at all (ENXIO). */
+#define COMMON .getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .release = tmpfs_release_inode
+const struct inode_kinds tmpfs_kinds = {
+	.file = {COMMON, .open = tmpfs_open},
+	.dir = {COMMON, .lookup = tmpfs_lookup, .create = tmpfs_create, .symlink = tmpfs_symlink,
+		.link = tmpfs_link, .unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = tmpfs_rename,
+		.tmpfile = tmpfs_tmpfile, .open = tmpfs_open},
+	.link = {COMMON, .readlink = tmpfs_readlink},
+	.special = {COMMON},
+};
+
+static int tmpfs_statfs(struct super *sb, struct statfs *st)
+{
+	struct tmpfs *fs = sb->priv;
+
+	memset(st, 0, sizeof *st);
+	st->f_type = TMPFS_MAGIC;
+	st->f_bsize = st->f_frsize = PAGE_SIZE;
+	st->f_blocks = fs->max_bytes / PAGE_SIZE;
+	st->f_bfree = fs->max_bytes > fs->used_bytes ? (fs->max_bytes - fs->used_bytes) / PAGE_SIZE : 0;
+	st->f_bavail = st->f_bfree;
+	st->f_files = fs->max_inodes;
+	st->f_ffree = fs->max_inodes - fs->used_inodes;
+	st->f_namelen = 255;
+	return 0;
+}
+
+static void tmpfs_release_super(struct super *sb)
+{
+	free(sb->priv);
+}
+
+int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out)
+{
+	struct super *sb = calloc(1, sizeof *sb);
+	struct tmpfs *fs = calloc(1, sizeof *fs);
+	int err;
+
+	if (!sb || !fs) {
+		free(sb);
+		free(fs);
+		return -ENOMEM;
+	}
+	fs->max_bytes = max_bytes;
+	fs->max_inodes = max_bytes / PAGE_SIZE / 2;
+	list_init(&fs->doomed);
+	sb->k = k;
+	sb->type = sb->source = "tmpfs";
+	sb->dev = makedev(0, k->vfs->next_dev++);
+	sb->priv = fs;
+	sb->statfs = tmpfs_statfs;
+	sb->release = tmpfs_release_super;
+	err = tnode_new(k, sb, fs, S_IFDIR | (mode & 07777), uid, gid, &sb->root);
+	if (err) {
+		free(fs);
+		free(sb);
+		return err;
+	}
+	*out = sb;
+	return 0;
+}
+
+int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred, struct file **out)
+{
+	u32 mode = flags & MFD_NOEXEC_SEAL ? 0666 : 0777;
+	struct inode *i;
+	struct tnode *n;
+	int err = tnode_new(k, NULL, NULL, S_IFREG | mode, cred->fsuid, cred->fsgid, &i);
+
+	if (err)
+		return err;
+	n = tnode(i);
+	n->nlink = 0;
+	n->name = strdup(name);
+	if (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL))
+		n->seals = flags & MFD_NOEXEC_SEAL ? F_SEAL_EXEC : 0;
+	if (n->name)
+		err = file_new(k, &tmpfs_memfd_ops, O_RDWR | O_LARGEFILE, i, NULL, out);
+	else
+		err = -ENOMEM;
+	if (err)
+		inode_put(i);
+	return err;
+}

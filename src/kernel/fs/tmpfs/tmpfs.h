@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside tmpfs: trees in memory.
+ *
+ * super.c makes file systems, node.c inodes, names.c and rename.c the names in directories, dir.c lists them,
+ * data.c holds the bytes of files.
+ */
+#ifndef HUSK_KERNEL_FS_TMPFS_TMPFS_H
+#define HUSK_KERNEL_FS_TMPFS_TMPFS_H
+
+#include "base/rbtree.h"
+#include "vfs/inode.h"
+#include "vfs/simple.h"
+
+#define FIRST_ORDER 2 /* the first name's getdents offset: after "." and ".." */
+
+/* One tree; all of its inodes hang off the root's entries or are kept by open files. */
+struct tmpfs {
+	u64 max_bytes, used_bytes;
+	u64 max_inodes, used_inodes;
+	u64 next_ino;
+	struct list doomed; /* struct tentry of directories that went, whose inodes are yet to be put */
+	bool draining;
+};
+
+struct tnode {
+	struct tmpfs *fs; /* nullable: a memfd of the guest, which no tree holds and no tree's size bounds */
+	u32 mode, nlink, uid, gid;
+	u64 rdev;
+	struct timespec atime, mtime, ctime, btime;
+	bool linkable; /* from O_TMPFILE: a first name may be given */
+
+	/* regular file: what was written in @data below HUSK_TMPFS_SMALL, else in @memfd, which stays once it
+	 * is there. Bytes of @data from @size to @cap are zero; those of the file from @cap to @size are a
+	 * hole. */
+	s64 size;
+	char *data;
+	size_t cap;
+	struct hostfd memfd, read_fd; /* read_fd: the same, open for reading only, for mappings */
+	u64 charged;                  /* bytes counted in fs->used_bytes */
+	u64 written;                  /* to the memfd since it was last measured */
+	int seals;
+	char *name; /* of a memfd */
+
+	char *target; /* symlink */
+
+	/* directory */
+	struct rb_root by_name, by_order;
+	u64 next_order;
+	u32 nentries;
+};
+
+/* A name in a directory. */
+struct tentry {
+	struct rb_node name_node, order_node;
+	struct list doomed;
+	u64 order;           /* its getdents offset, stable as long as it lives */
+	struct inode *inode; /* owned */
+	u8 len;
+	char name[];
+};
+
+static inline struct tnode *tnode(struct inode *i)
+{
+	return i->priv;
+}
+
+/* node.c */
+struct timespec tmpfs_now(void);
+/* Sets mtime and ctime. */
+void tnode_changed(struct tnode *n);
+/* A new inode with the caller's reference, of no name yet. -ENOSPC, -ENOMEM. */
+int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
+	      struct inode **out);
+int tmpfs_getattr(struct inode *i, struct kstat *st);
+int tmpfs_setattr(struct inode *i, const struct iattr *a);
+void tmpfs_release_inode(struct inode *i);
+
+/* names.c */
+struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len);
+/* Enters @inode (consumed on success) as @name, which is free. */
+int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode);
+/* Takes a name out; its reference of the inode is the caller's. */
+struct inode *tentry_leave(struct tnode *dir, struct tentry *e);
+int tmpfs_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+int tmpfs_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
+		 struct inode **out);
+int tmpfs_symlink(struct inode *dir, const char *name, size_t len, const char *target,
+		  const struct cred *cred, struct inode **out);
+int tmpfs_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out);
+int tmpfs_link(struct inode *dir, const char *name, size_t len, struct inode *target);
+int tmpfs_unlink(struct inode *dir, const char *name, size_t len, struct inode *target);
+int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target);
+
+/* rename.c */
+int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
+		 const char *new_name, size_t new_len, struct inode *over, u32 flags);
+
+/* dir.c */
+extern const struct file_ops tmpfs_dir_ops;
+
+/* super.c */
+extern const struct inode_kinds tmpfs_kinds;
+
+/* data.c */
+extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
+int tnode_resize(struct tnode *n, s64 size);
+void tnode_free_data(struct tnode *n);
+/* Bytes that the data takes. */
+u64 tnode_measure(struct tnode *n);
+
+#endif

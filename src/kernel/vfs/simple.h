@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pieces that file systems have in common: operations by type, directories' small operations, opening. */
+#ifndef HUSK_KERNEL_VFS_SIMPLE_H
+#define HUSK_KERNEL_VFS_SIMPLE_H
+
+#include "vfs/inode.h"
+
+/* A file system's operations by the inode's type. @special: FIFOs, sockets, devices. */
+struct inode_kinds {
+	struct inode_ops file, dir, link, special;
+};
+
+const struct inode_ops *inode_ops_of(const struct inode_kinds *kinds, u32 type /* S_IFMT bits */);
+
+/* An open file of @i with @ops; @priv is the file's on success. 0, -ENOMEM, -ENFILE. */
+int file_of_inode(struct inode *i, const struct file_ops *ops, u32 flags, void *priv, struct file **out);
+
+/* For files whose offset may be set but has no end: directories, texts. */
+s64 dir_seek(struct file *f, s64 offset, int whence);
+/* -EISDIR. */
+long dir_read(struct file *f, struct uio *to, u64 *pos);
+/* "." and ".." at offsets 0 and 1; false: the reader has no more room. Afterwards f->pos is at least 2. */
+bool dir_emit_dots(struct file *f, struct dir_context *ctx);
+/* What is in memory, or is not written, is as safe as it gets: 0. */
+int fsync_nothing(struct file *f, bool data_only);
+
+#endif
