@@ -141,7 +141,7 @@ int probe_filter(u32 nr, u32 action, u32 flags)
 
 /* ---- running one ---- */
 
-static void run_trial(const struct probe *probe, struct probe_result *shared, int parent)
+static void run_trial(const struct probe *probe, struct probe_result *shared, int parent, int done)
 {
 	int null = open("/dev/null", O_RDWR);
 
@@ -152,38 +152,43 @@ static void run_trial(const struct probe *probe, struct probe_result *shared, in
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
 		dup2(null, fd);
 	probe->run(shared);
+	(void)!write(done, "", 1);
 	_exit(0);
 }
 
-/* Until everybody has closed the other end of @fd: true, or false when the time was up first. */
-static bool wait_closed(int fd)
-{
-	struct timespec now, end;
+enum ending { SAID_DONE, CLOSED, TIME_UP };
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
+/* Until the trial says that it is done, or everybody has closed the other end of @fd, or the time is up. */
+static enum ending wait_ending(int fd)
+{
+	struct timespec now, start;
+	char byte;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (;;) {
 		struct pollfd p = {fd, POLLIN, 0};
 		long left;
 
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = PROBE_TIMEOUT_MS - (now.tv_sec - end.tv_sec) * 1000 -
-		       (now.tv_nsec - end.tv_nsec) / 1000000;
+		left = PROBE_TIMEOUT_MS - (now.tv_sec - start.tv_sec) * 1000 -
+		       (now.tv_nsec - start.tv_nsec) / 1000000;
 		if (left <= 0)
-			return false;
+			return TIME_UP;
 		if (poll(&p, 1, (int)left) > 0)
-			return true;
+			return read(fd, &byte, 1) == 1 ? SAID_DONE : CLOSED;
 	}
 }
 
 /* The trial's verdict stands in shared memory; that of one that did not come to its end is ours. */
-static void judge(struct probe_result *result, const struct probe_result *shared, bool in_time, int status)
+static void judge(struct probe_result *result, const struct probe_result *shared, enum ending ending,
+		  int status)
 {
 	*result = *shared;
 	result->value[sizeof result->value - 1] = result->why[sizeof result->why - 1] = 0;
-	if (in_time && WIFEXITED(status) && !WEXITSTATUS(status))
+	if (ending == SAID_DONE || (ending == CLOSED && WIFEXITED(status) && !WEXITSTATUS(status)))
 		return;
 	*result = (struct probe_result){0};
-	if (!in_time)
+	if (ending == TIME_UP)
 		probe_say(result, PROBE_DIED, "the trial did not end within %d ms and was killed",
 			  PROBE_TIMEOUT_MS);
 	else if (WIFSIGNALED(status))
@@ -198,7 +203,7 @@ void probe_try(const struct probe *probe, struct probe_result *result)
 	struct probe_result *shared =
 		mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int ends[2], parent = getpid(), pid, status = 0;
-	bool in_time;
+	enum ending ending;
 
 	*result = (struct probe_result){0};
 	if (shared == MAP_FAILED || pipe2(ends, O_CLOEXEC)) {
@@ -207,21 +212,21 @@ void probe_try(const struct probe *probe, struct probe_result *result)
 	}
 	pid = fork();
 	if (!pid)
-		run_trial(probe, shared, parent);
+		run_trial(probe, shared, parent, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		probe_refused(result, "a process for the trial", errno);
 		goto close;
 	}
 	setpgid(pid, pid);
-	in_time = wait_closed(ends[0]);
+	ending = wait_ending(ends[0]);
 	/* The trial is not reaped yet, so that its group is nobody else's. */
 	kill(-pid, SIGKILL);
-	if (!in_time)
+	if (ending == TIME_UP)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	judge(result, shared, in_time, status);
+	judge(result, shared, ending, status);
 close:
 	close(ends[0]);
 unmap:

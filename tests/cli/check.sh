@@ -85,6 +85,30 @@ COLUMNS=60 run "$HUSK" check
 run taskset -c "$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')" "$HUSK" check --json
 grep -A4 '"name": "cpus"' out | grep -q '"number": 1'; check 'one processor is counted as one'
 
+# A cgroup with half a processor, by version 2 or 1 of the interface.
+group=
+for root in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/cpu; do
+	# Where it is no cgroup's directory, a plain one would be made.
+	[ -z "$group" ] && [ -e "$root/cgroup.procs" ] && mkdir "$root/husk-check.$$" 2>/dev/null || continue
+	group=$root/husk-check.$$
+	echo '50000 100000' 2>/dev/null >"$group/cpu.max" || echo 50000 2>/dev/null >"$group/cpu.cfs_quota_us" && break
+	rmdir "$group"
+	group=
+done
+if [ -n "$group" ]; then
+	# shellcheck disable=SC2016
+	run sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$HUSK" check --json
+	grep -A8 '"name": "cpus"' out >probe
+	grep -q '"number": 1' probe && grep -q 'quota allows 0.50' probe; check 'half a processor is counted as such'
+	for _ in $(seq 100); do
+		rmdir "$group" 2>/dev/null && break
+		sleep 0.05
+	done
+else
+	n=$((n + 1))
+	echo "ok $n - half a processor is counted as such # SKIP no cgroup can be made here"
+fi
+
 HUSK_TRAP=magic run "$HUSK" check
 [ $status = 125 ] && grep -q '^husk: HUSK_TRAP: ' err; check 'a wrong HUSK_TRAP'
 run "$HUSK" check --nonsense
