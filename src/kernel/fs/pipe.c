@@ -229,6 +229,57 @@ long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count)
 	return (long)done;
 }
 
+long pipe_filled(struct file *f)
+{
+	struct pipe *p = f->priv;
+	long bytes = 0;
+
+	for (unsigned i = 0; i < p->used; i++)
+		bytes += pipe_at(p, i)->len;
+	return bytes ? bytes : p->writers ? -EAGAIN : 0;
+}
+
+long pipe_room(struct file *f)
+{
+	struct pipe *p = f->priv;
+
+	if (!p->readers)
+		return -EPIPE;
+	return p->used < p->slots ? (long)((p->slots - p->used) * PAGE_SIZE) : -EAGAIN;
+}
+
+long pipe_look(struct file *f, char *buf, size_t size)
+{
+	struct pipe *p = f->priv;
+	size_t done = 0;
+
+	for (unsigned i = 0; i < p->used && done < size; i++) {
+		struct pipe_page *pg = pipe_at(p, i);
+		size_t n = min((size_t)pg->len, size - done);
+
+		memcpy(buf + done, pg->data + pg->at, n);
+		done += n;
+	}
+	return (long)done;
+}
+
+void pipe_skip(struct file *f, size_t size)
+{
+	struct pipe *p = f->priv;
+
+	while (size && p->used) {
+		struct pipe_page *pg = pipe_at(p, 0);
+		u32 n = (u32)min((size_t)pg->len, size);
+
+		pg->at += n;
+		pg->len -= n;
+		size -= n;
+		if (!pg->len)
+			pipe_page_drop(p);
+	}
+	wake_all(&p->wr_wait);
+}
+
 u32 pipe_poll(struct file *f, struct poll_table *pt)
 {
 	struct pipe *p = f->priv;

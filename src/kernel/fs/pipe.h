@@ -18,6 +18,14 @@ bool file_is_pipe(const struct file *f);
  * bytes, 0 at the end, -EAGAIN, -ENOMEM, or -EPIPE and a signal for @t. */
 long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count);
 
+/* For splice(2). Bytes that can be taken out of the pipe of @f, or that surely fit into it (page-wise writes); -EAGAIN
+ * when none, 0 when the writers have gone, -EPIPE when the readers have. */
+long pipe_filled(struct file *f);
+long pipe_room(struct file *f);
+/* Copies up to @size bytes out without taking them; takes @size bytes away. */
+long pipe_look(struct file *f, char *buf, size_t size);
+void pipe_skip(struct file *f, size_t size);
+
 /* The FIFO opener that vfs calls for S_IFIFO inodes is registered here. */
 void pipe_init(struct kernel *k);
 

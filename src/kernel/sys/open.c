@@ -29,7 +29,9 @@ static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 fla
 	err = user_path(t, addr, path, true);
 	if (err < 0)
 		return err;
-	err = vfs_open_at(t, c, dirfd, path, flags, mode, resolve, &f);
+	err = fd_room(t);
+	if (!err)
+		err = vfs_open_at(t, c, dirfd, path, flags, mode, resolve, &f);
 	if (err)
 		return err;
 	err = fd_install(t, f, flags & O_CLOEXEC);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* read, write and their vectors, lseek, truncate, sendfile, copy_file_range. */
+/* read, write and their vectors, lseek, truncate, fallocate. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 
 #include "sys/files.h"
 
-#define COPY_PIECE     65536
-#define MAX_RW_COUNT   0x7ffff000UL
-#define RWF_SUPPORTED  0x1f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND */
-#define RWF_NOWAIT_BIT 8
-#define RWF_APPEND_BIT 16
+#define RWF_SUPPORTED    0x3f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND */
+#define RWF_NOWAIT_BIT   8
+#define RWF_APPEND_BIT   16
+#define RWF_NOAPPEND_BIT 32
 
 /* The file behind @fd, open for the direction; it stays in c->file while the call waits. */
 static int get_file(struct task *t, struct call *c, int fd, bool write, struct file **out)
@@ -91,12 +91,18 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 		free(iov);
 		return -EOPNOTSUPP;
 	}
+	if (flags & RWF_APPEND_BIT && flags & RWF_NOAPPEND_BIT) {
+		free(iov);
+		return -EINVAL;
+	}
 	uio_init_iov(&u, t, iov, (int)c->arg[2]);
 	saved = f->flags;
 	if (flags & RWF_NOWAIT_BIT)
 		f->flags |= O_NONBLOCK;
 	if (flags & RWF_APPEND_BIT)
 		f->flags |= O_APPEND;
+	if (flags & RWF_NOAPPEND_BIT)
+		f->flags &= ~(u32)O_APPEND;
 	n = file_rw(t, c, f, &u, at ? &pos : NULL, write);
 	f->flags = saved;
 	free(iov);
@@ -151,10 +157,14 @@ long sys_lseek(struct task *t, struct call *c)
 static long truncate_path(struct task *t, const struct path *p, s64 size)
 {
 	struct iattr a = {.valid = ATTR_SIZE, .size = size};
+	int err;
 
 	if (path_inode(p)->type == S_IFDIR)
 		return -EISDIR;
-	return path_inode(p)->type == S_IFREG ? path_setattr(t, p, &a) : -EINVAL;
+	if (path_inode(p)->type != S_IFREG)
+		return -EINVAL;
+	err = file_size_limit(t, path_inode(p), (u64)size);
+	return err ? err : path_setattr(t, p, &a);
 }
 
 long sys_truncate(struct task *t, struct call *c)
@@ -189,6 +199,8 @@ long sys_ftruncate(struct task *t, struct call *c)
 	if (!f->inode || f->inode->type != S_IFREG || !file_writable(f))
 		err = -EINVAL;
 	else
+		err = file_size_limit(t, f->inode, (u64)a.size);
+	if (!err)
 		err = f->inode->ops->setattr ? f->inode->ops->setattr(f->inode, &a) : -EINVAL;
 	file_put(f);
 	return err;
@@ -211,165 +223,10 @@ long sys_fallocate(struct task *t, struct call *c)
 		err = f->inode && f->inode->type == S_IFDIR ? -EISDIR : -ENODEV;
 	else if ((s64)(c->arg[2] + c->arg[3]) < 0)
 		err = -EFBIG;
-	else
+	else if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
+		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
+	if (!err)
 		err = f->ops->fallocate(f, (int)c->arg[1], c->arg[2], c->arg[3]);
 	file_put(f);
 	return err;
-}
-
-/* ---- from file to file ---- */
-
-/* Writes all of @size bytes of kernel memory, unless the file stops short. */
-static long write_all(struct file *f, const char *data, size_t size, u64 *pos)
-{
-	struct uio u;
-	long n = 0;
-
-	uio_init(&u, NULL, (u64)data, size);
-	while (u.left && (n = f->ops->write(f, &u, pos)) > 0)
-		;
-	return u.done ? (long)u.done : n;
-}
-
-/* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
- * piece that goes out short is not lost, since the input has an offset. */
-static long copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count,
-			 char *buf)
-{
-	size_t done = 0;
-	long n = 0;
-
-	while (done < count) {
-		n = file_pread(in, buf, min(count - done, (size_t)COPY_PIECE), *in_pos);
-		if (n <= 0)
-			break;
-		n = write_all(out, buf, (size_t)n, out_pos);
-		if (n <= 0)
-			break;
-		*in_pos += (u64)n;
-		done += (size_t)n;
-	}
-	return done ? (long)done : n;
-}
-
-static long copy_files(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, size_t count)
-{
-	char *buf = malloc(COPY_PIECE);
-	long n;
-
-	if (!buf)
-		return -ENOMEM;
-	n = copy_between(in, in_pos, out, out_pos, count, buf);
-	free(buf);
-	return n;
-}
-
-/* A file's own offset, which inherited host files share with the host (fs/hostio.c); and setting it. */
-static u64 own_offset(struct file *f)
-{
-	s64 pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, 0, SEEK_CUR) : (s64)f->pos;
-
-	return pos < 0 ? f->pos : (u64)pos;
-}
-
-static void move_offset(struct file *f, u64 pos)
-{
-	if (f->ops->seek && !f->ops->stream)
-		f->ops->seek(f, (s64)pos, SEEK_SET);
-}
-
-static long sendfile(struct task *t, struct call *c, struct file *in, struct file *out)
-{
-	u64 pos = own_offset(in);
-	long n, err;
-
-	if (!file_readable(in) || !file_writable(out))
-		return -EBADF;
-	if (!in->ops->read || in->ops->stream || !out->ops->write || out->flags & O_APPEND)
-		return -EINVAL;
-	if (c->arg[2]) {
-		err = user_get(t, &pos, c->arg[2]);
-		if (err)
-			return err;
-		if ((s64)pos < 0)
-			return -EINVAL;
-	}
-	n = copy_files(in, &pos, out, &out->pos, min(c->arg[3], MAX_RW_COUNT));
-	if (n == -EAGAIN && !(out->flags & O_NONBLOCK))
-		return file_wait(t, out, 4 /* EPOLLOUT */);
-	if (n > 0 && c->arg[2]) {
-		err = user_put(t, c->arg[2], &pos);
-		if (err)
-			return err;
-	} else if (n > 0) {
-		move_offset(in, pos);
-	}
-	return n;
-}
-
-long sys_sendfile(struct task *t, struct call *c)
-{
-	struct file *in, *out;
-	long n = fd_get(t, (int)c->arg[1], &in);
-
-	if (n)
-		return n;
-	n = fd_get(t, (int)c->arg[0], &out);
-	if (!n) {
-		n = sendfile(t, c, in, out);
-		file_put(out);
-	}
-	file_put(in);
-	return n;
-}
-
-static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
-{
-	u64 in_pos = own_offset(in), out_pos = own_offset(out);
-	long n, err = 0;
-
-	if (c->arg[1])
-		err = user_get(t, &in_pos, c->arg[1]);
-	if (!err && c->arg[3])
-		err = user_get(t, &out_pos, c->arg[3]);
-	if (err)
-		return err;
-	if ((u32)c->arg[5])
-		return -EINVAL;
-	if ((in->inode && in->inode->type == S_IFDIR) || (out->inode && out->inode->type == S_IFDIR))
-		return -EISDIR;
-	if (!in->inode || !out->inode || in->inode->type != S_IFREG || out->inode->type != S_IFREG)
-		return -EINVAL;
-	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
-		return -EBADF;
-	if (in->inode == out->inode && in_pos < out_pos + c->arg[4] && out_pos < in_pos + c->arg[4])
-		return -EINVAL;
-	n = copy_files(in, &in_pos, out, &out_pos, min(c->arg[4], MAX_RW_COUNT));
-	if (n <= 0)
-		return n;
-	if (c->arg[1])
-		err = user_put(t, c->arg[1], &in_pos);
-	else
-		move_offset(in, in_pos);
-	if (!err && c->arg[3])
-		err = user_put(t, c->arg[3], &out_pos);
-	else if (!err)
-		move_offset(out, out_pos);
-	return err ? err : n;
-}
-
-long sys_copy_file_range(struct task *t, struct call *c)
-{
-	struct file *in, *out;
-	long n = fd_get(t, (int)c->arg[0], &in);
-
-	if (n)
-		return n;
-	n = fd_get(t, (int)c->arg[2], &out);
-	if (!n) {
-		n = copy_range(t, c, in, out);
-		file_put(out);
-	}
-	file_put(in);
-	return n;
 }

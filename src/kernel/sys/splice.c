@@ -18,121 +18,171 @@
 /* One side of a splice. */
 struct end {
 	struct file *file; /* owned */
-	u64 offset;
-	bool given; /* an offset was given */
+	bool pipe;
+	u64 addr;   /* of the offset that the guest gave, or 0 */
+	u64 offset; /* it */
 };
 
-static int get_end(struct task *t, int fd, u64 addr, struct end *e)
+/* The offset that this end moves. */
+static u64 *position(struct end *e)
 {
-	int err = fd_get(t, fd, &e->file);
+	return e->addr ? &e->offset : &e->file->pos;
+}
 
+static int get_offset(struct task *t, struct end *e)
+{
+	return e->addr ? user_get(t, &e->offset, e->addr) : 0;
+}
+
+static int get_ends(struct task *t, struct call *c, struct end *in, struct end *out)
+{
+	int err = fd_get(t, (int)c->arg[0], &in->file);
+
+	if (!err)
+		err = fd_get(t, (int)c->arg[2], &out->file);
 	if (err)
 		return err;
-	e->given = addr != 0;
-	e->offset = 0;
-	if (!e->given)
-		return 0;
-	err = e->file->ops->stream ? -ESPIPE : user_get(t, &e->offset, addr);
-	if (!err && (s64)e->offset < 0)
-		err = -EINVAL;
-	return err;
+	in->pipe = file_is_pipe(in->file);
+	out->pipe = file_is_pipe(out->file);
+	in->addr = c->arg[1];
+	out->addr = c->arg[3];
+	if ((in->pipe && in->addr) || (out->pipe && out->addr))
+		return -ESPIPE;
+	err = get_offset(t, in);
+	return err ? err : get_offset(t, out);
 }
 
-static bool ready(struct file *f, u32 event)
+/* An end that is no pipe: -EINVAL when it has no offsets but was given one, or a negative one. */
+static int check_offset(const struct end *e)
 {
-	return !f->ops->poll || f->ops->poll(f, NULL) & (event | EPOLLERR | EPOLLHUP);
+	return e->addr && (e->file->ops->stream || (s64)e->offset < 0) ? -EINVAL : 0;
 }
 
-static long move(struct file *f, char *buf, size_t size, u64 *pos, bool write)
+static int check_ends(const struct end *in, const struct end *out)
 {
+	if (!file_readable(in->file) || !file_writable(out->file))
+		return -EBADF;
+	if (!in->pipe && !out->pipe)
+		return -EINVAL;
+	if (in->pipe && out->pipe)
+		return in->file->inode == out->file->inode ? -EINVAL : 0;
+	if (in->pipe)
+		return out->file->flags & O_APPEND || !out->file->ops->write ? -EINVAL : check_offset(out);
+	return in->file->ops->read ? check_offset(in) : -EINVAL;
+}
+
+/* One piece from @in, which is no pipe, into the pipe @out: what fits for certain, so that nothing read is lost. */
+static long fill_pipe(struct task *t, struct end *in, struct end *out, size_t size, char *buf)
+{
+	long room = pipe_room(out->file), n;
 	struct uio u;
-	long n = 0;
 
-	uio_init(&u, NULL, (u64)buf, size);
-	do {
-		n = write ? f->ops->write(f, &u, pos) : f->ops->read(f, &u, pos);
-	} while (write && n > 0 && u.left);
-	return u.done ? (long)u.done : n;
+	if (room == -EPIPE)
+		return out->file->ops->write(out->file, &(struct uio){.task = t, .left = 1}, NULL);
+	if (room < 0)
+		return room;
+	uio_init(&u, NULL, (u64)buf, min(size, (size_t)room));
+	n = in->file->ops->read(in->file, &u, position(in));
+	return n <= 0 ? n : file_write_kernel(t, out->file, buf, (size_t)n, position(out));
 }
 
-/* What can go at once: a pipe that is ready takes PIPE_BUF bytes for certain, so that nothing read is lost.
- */
-static long pump(struct end *in, struct end *out, size_t count, char *buf)
+/* One piece out of the pipe @in: taken out of it as far as it could be written. */
+static long drain_pipe(struct task *t, struct end *in, struct end *out, size_t size, char *buf)
 {
-	size_t most = out->file->ops->stream ? PIPE_BUF : PIECE, done = 0;
-	u64 *from = in->given ? &in->offset : &in->file->pos,
-	    *to = out->given ? &out->offset : &out->file->pos;
+	long filled = pipe_filled(in->file), room = out->pipe ? pipe_room(out->file) : PIECE, n;
+
+	if (filled <= 0)
+		return filled;
+	if (room == -EPIPE)
+		return out->file->ops->write(out->file, &(struct uio){.task = t, .left = 1}, NULL);
+	if (room < 0)
+		return room;
+	n = pipe_look(in->file, buf, min(size, (size_t)room));
+	n = file_write_kernel(t, out->file, buf, (size_t)n, position(out));
+	if (n > 0)
+		pipe_skip(in->file, (size_t)n);
+	return n;
+}
+
+/* Moves what can go at once: bytes, or 0 or an error when there were none. */
+static long pump(struct task *t, struct end *in, struct end *out, size_t count)
+{
+	char *buf = malloc(PIECE);
+	size_t done = 0;
 	long n = 0;
 
-	while (done < count && ready(out->file, EPOLLOUT)) {
-		n = move(in->file, buf, min(count - done, most), from, false);
+	if (!buf)
+		return -ENOMEM;
+	while (done < count) {
+		size_t size = min(count - done, (size_t)PIECE);
+
+		n = in->pipe ? drain_pipe(t, in, out, size, buf) : fill_pipe(t, in, out, size, buf);
 		if (n <= 0)
-			return done ? (long)done : n;
-		n = move(out->file, buf, (size_t)n, to, true);
-		if (n <= 0)
-			return done ? (long)done : n;
+			break;
 		done += (size_t)n;
-		if (in->file->ops->stream && !ready(in->file, EPOLLIN))
+		/* A stream gives what it has, and is not waited for again. */
+		if (!in->pipe && in->file->ops->stream)
 			break;
 	}
-	return done || !count ? (long)done : -EAGAIN;
+	free(buf);
+	return done ? (long)done : n;
 }
 
 static long splice_ends(struct task *t, struct call *c, struct end *in, struct end *out)
 {
+	bool now = c->arg[5] & SPLICE_F_NONBLOCK;
 	struct file *wait;
-	char *buf;
-	long n;
+	long n = check_ends(in, out);
 
-	if (!file_readable(in->file) || !file_writable(out->file))
-		return -EBADF;
-	if (!file_is_pipe(in->file) && !file_is_pipe(out->file))
-		return -EINVAL;
-	if (file_is_pipe(in->file) && file_is_pipe(out->file) && in->file->inode == out->file->inode)
-		return -EINVAL;
-	if (!in->file->ops->read || !out->file->ops->write || out->file->flags & O_APPEND)
-		return -EINVAL;
-	buf = malloc(PIECE);
-	if (!buf)
-		return -ENOMEM;
-	n = pump(in, out, min(c->arg[4], MAX_RW_COUNT), buf);
-	free(buf);
+	if (!n)
+		n = pump(t, in, out, min(c->arg[4], MAX_RW_COUNT));
 	if (n != -EAGAIN)
 		return n;
-	wait = ready(out->file, EPOLLOUT) ? in->file : out->file;
-	if (c->arg[5] & SPLICE_F_NONBLOCK || wait->flags & O_NONBLOCK)
+	if (in->pipe && pipe_filled(in->file) < 0)
+		wait = in->file;
+	else if (out->pipe && pipe_room(out->file) < 0)
+		wait = out->file;
+	else
+		wait = in->pipe ? out->file : in->file;
+	/* Between pipes either one's flag counts. */
+	if (in->pipe && out->pipe)
+		now |= (in->file->flags | out->file->flags) & O_NONBLOCK;
+	if (file_is_pipe(wait) ? now || wait->flags & O_NONBLOCK
+			       : wait->flags & O_NONBLOCK && !wait->ops->always_waits)
 		return n;
 	return file_wait(t, wait, wait == in->file ? EPOLLIN : EPOLLOUT);
 }
 
-static long put_offsets(struct task *t, struct call *c, struct end *in, struct end *out, long n)
+static long put_offset(struct task *t, struct end *e)
 {
-	long err = 0;
-
-	if (n > 0 && in->given)
-		err = user_put(t, c->arg[1], &in->offset);
-	if (n > 0 && !err && out->given)
-		err = user_put(t, c->arg[3], &out->offset);
-	return err ? err : n;
+	return e->addr ? user_put(t, e->addr, &e->offset) : 0;
 }
 
 long sys_splice(struct task *t, struct call *c)
 {
 	struct end in = {0}, out = {0};
-	long n;
+	long n, err;
 
 	if (!c->arg[4])
 		return 0;
 	if (c->arg[5] & ~(u64)SPLICE_FLAGS)
 		return -EINVAL;
-	n = get_end(t, (int)c->arg[0], c->arg[1], &in);
-	if (!n)
-		n = get_end(t, (int)c->arg[2], c->arg[3], &out);
-	if (!n)
-		n = put_offsets(t, c, &in, &out, splice_ends(t, c, &in, &out));
+	n = get_ends(t, c, &in, &out);
+	if (!n) {
+		n = splice_ends(t, c, &in, &out);
+		err = n > 0 ? put_offset(t, &in) : 0;
+		if (n > 0 && !err)
+			err = put_offset(t, &out);
+		n = err ? err : n;
+	}
 	file_put(out.file);
 	file_put(in.file);
 	return n;
+}
+
+static bool ready(struct file *f, u32 event)
+{
+	return f->ops->poll(f, NULL) & (event | EPOLLERR | EPOLLHUP);
 }
 
 static long tee_pipes(struct task *t, struct call *c, struct file *in, struct file *out)
@@ -176,6 +226,7 @@ static long splice_memory(struct task *t, struct call *c, struct file *f)
 {
 	struct user_iovec *iov;
 	struct uio u;
+	u32 saved;
 	long n;
 
 	if (!file_is_pipe(f))
@@ -184,8 +235,12 @@ static long splice_memory(struct task *t, struct call *c, struct file *f)
 	if (n < 0)
 		return n;
 	if (n) {
+		saved = f->flags;
+		if (c->arg[3] & SPLICE_F_NONBLOCK)
+			f->flags |= O_NONBLOCK;
 		uio_init_iov(&u, t, iov, (int)c->arg[2]);
 		n = file_rw(t, c, f, &u, NULL, file_writable(f));
+		f->flags = saved;
 	}
 	free(iov);
 	return n;

@@ -131,15 +131,28 @@ static int limit(struct task *t)
 	return soft > 0x40000000 ? 0x40000000 : (int)soft;
 }
 
-int fd_install_from(struct task *t, struct file *f, bool cloexec, int from)
+static int lowest_free(struct task *t, int from)
 {
 	struct fdtable *ft = t->files;
 	int fd = max(from, ft->low_free);
 
 	while (fd < ft->size && ft->files[fd])
 		fd++;
-	if (fd >= limit(t))
-		return -EMFILE;
+	return fd >= limit(t) ? -EMFILE : fd;
+}
+
+int fd_room(struct task *t)
+{
+	return min(lowest_free(t, 0), 0);
+}
+
+int fd_install_from(struct task *t, struct file *f, bool cloexec, int from)
+{
+	struct fdtable *ft = t->files;
+	int fd = lowest_free(t, from);
+
+	if (fd < 0)
+		return fd;
 	if (fd >= ft->size && grow(ft, fd + 1))
 		return -ENOMEM;
 	ft->files[fd] = f;

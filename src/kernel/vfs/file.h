@@ -156,6 +156,8 @@ int fdtable_exec(struct task *t);
  * on success. -EMFILE, -ENOMEM. */
 int fd_install_from(struct task *t, struct file *f, bool cloexec, int from);
 int fd_install(struct task *t, struct file *f, bool cloexec);
+/* Whether a descriptor could be given now: 0 or -EMFILE, for calls that must not have had an effect without one. */
+int fd_room(struct task *t);
 /* Puts @f at exactly @fd, closing what is there (dup2): the same ownership. */
 int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd);
 /* The file behind @fd, a reference for the caller to put: -EBADF. O_PATH files only by fd_get_path(). */
@@ -172,6 +174,11 @@ int fdtable_next(struct fdtable *ft, int fd, struct file **out);
 /* Reads or writes @u at *pos (NULL: the file's own offset, kept and advanced). The whole call's result,
  * CALL_PARK included; keeps c->done over waits. */
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write);
+/* Writes kernel memory at *pos (which advances) for @t, within its RLIMIT_FSIZE: bytes, maybe fewer, or -errno. */
+long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos);
+/* A file is to become @size bytes long: 0; when it would grow above RLIMIT_FSIZE, SIGXFSZ is sent and -EFBIG
+ * returned. */
+int file_size_limit(struct task *t, struct inode *i, u64 size);
 /* Waits until the file may be ready for @events: CALL_PARK, or what call_wait() says. */
 long file_wait(struct task *t, struct file *f, u32 events);
 

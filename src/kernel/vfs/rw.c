@@ -46,6 +46,21 @@ static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 po
 	return 0;
 }
 
+int file_size_limit(struct task *t, struct inode *i, u64 size)
+{
+	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE);
+	struct kstat st;
+	int err;
+
+	if (size <= limit)
+		return 0;
+	err = i->ops->getattr(i, &st);
+	if (err || size <= (u64)st.size)
+		return err;
+	t->k->ops.send_signal(t, SIGXFSZ, SI_KERNEL, false);
+	return -EFBIG;
+}
+
 static long move(struct task *t, struct file *f, struct uio *u, u64 *pos, bool write)
 {
 	if (write) {
@@ -112,4 +127,20 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 	c->done = done;
 	n = file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
+}
+
+long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos)
+{
+	struct uio u;
+	long n = 0;
+
+	uio_init(&u, NULL, (u64)data, size);
+	n = check_file_size(t, f, &u, *pos);
+	while (!n && u.left) {
+		n = f->ops->write(f, &u, pos);
+		if (n <= 0)
+			break;
+		n = 0;
+	}
+	return u.done ? (long)u.done : n;
 }

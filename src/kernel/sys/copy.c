@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From file to file: sendfile (fs/read_write.c: do_sendfile) and copy_file_range (vfs_copy_file_range). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "sys/files.h"
+
+#define PIECE        65536
+#define MAX_RW_COUNT 0x7ffff000UL
+
+/* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
+ * piece that goes out short is not lost, since the input has an offset. */
+static long copy_between(struct task *t, struct file *in, u64 *in_pos, struct file *out, u64 *out_pos,
+			 size_t count, char *buf)
+{
+	size_t done = 0;
+	long n = 0;
+
+	while (done < count) {
+		n = file_pread(in, buf, min(count - done, (size_t)PIECE), *in_pos);
+		if (n <= 0)
+			break;
+		n = file_write_kernel(t, out, buf, (size_t)n, out_pos);
+		if (n <= 0)
+			break;
+		*in_pos += (u64)n;
+		done += (size_t)n;
+	}
+	return done ? (long)done : n;
+}
+
+static long copy_files(struct task *t, struct file *in, u64 *in_pos, struct file *out, u64 *out_pos,
+		       size_t count)
+{
+	char *buf = malloc(PIECE);
+	long n;
+
+	if (!buf)
+		return -ENOMEM;
+	n = copy_between(t, in, in_pos, out, out_pos, count, buf);
+	free(buf);
+	return n;
+}
+
+/* A file's own offset, which inherited host files share with the host (fs/hostio.c); and setting it. */
+static u64 own_offset(struct file *f)
+{
+	s64 pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, 0, SEEK_CUR) : (s64)f->pos;
+
+	return pos < 0 ? f->pos : (u64)pos;
+}
+
+static void move_offset(struct file *f, u64 pos)
+{
+	if (f->ops->seek && !f->ops->stream)
+		f->ops->seek(f, (s64)pos, SEEK_SET);
+}
+
+/* ---- sendfile ---- */
+
+static long send_between(struct task *t, struct call *c, struct file *in, struct file *out, u64 pos)
+{
+	size_t count = min(c->arg[3], MAX_RW_COUNT) - c->done;
+	long n, err;
+
+	if (!in->ops->read || in->ops->stream || (in->inode && in->inode->type == S_IFDIR) ||
+	    !out->ops->write || out->flags & O_APPEND)
+		return -EINVAL;
+	n = copy_files(t, in, &pos, out, &out->pos, count);
+	if (n > 0) {
+		err = c->arg[2] ? user_put(t, c->arg[2], &pos) : 0;
+		if (err)
+			return err;
+		if (!c->arg[2])
+			move_offset(in, pos);
+		c->done += (size_t)n;
+		c->scratch[0] = pos;
+	}
+	/* A blocking output is waited for until all has gone: its room, not the input's end, was what ended this round. */
+	if ((n == -EAGAIN ||
+	     (n > 0 && (size_t)n < count && out->ops->poll && !(out->ops->poll(out, NULL) & EPOLLOUT))) &&
+	    !(out->flags & O_NONBLOCK)) {
+		n = file_wait(t, out, EPOLLOUT);
+		return n == CALL_PARK || !c->done ? n : (long)c->done;
+	}
+	return c->done ? (long)c->done : n;
+}
+
+static long sendfile(struct task *t, struct call *c, struct file *in)
+{
+	u64 pos = c->scratch[0];
+	struct file *out;
+	long n;
+
+	if (!file_readable(in))
+		return -EBADF;
+	if (!c->done) {
+		pos = own_offset(in);
+		if (c->arg[2]) {
+			n = user_get(t, &pos, c->arg[2]);
+			if (n)
+				return n;
+			if (in->ops->stream)
+				return -ESPIPE;
+			if ((s64)pos < 0)
+				return -EINVAL;
+		}
+	}
+	n = fd_get(t, (int)c->arg[0], &out);
+	if (n)
+		return n;
+	n = file_writable(out) ? send_between(t, c, in, out, pos) : -EBADF;
+	file_put(out);
+	return n;
+}
+
+long sys_sendfile(struct task *t, struct call *c)
+{
+	long n = c->file ? 0 : fd_get(t, (int)c->arg[1], &c->file);
+
+	return n ? n : sendfile(t, c, c->file);
+}
+
+/* ---- copy_file_range ---- */
+
+static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_pos, u64 *count)
+{
+	struct kstat st;
+	int err;
+
+	if ((in->inode && in->inode->type == S_IFDIR) || (out->inode && out->inode->type == S_IFDIR))
+		return -EISDIR;
+	if (!in->inode || !out->inode || in->inode->type != S_IFREG || out->inode->type != S_IFREG)
+		return -EINVAL;
+	if (!file_readable(in) || !file_writable(out) || out->flags & O_APPEND)
+		return -EBADF;
+	if (in->inode->sb != out->inode->sb)
+		return -EXDEV;
+	if ((s64)in_pos < 0 || (s64)out_pos < 0)
+		return -EINVAL;
+	err = file_getattr(in, &st);
+	if (err)
+		return err;
+	*count = in_pos < (u64)st.size ? min(*count, (u64)st.size - in_pos) : 0;
+	if (in->inode == out->inode && in_pos < out_pos + *count && out_pos < in_pos + *count)
+		return -EINVAL;
+	if (out_pos == INT64_MAX && *count)
+		return -EFBIG;
+	*count = min(*count, INT64_MAX - out_pos);
+	return 0;
+}
+
+static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
+{
+	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = min(c->arg[4], MAX_RW_COUNT);
+	long n = 0, err = 0;
+
+	if (c->arg[1])
+		err = user_get(t, &in_pos, c->arg[1]);
+	if (!err && c->arg[3])
+		err = user_get(t, &out_pos, c->arg[3]);
+	if (!err && (u32)c->arg[5])
+		err = -EINVAL;
+	if (!err)
+		err = check_range(in, out, in_pos, out_pos, &count);
+	if (err)
+		return err;
+	n = copy_files(t, in, &in_pos, out, &out_pos, count);
+	if (n <= 0)
+		return n;
+	if (c->arg[1])
+		err = user_put(t, c->arg[1], &in_pos);
+	else
+		move_offset(in, in_pos);
+	if (!err && c->arg[3])
+		err = user_put(t, c->arg[3], &out_pos);
+	else if (!err)
+		move_offset(out, out_pos);
+	return err ? err : n;
+}
+
+long sys_copy_file_range(struct task *t, struct call *c)
+{
+	struct file *in, *out;
+	long n = fd_get(t, (int)c->arg[0], &in);
+
+	if (n)
+		return n;
+	n = fd_get(t, (int)c->arg[2], &out);
+	if (!n) {
+		n = copy_range(t, c, in, out);
+		file_put(out);
+	}
+	file_put(in);
+	return n;
+}
