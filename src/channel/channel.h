@@ -51,6 +51,15 @@
 #define HUSK_OUT_OFFSET      0x18000
 #define HUSK_COPY_SIZE       0x8000
 
+/* Under the ptrace trap there is no channel: private memory in its place serves the calls that the kernel makes by a
+ * stopped thread. Offsets: */
+#define HUSK_SCRATCH_SIZE  0x10000
+#define HUSK_SCRATCH_MSG   0x0000 /* struct msghdr and what belongs to it */
+#define HUSK_SCRATCH_VEC   0x1000 /* mincore()'s vector, 4096 bytes */
+#define HUSK_SCRATCH_WAKE  0x2000 /* words of a robust list */
+#define HUSK_SCRATCH_CODE  0x3000 /* the second line's filter, while it is installed */
+#define HUSK_SCRATCH_STACK 0xfff0 /* top of the stack of what runs in the stub */
+
 /* Descriptors of a guest host process. */
 #define HUSK_SOCKET_FD   3 /* SOCK_SEQPACKET to the kernel: descriptors come over it */
 #define HUSK_DOORBELL_FD 4 /* eventfd that wakes the sleeping service thread */

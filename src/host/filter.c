@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct allowed {
 	u16 nr;
 	u8 arg;
 	u32 mask, value; /* of the argument's low 32 bits; mask 0: any */
+	bool traces;     /* for the ptrace trap alone */
 };
 
 static const struct allowed allowed[] = {
@@ -56,6 +58,16 @@ static const struct allowed allowed[] = {
 	{SYS_pidfd_open},
 	{SYS_kill},
 	{SYS_tgkill},
+	{SYS_ptrace, 0, ~0u, PTRACE_SYSEMU, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETREGSET, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_SETREGSET, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_SYSCALL, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_CONT, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETSIGINFO, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETEVENTMSG, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_INTERRUPT, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_PEEKDATA, true},
+	{SYS_ptrace, 0, ~0u, PTRACE_POKEDATA, true},
 	/* Files: only for reading, by descriptors. */
 	{SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
 	{SYS_read},
@@ -116,7 +128,7 @@ static const struct allowed allowed[] = {
 #define JUMP_EQ(k, yes, no) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
 #define RETURN(k)           (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (k))
 
-int host_filter_count(void)
+int host_filter_count(bool traces)
 {
 	int n = 0;
 
@@ -125,13 +137,13 @@ int host_filter_count(void)
 
 		for (size_t j = 0; j < i; j++)
 			seen |= allowed[j].nr == allowed[i].nr;
-		n += !seen;
+		n += !seen && (traces || !allowed[i].traces);
 	}
 	return n;
 }
 
 /* Five instructions a pinned line, two a plain one; the number stays in the accumulator between lines. */
-static u16 build(struct sock_filter *f, u32 otherwise)
+static u16 build(struct sock_filter *f, u32 otherwise, bool traces)
 {
 	u16 n = 0;
 
@@ -142,6 +154,8 @@ static u16 build(struct sock_filter *f, u32 otherwise)
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
 		const struct allowed *a = &allowed[i];
 
+		if (a->traces && !traces)
+			continue;
 		if (!a->mask) {
 			f[n++] = JUMP_EQ(a->nr, 0, 1);
 			f[n++] = RETURN(SECCOMP_RET_ALLOW);
@@ -159,13 +173,13 @@ static u16 build(struct sock_filter *f, u32 otherwise)
 	return n;
 }
 
-int host_filter_install(bool kill)
+int host_filter_install(bool kill, bool traces)
 {
 	struct sock_filter code[8 + 6 * ARRAY_SIZE(allowed)];
 	struct sock_fprog program = {.filter = code};
 	u32 otherwise = kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
 
-	program.len = build(code, otherwise);
+	program.len = build(code, otherwise, traces);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
 		return errno == EAGAIN || errno == ESRCH ? -EBUSY : -errno;
 	return 0;

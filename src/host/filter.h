@@ -8,9 +8,9 @@
 
 /* Installs the filter in every thread of this process, which has no_new_privs. Another call fails with EPERM,
  * or, with
- * @kill, ends the process by SIGSYS. 0 or -errno. */
-int host_filter_install(bool kill);
+ * @kill, ends the process by SIGSYS. With @traces the calls of the ptrace trap are allowed too. 0 or -errno. */
+int host_filter_install(bool kill, bool traces);
 /* How many calls the table allows. */
-int host_filter_count(void);
+int host_filter_count(bool traces);
 
 #endif

@@ -21,10 +21,10 @@ int launch_filter(struct launch *l)
 	snprintf(state->why, sizeof state->why, "a sanitizer's build");
 	return -ECANCELED;
 #endif
-	error = host_filter_install(l->filter_kills);
+	error = host_filter_install(l->filter_kills, l->traces);
 	if (error)
 		snprintf(state->why, sizeof state->why, "refused (error %d)", -error);
 	else
-		snprintf(state->why, sizeof state->why, "%d host calls", host_filter_count());
+		snprintf(state->why, sizeof state->why, "%d host calls", host_filter_count(l->traces));
 	return error;
 }

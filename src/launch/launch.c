@@ -22,10 +22,11 @@ const char *layer_name(enum layer layer)
 	return layer_table[layer].name;
 }
 
-int launch_confine(int phase, void *arg, char *why, size_t size)
+int launch_confine(int phase, bool traces, void *arg, char *why, size_t size)
 {
 	struct launch *l = arg;
 
+	l->traces = traces;
 	for (int i = 0; i < NR_LAYERS; i++) {
 		int error;
 

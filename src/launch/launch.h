@@ -25,6 +25,7 @@ struct launch {
 	const char *root;  /* the guest's root tree on the host; borrowed */
 	bool no_landlock;  /* leave the layer out (developers) */
 	bool no_filter;    /* leave the kernel's filter out (developers) */
+	bool traces;       /* the kernel process traces the guests (set by launch_confine()) */
 	bool filter_kills; /* a call outside the filter's table ends husk instead of failing with EPERM */
 	struct layer_state {
 		bool on;
@@ -35,9 +36,10 @@ struct launch {
 /* The name of a layer in reports. */
 const char *layer_name(enum layer layer);
 
-/* For struct sandbox_config.confine: @phase 0 before the zygote, 1 after it; @arg is a struct launch. 0, or a
+/* For struct sandbox_config.confine: @phase 0 before the zygote, 1 after it, when
+ * it is known whether the kernel process @traces its guests; @arg is a struct launch. 0, or a
  * negative errno with a sentence in @why, when something failed that must not. */
-int launch_confine(int phase, void *arg, char *why, size_t size);
+int launch_confine(int phase, bool traces, void *arg, char *why, size_t size);
 
 /* The layers, one file each: 0 when it is on, else a negative errno with the reason in the layer's @why. */
 int launch_no_new_privs(struct launch *l);

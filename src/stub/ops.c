@@ -79,7 +79,7 @@ static int robust_death(u64 addr, u32 tid, int pi, int pending)
 	}
 }
 
-static s64 run_robust(struct slot *slot, u64 head_addr, u32 tid, u64 *wake)
+s64 stub_robust_list(u64 head_addr, u32 tid, u64 *wake)
 {
 	struct {
 		u64 next;
@@ -132,7 +132,7 @@ static s64 run_op(struct slot *slot, u32 kind, const u64 *a)
 	case OP_CMPXCHG:
 		return stub_cmpxchg((u32 *)a[0], (u32)a[1], (u32)a[2]);
 	case OP_ROBUST:
-		return run_robust(slot, a[0], (u32)a[1], (u64 *)(base + a[2] % HUSK_SLOT_SIZE));
+		return stub_robust_list(a[0], (u32)a[1], (u64 *)(base + a[2] % HUSK_SLOT_SIZE));
 	case OP_RECV:
 		return stub_receive(slot, (u32)a[0]);
 	}

@@ -65,6 +65,8 @@ long stub_dispatch(void);
 /* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
 s64 stub_run_ops(struct slot *slot);
 s64 stub_receive(struct slot *slot, u32 count);
+/* Marks what the dying thread @tid owns on the robust list at @head; words with waiters go to @wake: how many. */
+s64 stub_robust_list(u64 head, u32 tid, u64 *wake);
 /* copy.c: reads what the call table says the kernel will want to see. */
 void stub_copy_ahead(struct slot *slot);
 /* futex.c: 1: done, result in uc; 0: the kernel's to answer. */

@@ -11,7 +11,7 @@
 const struct trap_driver trap_drivers[] = {
 	{"seccomp", &trap_seccomp, "a filter turns calls into SIGSYS, a stub hands them over"},
 	{"dispatch", &trap_dispatch, "user dispatch turns calls into SIGSYS, a stub hands them over"},
-	{"ptrace", NULL, "the kernel process traces the guests and takes their calls from them"},
+	{"ptrace", &trap_ptrace, "the kernel process traces the guests and takes their calls from them"},
 };
 
 const size_t trap_driver_count = ARRAY_SIZE(trap_drivers);

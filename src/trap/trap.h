@@ -121,6 +121,7 @@ struct trap_word {
 
 struct trap_ops {
 	const char *name;
+	bool traces; /* the kernel process makes ptrace(2) calls */
 
 	/* Starts the driver: the zygote, its filter, descriptors in @poller. 0 or -errno with a sentence in
 	 * @why. */
@@ -212,6 +213,7 @@ struct trap_ops {
 
 struct trap_config {
 	bool no_gate;       /* run clones ungated, as where another process holds the notification listener */
+	bool no_sysemu;     /* stop each call twice, as where the host has no PTRACE_SYSEMU */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */
 };
 
@@ -220,6 +222,6 @@ struct trap_config {
 /* The end of guest address space: guests' mappings lie below. */
 #define TRAP_GUEST_TOP 0x7ffdfffff000UL
 
-extern const struct trap_ops trap_seccomp, trap_dispatch;
+extern const struct trap_ops trap_seccomp, trap_dispatch, trap_ptrace;
 
 #endif

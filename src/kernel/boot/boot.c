@@ -275,7 +275,9 @@ static int confine(struct sandbox *s, int phase)
 {
 	const struct sandbox_config *c = s->config;
 
-	return c->confine ? c->confine(phase, c->confine_arg, s->result->why, sizeof s->result->why) : 0;
+	return c->confine ? c->confine(phase, s->k.trap_ops && s->k.trap_ops->traces, c->confine_arg,
+				       s->result->why, sizeof s->result->why)
+			  : 0;
 }
 
 /* Takes the first driver that starts. What the others lack is told only when none does. */

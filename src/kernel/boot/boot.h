@@ -30,8 +30,8 @@ struct sandbox_config {
 	bool stats_timing;
 	/* Called once everything host-side is open and before the first guest process: the outer jail
 	 * (launch) confines the kernel process here, in two steps around the zygote (phase 0: before it,
-	 * phase 1: after it). */
-	int (*confine)(int phase, void *arg, char *why, size_t size);
+	 * phase 1: after it, when it is known whether the kernel process is to trace its guests). */
+	int (*confine)(int phase, bool traces, void *arg, char *why, size_t size);
 	void *confine_arg;
 };
 

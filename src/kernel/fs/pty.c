@@ -315,9 +315,8 @@ static long slave_write(struct file *f, struct uio *from, u64 *pos)
 
 	if (pty_hung_up(f))
 		return -EIO;
-	r = from->task && (p->ldisc.t.lflag & TOSTOP)
-		    ? p->tty.k->ops.tty_check(from->task, &p->tty, true)
-		    : 0;
+	r = from->task && (p->ldisc.t.lflag & TOSTOP) ? p->tty.k->ops.tty_check(from->task, &p->tty, true)
+						      : 0;
 	if (r)
 		return r;
 	r = write_chunk(p, from, take_written);

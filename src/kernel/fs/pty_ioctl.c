@@ -42,7 +42,7 @@ static void tell_flow(struct pty *p, const struct ldisc_termios *new)
 {
 	const struct ldisc_termios *old = &p->ldisc.t;
 	bool was = (old->iflag & IXON) && old->cc[VSTOP] == 19 && old->cc[VSTART] == 17;
-	bool is = (new->iflag & IXON) && new->cc[VSTOP] == 19 && new->cc[VSTART] == 17;
+	bool is = (new->iflag &IXON) && new->cc[VSTOP] == 19 && new->cc[VSTART] == 17;
 
 	if (!p->packet || was == is)
 		return;
@@ -58,7 +58,7 @@ static long set_settings(struct pty *p, struct task *t, u64 arg, const struct pt
 	if (err < 0)
 		return err;
 	/* A pty has no line of its own: eight bits, no parity, a receiver (pty_set_termios). */
-	new.cflag = (new.cflag &~(u32)(CSIZE | PARENB)) | CS8 | CREAD;
+	new.cflag = (new.cflag & ~(u32)(CSIZE | PARENB)) | CS8 | CREAD;
 	tell_flow(p, &new);
 	ldisc_set(&p->ldisc, &new, io->flush);
 	pty_settle(p);

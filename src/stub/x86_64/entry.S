@@ -228,6 +228,25 @@ LABEL stub_thread_clone_ip
 	call stub_child_thread
 	ud2
 
+/*
+ * Under the ptrace trap: the kernel process sets a stopped thread's registers, lets it run one of these, and finds it
+ * again at the int3. The filter has no rule for this syscall, and no other trap a use.
+ */
+FUNCTION stub_traced_call
+LABEL stub_traced_call_at
+	syscall
+	int3
+
+FUNCTION stub_traced_cmpxchg
+LABEL stub_traced_cmpxchg_at
+	lock cmpxchg %edx, (%rdi)
+	int3
+
+FUNCTION stub_traced_robust
+LABEL stub_traced_robust_at
+	call stub_robust_list
+	int3
+
 /* The zygote's last step: its start-up code goes, and a refused call makes the first turn. */
 FUNCTION stub_boot_finish
 	movabs $HUSK_BOOT_BASE, %rdi

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ptrace trap: struct trap_ops put together from its parts. */
+#include "trap/ptrace/ptrace.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- start and stop ---- */
+
+static void child_changed(struct watch *w, u32 events)
+{
+	struct signalfd_siginfo info[8];
+
+	(void)!read(w->fd.fd, info, sizeof info);
+	container_of(w, struct ptrap, sigchld_watch)->stops = true;
+}
+
+static void ptrace_stop(struct trap *trap)
+{
+	struct ptrap *t = ptrap_of(trap);
+	struct pspace *s;
+	int status, tid;
+
+	list_for_each (s, &t->spaces, node)
+		if (s->pid)
+			kill(s->pid, SIGKILL);
+	/* A clone that stops now is of a process that nobody has heard of. */
+	while ((tid = waitpid(-1, &status, __WALL)) > 0)
+		if (WIFSTOPPED(status))
+			kill(tid, SIGKILL);
+	completions_drop(t);
+	while (!list_empty(&t->spaces))
+		pspace_free(list_first(&t->spaces, struct pspace, node));
+	watch_del(&t->sigchld_watch);
+	for (int *fd = (int[]){t->sigchld, t->socket, t->guest_socket, -2}; *fd != -2; fd++)
+		if (*fd >= 0)
+			close(*fd);
+	free(t);
+}
+
+static int open_descriptors(struct ptrap *t)
+{
+	int pair[2];
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	t->sigchld = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (t->sigchld < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	t->socket = pair[0];
+	t->guest_socket = pair[1];
+	return 0;
+}
+
+static int ptrace_start(struct trap **out, struct poller *poller, const struct trap_config *config, char *why,
+			size_t size)
+{
+	struct ptrap *t = calloc(1, sizeof *t);
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->poller = poller;
+	t->config = *config;
+	t->sigchld = t->socket = t->guest_socket = -1;
+	t->stops = true;
+	list_init(&t->spaces);
+	list_init(&t->dead);
+	list_init(&t->events);
+	list_init(&t->completions);
+	list_init(&t->orders);
+	for (size_t i = 0; i < TID_BUCKETS; i++)
+		list_init(&t->by_tid[i]);
+	err = open_descriptors(t);
+	if (err)
+		snprintf(why, size, "cannot open a descriptor: %s", strerror(-err));
+	if (!err)
+		err = tracer_zygote(t, why, size);
+	if (!err)
+		err = watch_add(poller, &t->sigchld_watch, (struct hostfd){t->sigchld}, EPOLLIN,
+				child_changed);
+	if (err) {
+		ptrace_stop((struct trap *)t);
+		return err;
+	}
+	*out = (struct trap *)t;
+	return 0;
+}
+
+/* ---- running ---- */
+
+/* The host tells of a stop by a signal: looking for it earlier would cost more than it gains, for a tracee that stops
+ * wakes its tracer where it runs itself. */
+static u64 ptrace_spin_ns(struct trap *trap)
+{
+	orders_next(ptrap_of(trap));
+	return 0;
+}
+
+static bool ptrace_sleep_begin(struct trap *trap)
+{
+	const struct ptrap *t = ptrap_of(trap);
+
+	return !t->stops && list_empty(&t->completions) && list_empty(&t->events);
+}
+
+static void ptrace_sleep_end(struct trap *trap)
+{
+}
+
+static void ptrace_resume(struct trap_thread *thread)
+{
+	job_start(tracee_of(thread), JOB_RESUME);
+}
+
+static void ptrace_run(struct trap_thread *thread, trap_done_fn *done, void *arg)
+{
+	struct tracee *th = tracee_of(thread);
+
+	th->run.done = done;
+	th->run.arg = arg;
+	job_start(th, JOB_RUN);
+}
+
+static void ptrace_park(struct trap_thread *thread)
+{
+}
+
+static bool ptrace_blocked(const struct trap_thread *thread)
+{
+	return false;
+}
+
+static int ptrace_op(struct trap_space *space, const struct trap_op *op)
+{
+	return oplog_queue(&pspace_of(space)->log, op);
+}
+
+static bool ptrace_ops_pending(struct trap_space *space)
+{
+	const struct pspace *s = pspace_of(space);
+
+	return oplog_has(&s->log, s->log.number);
+}
+
+static int ptrace_word(struct trap_thread *thread, struct trap_word *word)
+{
+	tracee_of(thread)->word = word;
+	return 0;
+}
+
+static u64 ptrace_short_calls(struct trap *trap)
+{
+	return 0;
+}
+
+/* A clone is a call like all others: made by the kernel process or not at all. */
+static bool ptrace_gated(struct trap *trap)
+{
+	return true;
+}
+
+static struct hostpid ptrace_pid(struct trap_space *space)
+{
+	return (struct hostpid){pspace_of(space)->pid};
+}
+
+static struct hostpid ptrace_tid(struct trap_thread *thread)
+{
+	return (struct hostpid){tracee_of(thread)->tid};
+}
+
+static u64 ptrace_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
+{
+	const struct ptrap *t = ptrap_of(trap);
+
+	*start = t->vdso_start;
+	*end = t->vdso_end;
+	*code = t->vdso_code;
+	return t->vdso_code;
+}
+
+const struct trap_ops trap_ptrace = {
+	.name = "ptrace",
+	.traces = true,
+	.start = ptrace_start,
+	.stop = ptrace_stop,
+	.next = tracer_next,
+	.spin_ns = ptrace_spin_ns,
+	.sleep_begin = ptrace_sleep_begin,
+	.sleep_end = ptrace_sleep_end,
+	.space_new = tracer_space_new,
+	.space_fork = tracer_space_fork,
+	.thread_new = tracer_thread_new,
+	.thread_put = tracer_thread_put,
+	.space_put = tracer_space_put,
+	.spaces_dying = tracer_spaces_dying,
+	.resume = ptrace_resume,
+	.resume_call = ptrace_resume, /* its threads make no call that blocks */
+	.run = ptrace_run,
+	.park = ptrace_park,
+	.blocked = ptrace_blocked,
+	.interrupt = tracer_interrupt,
+	.op = ptrace_op,
+	.ops_pending = ptrace_ops_pending,
+	.precopied = tracer_precopied,
+	.copy_out = tracer_copy_out,
+	.copy_in = tracer_copy_in,
+	.word = ptrace_word,
+	.read = tracer_read,
+	.write = tracer_write,
+	.xstate_size = tracer_xstate_size,
+	.xstate_get = tracer_xstate_get,
+	.xstate_set = tracer_xstate_set,
+	.short_calls = ptrace_short_calls,
+	.gated = ptrace_gated,
+	.pid = ptrace_pid,
+	.tid = ptrace_tid,
+	.vdso = ptrace_vdso,
+};

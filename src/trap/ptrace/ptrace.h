@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the ptrace driver: the kernel process traces every guest thread, as User Mode Linux did before it had a stub.
+ *
+ *	zygote.c   the first guest process, from which all others come
+ *	space.c    host processes and their threads: making, parking, ending
+ *	job.c      what a stopped thread has to do before it is the guest's again: memory calls, copies, clones
+ *	event.c    stops and deaths as waitpid() tells of them
+ *	memory.c   guest memory and registers
+ *	driver.c   struct trap_ops
+ *
+ * PTRACE_SYSEMU stops a thread at each call and keeps the host from making it. Host calls that the guest's memory
+ * needs are made by a stopped thread: its registers are set to run one syscall instruction of the stub's image, and an
+ * int3 behind it gives the thread back. Only registers say what is called: what other threads of the guest could write
+ * to takes no part in it. Such a call stops its thread twice and the kernel process never waits for it.
+ *
+ * There is no channel and no code of the stub's own on the way: a tracee can neither lie nor refuse.
+ */
+#ifndef HUSK_TRAP_PTRACE_PTRACE_H
+#define HUSK_TRAP_PTRACE_PTRACE_H
+
+#include <sys/uio.h>
+
+#include "channel/channel.h"
+#include "host/poller.h"
+#include "trap/oplog.h"
+#include "trap/trap.h"
+#include "trap/xstate.h"
+
+enum tracee_state {
+	TRACEE_NEW,     /* ordered: not there yet */
+	TRACEE_HELD,    /* stopped, the kernel's */
+	TRACEE_WAITING, /* stopped; its job begins when another thread of the space has ended its own */
+	TRACEE_BUSY,    /* runs a host call of the job */
+	TRACEE_RUNNING, /* the guest has it */
+	TRACEE_FREE,    /* stopped; its task is gone; to be used again */
+};
+
+/* What a held thread was told to do. */
+enum tracee_job {
+	JOB_RESUME, /* queued operations and copies, then the guest */
+	JOB_RUN,    /* queued operations and copies, then held again */
+	JOB_FORK,   /* queued operations, then a clone of the process */
+	JOB_THREAD, /* queued operations, then a clone of the thread */
+};
+
+/* Which call of the job is under way. */
+enum tracee_step {
+	STEP_NONE,
+	STEP_RECEIVE, /* recvmsg() of the batch's descriptors */
+	STEP_OPERATION,
+	STEP_CLOSE, /* close_range() of them */
+	STEP_WORD,
+	STEP_CLONE,
+};
+
+struct completion {
+	struct list node; /* in ptrap->completions */
+	trap_done_fn *done;
+	void *arg;
+	long result;
+	bool kept;             /* part of something else: not to be freed */
+	struct tracee *failed; /* to be freed afterwards, with its space when that is new */
+};
+
+struct tracee {
+	struct trap_thread base;
+	struct pspace *space;
+	int tid; /* host; 0: not known yet */
+	enum tracee_state state;
+	struct list node;    /* in space->threads or space->free */
+	struct list by_tid;  /* in ptrap->by_tid[] */
+	struct list waiting; /* in space->waiting, or ptrap->orders of the zygote */
+
+	struct list event_node; /* in ptrap->events */
+	struct trap_event event;
+
+	enum tracee_job job;
+	enum tracee_step step;
+	u64 log_mark;                 /* the log up to this number goes along */
+	u32 batch_left;               /* operations of the batch still to be made */
+	u32 batch_fds, batch_next_fd; /* descriptors that were received, and used */
+	long error;                   /* the first that failed */
+	bool entry_stop;              /* without SYSEMU: its call is still to be cancelled */
+	bool interrupt_wanted;
+
+	/* Copies that go along. */
+	struct iovec to[32];
+	u32 ncopies, out_used;
+	u64 in_addr;
+	u32 in_size;
+	bool in_ready;
+	struct trap_word *word;
+
+	struct tracee *child;  /* of JOB_FORK, JOB_THREAD */
+	struct tracee *parent; /* whose child it is; NULL: none, or it is made */
+	bool first;            /* of a space of its own */
+	bool stopped_once;     /* a clone has come to its first stop */
+	struct completion run;
+	struct completion *order; /* of the clone that makes this thread; NULL: none outstanding */
+
+	/* What is copied. Last, and not cleared at the start: most of it is never touched. */
+	u8 out[TRAP_COPY_MAX], in[TRAP_COPY_MAX];
+};
+
+struct pspace {
+	struct trap_space base;
+	struct ptrap *trap;
+	struct list node; /* in ptrap->spaces */
+	int pid;          /* host; 0 before the clone and after reaping */
+	bool put, killed;
+	struct list threads, free, waiting;
+	struct tracee *carrier; /* the one thread that makes calls now */
+	struct oplog log;
+	struct list dead_node; /* in ptrap->dead */
+	int death_signo;
+};
+
+#define TID_BUCKETS 256
+#define MAX_EARLY   64
+
+struct ptrap {
+	struct poller *poller;
+	struct trap_config config;
+	int sigchld;
+	struct watch sigchld_watch;
+	bool stops; /* there may be stops to collect */
+	bool sysemu;
+	struct list spaces, dead, events, completions, orders;
+	struct list by_tid[TID_BUCKETS];
+	struct pspace *zygote, *spare;
+	bool spare_ordered;
+	int early[MAX_EARLY]; /* clones that stopped before their parent told of them; 0: none */
+	/* Descriptors go to guest processes over one socket, one batch at a time. */
+	int socket, guest_socket;
+	struct tracee *receiver;
+	struct completion reserve[8]; /* for failures that have no thread of their own */
+	struct xstate_layout xstate;
+	size_t regset_size; /* of NT_X86_XSTATE */
+	u64 vdso_start, vdso_end, vdso_code;
+	int cpu; /* that the service thread and a lone guest share; -1: none */
+};
+
+static inline struct ptrap *ptrap_of(struct trap *t)
+{
+	return (struct ptrap *)t;
+}
+
+static inline struct pspace *pspace_of(struct trap_space *s)
+{
+	return (struct pspace *)s;
+}
+
+static inline struct tracee *tracee_of(struct trap_thread *t)
+{
+	return (struct tracee *)t;
+}
+
+/* zygote.c */
+int tracer_zygote(struct ptrap *t, char *why, size_t size);
+
+/* space.c */
+struct pspace *pspace_new(struct ptrap *t); /* NULL: no memory */
+struct tracee *tracee_new(struct pspace *s);
+void tracee_set_tid(struct tracee *th, int tid);
+struct tracee *tracee_find(struct ptrap *t, int tid);
+void tracee_free(struct tracee *th);
+void pspace_kill(struct pspace *s);
+void pspace_free(struct pspace *s);
+/* The host process of @s is gone and reaped. */
+void pspace_died(struct pspace *s, int signo);
+/* Orders a clone of @parent (held) as @child: a new process when @child's space is another. */
+void order_clone(struct tracee *parent, struct tracee *child);
+/* The zygote is idle: the next order, or a space ahead of need. */
+void orders_next(struct ptrap *t);
+/* The clone that was to make @child has ended: @result 0 or -errno. */
+void order_end(struct tracee *child, long result);
+/* Calls back all that has ended. */
+void completions_run(struct ptrap *t);
+/* Frees all that nobody will hear of. */
+void completions_drop(struct ptrap *t);
+void tracer_space_new(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg);
+void tracer_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+		       void *arg);
+void tracer_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
+		       void *arg);
+void tracer_thread_put(struct trap_thread *thread);
+void tracer_space_put(struct trap_space *space);
+bool tracer_spaces_dying(struct trap *trap);
+
+/* job.c */
+void job_start(struct tracee *th, enum tracee_job job);
+/* A busy thread has stopped: @status as of waitpid(). */
+void job_stop(struct tracee *th, int status);
+/* Nothing will come of what @th is doing: it has died or was let go. */
+void job_abandon(struct tracee *th);
+/* @child, which is being made, has come to its first stop, or has died before. */
+void job_child_stopped(struct tracee *child);
+void job_child_died(struct tracee *child);
+/* Makes one host call by a stopped thread and waits for it, before the first guest runs: its result. */
+long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+
+/* event.c */
+int tracer_next(struct trap *trap, struct trap_event *event);
+void tracer_interrupt(struct trap_thread *thread);
+void event_add(struct tracee *th, enum trap_event_type type);
+
+/* memory.c */
+int regs_get(struct tracee *th, struct guest_regs *regs);
+int regs_set(struct tracee *th, const struct guest_regs *regs);
+/* Makes the copies of @th's job: 0 or -EFAULT. */
+long copies_make(struct tracee *th);
+size_t tracer_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
+size_t tracer_copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
+int tracer_copy_in(struct trap_thread *thread, u64 addr, size_t size);
+long tracer_read(struct trap_space *space, void *to, u64 addr, size_t size);
+long tracer_write(struct trap_space *space, u64 addr, const void *from, size_t size);
+size_t tracer_xstate_size(struct trap *trap);
+void tracer_xstate_get(struct trap_thread *thread, void *to);
+int tracer_xstate_set(struct trap_thread *thread, const void *from, size_t size);
+/* Learns the layout of vector state from the stopped @th: 0 or -errno. */
+int xstate_layout(struct ptrap *t, struct tracee *th);
+
+#endif
