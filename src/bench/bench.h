@@ -18,6 +18,8 @@ struct workload {
 	/* Does the operation @n times. */
 	void (*run)(void *state, u64 n);
 	void (*end)(void *state); /* nullable */
+	/* Fewer operations than these pay for more than themselves: rounds hold a multiple. */
+	u64 batch;
 };
 
 extern const struct workload bench_calls[], bench_faults[], bench_processes[];

@@ -133,12 +133,12 @@ static void signal_self(void *state, u64 n)
 }
 
 const struct workload bench_calls[] = {
-	{"null call", BENCH_CALLS, NULL, null_call, NULL},
-	{"private futex wake", BENCH_CALLS, NULL, futex_wake, NULL},
-	{"read 1 byte", BENCH_CALLS, open_zero, read_byte, NULL},
-	{"open+close", BENCH_CALLS, NULL, open_close, NULL},
-	{"stat", BENCH_CALLS, NULL, stat_file, NULL},
-	{"signal to self", BENCH_CALLS, catch_signal, signal_self, NULL},
-	{"pipe ping-pong", BENCH_CALLS, start_echo, ping_pong, stop_echo},
+	{"null call", BENCH_CALLS, NULL, null_call, NULL, 1},
+	{"private futex wake", BENCH_CALLS, NULL, futex_wake, NULL, 1},
+	{"read 1 byte", BENCH_CALLS, open_zero, read_byte, NULL, 1},
+	{"open+close", BENCH_CALLS, NULL, open_close, NULL, 1},
+	{"stat", BENCH_CALLS, NULL, stat_file, NULL, 1},
+	{"signal to self", BENCH_CALLS, catch_signal, signal_self, NULL, 1},
+	{"pipe ping-pong", BENCH_CALLS, start_echo, ping_pong, stop_echo, 1},
 };
 const size_t bench_calls_count = ARRAY_SIZE(bench_calls);

@@ -53,16 +53,23 @@ static void first_touch(void *state, u64 n)
 	}
 }
 
+static void *touched(void)
+{
+	volatile char *p = fresh();
+
+	memset((void *)p, 1, CHUNK * PAGE_SIZE);
+	return (void *)p;
+}
+
 /* A child writes to pages that it shares with its parent. The fork is part of the figure: one in a thousand pages. */
 static void copy_on_write(void *state, u64 n)
 {
+	volatile char *p = state;
+
 	while (n) {
 		u64 pages = min(n, CHUNK);
-		volatile char *p = fresh();
-		pid_t child;
+		pid_t child = fork();
 
-		memset((void *)p, 1, CHUNK * PAGE_SIZE);
-		child = fork();
 		bench_need(child >= 0, "fork");
 		if (!child) {
 			for (u64 i = 0; i < pages; i++)
@@ -70,7 +77,6 @@ static void copy_on_write(void *state, u64 n)
 			_exit(0);
 		}
 		waitpid(child, NULL, 0);
-		munmap((void *)p, CHUNK * PAGE_SIZE);
 		n -= pages;
 	}
 }
@@ -139,11 +145,11 @@ static void fault_to_handler(void *state, u64 n)
 }
 
 const struct workload bench_faults[] = {
-	{"stack growth", BENCH_FAULTS, NULL, stack_growth, NULL},
-	{"fault to a handler", BENCH_FAULTS, catch_faults, fault_to_handler, NULL},
-	{"first touch", BENCH_FAULTS, NULL, first_touch, NULL},
-	{"copy on write", BENCH_FAULTS, NULL, copy_on_write, NULL},
-	{"page of a file", BENCH_FAULTS, NULL, file_page, NULL},
-	{"mmap+munmap", BENCH_FAULTS, NULL, map_unmap, NULL},
+	{"stack growth", BENCH_FAULTS, NULL, stack_growth, NULL, CHUNK - 1},
+	{"fault to a handler", BENCH_FAULTS, catch_faults, fault_to_handler, NULL, 1},
+	{"first touch", BENCH_FAULTS, NULL, first_touch, NULL, CHUNK},
+	{"copy on write", BENCH_FAULTS, touched, copy_on_write, NULL, CHUNK},
+	{"page of a file", BENCH_FAULTS, NULL, file_page, NULL, CHUNK},
+	{"mmap+munmap", BENCH_FAULTS, NULL, map_unmap, NULL, 1},
 };
 const size_t bench_faults_count = ARRAY_SIZE(bench_faults);

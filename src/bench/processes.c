@@ -124,10 +124,10 @@ static void stop_pair(void *state)
 }
 
 const struct workload bench_processes[] = {
-	{"fork+exit+wait", BENCH_PROCESSES, NULL, fork_exit_wait, NULL},
-	{"vfork+exec+wait", BENCH_PROCESSES, NULL, vfork_exec_wait, NULL},
-	{"shell: 3 forks, 2 execs", BENCH_PROCESSES, NULL, shell, NULL},
-	{"thread create+join", BENCH_PROCESSES, NULL, thread_create_join, NULL},
-	{"futex ping-pong", BENCH_PROCESSES, start_pair, futex_ping_pong, stop_pair},
+	{"fork+exit+wait", BENCH_PROCESSES, NULL, fork_exit_wait, NULL, 1},
+	{"vfork+exec+wait", BENCH_PROCESSES, NULL, vfork_exec_wait, NULL, 1},
+	{"shell: 3 forks, 2 execs", BENCH_PROCESSES, NULL, shell, NULL, 1},
+	{"thread create+join", BENCH_PROCESSES, NULL, thread_create_join, NULL, 1},
+	{"futex ping-pong", BENCH_PROCESSES, start_pair, futex_ping_pong, stop_pair, 1},
 };
 const size_t bench_processes_count = ARRAY_SIZE(bench_processes);

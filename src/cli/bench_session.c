@@ -30,7 +30,7 @@ static void take_streams(int in, int out)
 	syscall(SYS_close_range, 3, ~0U, 0);
 }
 
-static void use_one_cpu(void)
+void session_use_one_cpu(void)
 {
 	cpu_set_t all, one;
 
@@ -198,7 +198,7 @@ static void count_child(const struct bench_job *job, u64 n, struct tally *tally)
 
 	snprintf(count, sizeof count, "%llu", (unsigned long long)n);
 	argv[3] = count;
-	use_one_cpu();
+	session_use_one_cpu();
 	if (!job->ops)
 		run_worker(job, count, NULL);
 	status = run_inside(job, argv, &tally->result);

@@ -29,6 +29,9 @@ int session_round(struct bench_session *s, u64 n, u64 *ns);
 /* Ends the worker and waits for it. */
 void session_stop(struct bench_session *s);
 
+/* Keeps this process and all that it will start to the first processor that it may use. */
+void session_use_one_cpu(void);
+
 /* Host context switches, of both kinds, and turns. */
 struct bench_counts {
 	u64 turns, kernel_switches, guest_switches; /* natively all switches are the guest's */

@@ -34,7 +34,7 @@
 struct bench {
 	struct bench_report report;
 	u64 rounds;
-	bool json, no_counts;
+	bool json, no_counts, pin;
 	const char *json_file, *trap;
 	int json_fd;
 	struct bench_job jobs[BENCH_VARIANTS_MAX];
@@ -68,6 +68,12 @@ static int set_trap(void *target, const char *value)
 	return 0;
 }
 
+static int set_pin(void *target, const char *value)
+{
+	((struct bench *)target)->pin = true;
+	return 0;
+}
+
 static int set_no_counts(void *target, const char *value)
 {
 	((struct bench *)target)->no_counts = true;
@@ -78,6 +84,7 @@ static const struct option_spec bench_options[] = {
 	{0, "json", "[FILE]", "for programs, instead of the tables; or into FILE beside them", set_json},
 	{0, "rounds", "N", "rounds of which the median is taken (7)", set_rounds},
 	{0, "trap", "HOW", "only this trap (all that work here)", set_trap},
+	{0, "pin", NULL, "everything on one processor, as it is counted", set_pin},
 	{0, "no-counts", NULL, "leave out the turns and context switches", set_no_counts},
 };
 
@@ -194,9 +201,9 @@ static int compare(const void *a, const void *b)
 }
 
 /* How many operations make a round; they warm up as they are counted. 0: the worker failed. */
-static u64 calibrate(struct bench_session *s)
+static u64 calibrate(struct bench_session *s, u64 batch)
 {
-	u64 n = 1, ns = 0;
+	u64 n = batch, ns = 0;
 
 	for (;;) {
 		if (session_round(s, n, &ns))
@@ -205,7 +212,8 @@ static u64 calibrate(struct bench_session *s)
 			break;
 		n *= ns < ROUND_NS / 40 ? 8 : 2;
 	}
-	return max(n * ROUND_NS / max(ns, (u64)1), (u64)1);
+	n = n * ROUND_NS / max(ns, (u64)1);
+	return max(n - n % batch, batch);
 }
 
 static void measure(struct bench *b, struct bench_row *row)
@@ -217,7 +225,9 @@ static void measure(struct bench *b, struct bench_row *row)
 
 	for (u32 v = 0; v < count; v++) {
 		b->jobs[v].workload = row->workload->name;
-		n[v] = session_start(&sessions[v], &b->jobs[v]) ? 0 : calibrate(&sessions[v]);
+		n[v] = session_start(&sessions[v], &b->jobs[v])
+			       ? 0
+			       : calibrate(&sessions[v], row->workload->batch);
 	}
 	for (u32 i = 0; i < b->rounds; i++)
 		for (u32 v = 0; v < count; v++) {
@@ -238,13 +248,14 @@ static void measure(struct bench *b, struct bench_row *row)
 	}
 }
 
-static void count(const struct bench_job *job, struct bench_cell *cell)
+static void count(const struct bench_job *job, u64 batch, struct bench_cell *cell)
 {
 	double n = min(max(COUNT_NS / max(cell->ns, 1.0), (double)COUNT_LEAST), (double)COUNT_MOST);
 	struct bench_counts few, many;
-	u64 more = (u64)n;
+	u64 more = max((u64)n - (u64)n % batch, batch);
 
-	if (session_count(job, COUNT_BASE, &few) || session_count(job, COUNT_BASE + more, &many))
+	if (session_count(job, COUNT_BASE * batch, &few) ||
+	    session_count(job, COUNT_BASE * batch + more, &many))
 		return;
 	cell->counted = true;
 	cell->turns = ((double)many.turns - (double)few.turns) / (double)more;
@@ -271,7 +282,7 @@ static bool measure_all(struct bench *b)
 		measure(b, row);
 		for (u32 v = 0; v < b->report.nvariants; v++) {
 			if (row->cells[v].measured && !b->no_counts)
-				count(&b->jobs[v], &row->cells[v]);
+				count(&b->jobs[v], row->workload->batch, &row->cells[v]);
 			all = all && row->cells[v].measured && (b->no_counts || row->cells[v].counted);
 			if (!row->cells[v].measured)
 				fprintf(stderr, "husk: bench: %s: %s failed\n", row->workload->name,
@@ -309,6 +320,8 @@ static int run_bench(struct bench *b)
 	struct host_cpus cpus;
 	bool all;
 
+	if (b->pin)
+		session_use_one_cpu();
 	host_cpus_read(&cpus);
 	b->report.cpus = cpus.usable;
 	b->report.rounds = (u32)b->rounds;

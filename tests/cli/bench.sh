@@ -83,6 +83,8 @@ run "$HUSK" bench --rounds 1 --no-counts --trap seccomp stat
 [ $status = 0 ] && grep -q ' seccomp$' out && ! grep -q dispatch out && ! grep -q switches out; check 'one trap, no counts'
 LC_ALL=C run "$HUSK" bench --rounds 1 --no-counts stat
 [ $status = 0 ] && ! LC_ALL=C grep -qP '[^\x00-\x7f]' out; check 'plain ASCII where the locale is'
+run "$HUSK" bench --rounds 1 --no-counts --pin stat
+[ $status = 0 ] && grep -q ', 1 processor;' out; check 'pinned'
 run "$HUSK" bench --help
 [ $status = 0 ] && grep -q "'stack growth'" out; check 'help'
 for words in --nonsense '--rounds 0' '--rounds x' '--trap magic' 'nonsense' '--json=/nonexistent/file'; do
