@@ -3,11 +3,12 @@
 # husk check: what it says agrees with what then happens; the table and the JSON say the same. TAP.
 #
 #   HUSK    the binary (build/husk beside this tree)
-#   BUILD   where tests/tools/refuse is built
+#   BUILD   where tests/tools are built
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 HUSK=${HUSK:-$top/build/husk}
 REFUSE=${BUILD:-$top/build}/tests/tools/refuse
+LISTENER=${BUILD:-$top/build}/tests/tools/outer_listener
 dir=$(mktemp -d /var/tmp/husk-check.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
@@ -148,6 +149,13 @@ if [ -x "$REFUSE" ] && "$REFUSE" mseal true 2>/dev/null; then
 	[ $status = 1 ] && grep -q '"works": false' out && grep -q '"trap": null' out; check 'nothing works: JSON'
 	run "$REFUSE" listener "$HUSK" check
 	[ $status = 0 ] && [ "$(value_of 'clone gate')" = off ]; check 'a refused listener: the gate is off'
+fi
+
+if "$LISTENER" true >/dev/null 2>&1; then
+	run "$LISTENER" "$HUSK" check
+	[ $status = 0 ] && [ "$(value_of 'clone gate')" = off ] && [ "$(value_of 'notification listener')" = no ] &&
+		tr -s ' \n' ' ' <out | grep -q 'a supervisor around husk has the only one'
+	check 'somebody else listens: the gate is off, and why'
 fi
 
 # A probe's children are gone afterwards: whoever has the mark in its environment was started here.

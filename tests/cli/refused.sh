@@ -39,7 +39,7 @@ check() {
 # refused ERRNO MECHANISMS TRAP: a guest there.
 refused() {
 	# shellcheck disable=SC2086
-	timeout -k 2 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- echo fine >out 2>err </dev/null
+	timeout -k 2 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- sh -c '(echo fine) | cat' >out 2>err </dev/null
 	status=$?
 }
 
@@ -89,6 +89,13 @@ for what in seccomp ptrace dispatch memfd execveat; do
 	else
 		told "${named[$what]}"; check "auto without $what: says so"
 	fi
+done
+for error in EPERM ENOSYS EINVAL; do
+	refused $error seccomp,dispatch auto
+	case $works in
+	*ptrace*) fine; check "auto without filters and dispatch ($error) goes on by ptrace" ;;
+	*) told seccomp; check "auto without filters and dispatch ($error): says so" ;;
+	esac
 done
 for error in EPERM ENOSYS EINVAL; do
 	refused $error seccomp,listener,ptrace,dispatch,memfd,process-vm auto
