@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ static int run_configure(struct run *r, char **argv)
 	c->uid = (u32)o->uid;
 	c->gid = (u32)o->gid;
 	c->hostname = o->hostname;
+	c->nice = getpriority(PRIO_PROCESS, 0);
 	c->time_limit_ns = o->time_limit_ns;
 	if (r->strace_fd >= 0) {
 		c->tracer = strace_new((struct hostfd){r->strace_fd});

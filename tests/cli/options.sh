@@ -42,6 +42,9 @@ run() {
 	husk run ${HUSK_FLAGS:-} "$@"
 }
 
+# The caller's own.
+[ "$(nice -n 3 timeout 30 "$HUSK" run -- nice 2>err)" = "$(nice -n 3 nice)" ]; check "the caller's niceness"
+
 # What the command line itself says.
 husk --version
 [ $status = 0 ] && grep -qE '^husk [0-9]+\.[0-9]+' out; check 'version'

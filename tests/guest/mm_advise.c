@@ -2,10 +2,12 @@
 /* madvise, msync, mincore, the mlock family and protection keys: effects and errors. */
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "check.h"
 
@@ -188,9 +190,35 @@ static void pages_file(void)
 	close(fd);
 }
 
+/* Advice on the vDSO: where it is refused and where it is not, clocks and children go on. */
+static void vdso(void)
+{
+	char *p = (char *)getauxval(AT_SYSINFO_EHDR);
+	struct timespec ts;
+	int status;
+
+	if (!p)
+		return;
+	for (int advice = 0; advice < 26; advice++) {
+		pid_t pid;
+
+		madvise(p, PAGE, advice);
+		pid = fork();
+		if (pid == 0)
+			_exit(clock_gettime(CLOCK_MONOTONIC, &ts) ? 1 : 7);
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status, 7 << 8);
+	}
+	CHECK_OK(madvise(p, PAGE, MADV_NORMAL));
+	CHECK_OK(madvise(p, PAGE, MADV_DONTNEED));
+	CHECK_OK(clock_gettime(CLOCK_MONOTONIC, &ts));
+	CHECK_EQ(p[1], 'E');
+}
+
 int main(void)
 {
 	advices();
+	vdso();
 	sync_errors();
 	in_core();
 	locks();

@@ -232,8 +232,10 @@ static int start_first(struct sandbox *s)
 	if (err)
 		goto put;
 	err = start_program(s, &t);
-	if (!err)
+	if (!err) {
+		s->k.first->leader->nice = c->nice;
 		return 0;
+	}
 put:
 	fdtable_put(t.files);
 	fs_info_put(t.fs);
@@ -361,8 +363,7 @@ static void take_apart(struct sandbox *s)
 
 	timer_cancel(k, &s->time_limit);
 	watch_del(&s->signals);
-	if (k->trap)
-		task_shutdown(k);
+	task_shutdown(k);
 	if (k->trap)
 		k->stats.stub_calls = k->trap_ops->short_calls(k->trap);
 	helpers_stop(k);

@@ -92,6 +92,17 @@ static int check_part(const struct advice *a, const struct vma *v)
 	return 0;
 }
 
+/* Flags of the kernel's own pages, which cannot be split. Linux: a child need not inherit them. Here: -EINVAL,
+ * because they lie between the windows of the stub, where a child's stub may unmap nothing. */
+static int advise_special(const struct advice *a, const struct vma *v, u64 start, u64 end)
+{
+	if (((v->flags & ~a->clear) | a->set) == v->flags)
+		return 0;
+	if (start != v->start || end != v->end || a->set & (VM_DONTCOPY | VM_WIPEONFORK))
+		return -EINVAL;
+	return 0;
+}
+
 /* One part of one VMA. */
 static int advise_part(struct mm *mm, const struct advice *a, struct vma *v, u64 start, u64 end)
 {
@@ -111,9 +122,13 @@ static int advise_part(struct mm *mm, const struct advice *a, struct vma *v, u64
 			return error;
 		to_host = true;
 	}
-	/* The kernel's own pages are not the guest's to advise on at the host. */
-	if (v->flags & VM_SPECIAL)
+	if (v->flags & VM_SPECIAL) {
+		/* The kernel's own pages are not the guest's to advise on at the host. */
 		to_host = false;
+		error = advise_special(a, v, start, end);
+		if (error)
+			return error;
+	}
 	if (a->clear | a->set) {
 		error = vma_change(&mm->vmas, start, end, a->clear, a->set);
 		if (error)

@@ -163,7 +163,8 @@ void task_shutdown(struct kernel *k)
 		task_discard(leader);
 		group_put(g);
 	}
-	group_put(k->first);
+	if (k->first)
+		group_put(k->first);
 	k->first = NULL;
 	pid_table_free(k->pids);
 	k->pids = NULL;

@@ -176,7 +176,8 @@ struct vfs {
 	int ncached;
 	struct list lock_waiters; /* vfs/lock.c: calls that wait for a lock */
 	int next_mount_id;
-	u64 next_dev; /* minor number of the next anonymous st_dev */
+	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */
+	u64 next_dev;         /* minor number of the next anonymous st_dev */
 	struct mount *root;
 	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened
 	 * end in c->file and answers what call_wait() says; vfs_open_at(), run again, comes straight back

@@ -228,11 +228,18 @@ int vfs_mount_super(struct kernel *k, struct super *sb, const char *path, bool r
 	return err;
 }
 
-int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid)
+/* Linux's default size of a tmpfs: half of the memory. */
+static u64 tmpfs_bytes(void)
 {
 	u64 half = (u64)sysconf(_SC_PHYS_PAGES) * PAGE_SIZE / 2;
+
+	return half ? half : OVERFLOW_TMPFS_BYTES;
+}
+
+int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid)
+{
 	struct super *sb;
-	int err = tmpfs_super(k, mode, uid, gid, half ? half : OVERFLOW_TMPFS_BYTES, &sb);
+	int err = tmpfs_super(k, mode, uid, gid, tmpfs_bytes(), &sb);
 
 	return err ? err : vfs_mount_super(k, sb, path, false);
 }
@@ -265,6 +272,12 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	list_init(&v->lock_waiters);
 	k->vfs = v;
 	k->ops.file_put = file_put;
+	/* Linux: what memfds hold is bounded by memory alone. Here: by half of it, all together, because one
+	 * fallocate of a guest's must not end in the host's memory killer. */
+	err = tmpfs_super(k, 0, 0, 0, tmpfs_bytes(), &v->memfds);
+	if (err)
+		return err;
+	v->memfds->refs = 1;
 	dir.fd = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir.fd < 0) {
 		err = -errno;
@@ -301,6 +314,8 @@ void vfs_shutdown(struct kernel *k)
 		super_put(m->sb);
 		free(m);
 	}
+	if (v->memfds)
+		super_put(v->memfds);
 	free(v->dentries);
 	free(v);
 	k->vfs = NULL;

@@ -44,7 +44,7 @@ int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u3
 	n->next_order = FIRST_ORDER;
 	n->atime = n->mtime = n->ctime = n->btime = tmpfs_now();
 	i = inode_new(k, sb, inode_ops_of(&tmpfs_kinds, mode & S_IFMT), mode & S_IFMT,
-		      fs ? ++fs->next_ino : ++k->anon_ino, n);
+		      sb ? ++fs->next_ino : ++k->anon_ino, n);
 	if (!i) {
 		free(n);
 		return -ENOMEM;

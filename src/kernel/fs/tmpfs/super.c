@@ -103,7 +103,7 @@ int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct 
 	u32 mode = flags & MFD_NOEXEC_SEAL ? 0666 : 0777;
 	struct inode *i;
 	struct tnode *n;
-	int err = tnode_new(k, NULL, NULL, S_IFREG | mode, cred->fsuid, cred->fsgid, &i);
+	int err = tnode_new(k, NULL, k->vfs->memfds->priv, S_IFREG | mode, cred->fsuid, cred->fsgid, &i);
 
 	if (err)
 		return err;

@@ -24,7 +24,7 @@ struct tmpfs {
 };
 
 struct tnode {
-	struct tmpfs *fs; /* nullable: a memfd of the guest, which no tree holds and no tree's size bounds */
+	struct tmpfs *fs; /* a memfd of the guest, which no tree holds, counts in vfs->memfds */
 	u32 mode, nlink, uid, gid;
 	u64 rdev;
 	struct timespec atime, mtime, ctime, btime;
