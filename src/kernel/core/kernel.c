@@ -11,9 +11,8 @@
 #include "core/task.h"
 #include "host/poller.h"
 
-#define POLL_EVERY \
-	64 /* passes of the loop, busy or spinning, between two looks at the host's descriptors \
-	    */
+/* Passes of the loop, busy or spinning, between two looks at the host's descriptors; events between two at timers. */
+#define POLL_EVERY 64
 
 u64 kernel_now(struct kernel *k)
 {
@@ -119,13 +118,13 @@ static bool work_left(const struct kernel *k)
 	return k->ended || !list_empty(&k->runnable);
 }
 
-/* Handles all that is there: true when there was something. */
+/* Handles what is there: true when there was something. */
 static bool serve(struct kernel *k)
 {
 	struct trap_event event;
 	bool any = false;
 
-	while (!k->ended && k->trap_ops->next(k->trap, &event)) {
+	for (int i = 0; i < POLL_EVERY && !k->ended && k->trap_ops->next(k->trap, &event); i++) {
 		handle_event(k, &event);
 		any = true;
 		if (!list_empty(&k->runnable))
@@ -178,17 +177,13 @@ static void sleep_until_event(struct kernel *k)
 
 void kernel_loop(struct kernel *k)
 {
-	int busy = 0;
+	unsigned pass = 0;
 
 	while (!k->ended) {
-		if (serve(k)) {
-			/* A busy guest must not shut out timers' and terminals' descriptors. */
-			if (++busy % POLL_EVERY == 0)
-				poller_wait(k->poller, 0);
-			continue;
-		}
-		if (spin(k))
-			continue;
-		sleep_until_event(k);
+		/* Neither a busy guest nor one that keeps us from sleeping must shut out terminals and deaths. */
+		if (++pass % POLL_EVERY == 0)
+			poller_wait(k->poller, 0);
+		if (!serve(k) && !spin(k))
+			sleep_until_event(k);
 	}
 }

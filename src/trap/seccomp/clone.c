@@ -202,6 +202,19 @@ static bool is_new_child(struct strap *t, int pid)
 	return pid > 0 && !knows(t, pid) && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* Whether the host has a thread @tid in @s that the kernel does not know yet. */
+static bool is_new_thread(struct sspace *s, int tid)
+{
+	struct sthread *th;
+
+	for (u32 i = 1; i < HUSK_NR_SLOTS; i++) {
+		th = s->by_index[i];
+		if (th && th->tid == tid)
+			return false;
+	}
+	return tid > 0 && syscall(SYS_tgkill, s->pid, tid, 0) == 0;
+}
+
 static void order_fail(struct strap *t, struct order *o, long err)
 {
 	struct sthread *failed = o->child->state == THREAD_NEW ? o->child : NULL;
@@ -227,14 +240,13 @@ static void order_check(struct strap *t, struct order *o)
 	}
 	if (!o->child_ready)
 		return;
-	if (o->space) {
-		if (!is_new_child(t, (int)o->result)) {
-			space_meddled(o->parent->space);
-			order_fail(t, o, -EAGAIN);
-			return;
-		}
-		o->space->pid = (int)o->result;
+	if (o->space ? !is_new_child(t, (int)o->result) : !is_new_thread(o->parent->space, (int)o->result)) {
+		space_meddled(o->parent->space);
+		order_fail(t, o, -EAGAIN);
+		return;
 	}
+	if (o->space)
+		o->space->pid = (int)o->result;
 	o->child->tid = (int)o->result;
 	o->child->state = THREAD_HELD;
 	o->child->base.held = true;

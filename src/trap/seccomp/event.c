@@ -254,7 +254,9 @@ int event_next(struct trap *trap, struct trap_event *event)
 {
 	struct strap *t = strap_of(trap);
 
-	for (;;) {
+	/* Twice at most: a guest may announce turns without end that it never takes, and the host's descriptors and
+	 * timers want their turn too. */
+	for (int round = 0; round < 2; round++) {
 		while (!list_empty(&t->completions))
 			completion_run(t, list_first(&t->completions, struct completion, node));
 		orders_poll(t);
@@ -278,6 +280,7 @@ int event_next(struct trap *trap, struct trap_event *event)
 			}
 		}
 	}
+	return 0;
 }
 
 /* ---- answering ---- */

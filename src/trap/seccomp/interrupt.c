@@ -82,7 +82,11 @@ void thread_interrupt(struct sthread *th)
 	}
 	if (th->state != THREAD_RUNNING || !th->space->pid || th->space->killed)
 		return;
-	syscall(SYS_tgkill, th->space->pid, th->tid, HUSK_INTERRUPT_SIGNAL);
+	/* Only a thread that never was is not there while its process is. */
+	if (syscall(SYS_tgkill, th->space->pid, th->tid, HUSK_INTERRUPT_SIGNAL) < 0) {
+		space_meddled(th->space);
+		return;
+	}
 	watch_answer(th);
 }
 

@@ -3,10 +3,12 @@
 #include "trap/seccomp/seccomp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -57,7 +59,6 @@ static int region_new(struct strap *t, struct region **out)
 		r = list_first(&t->regions, struct region, node);
 		list_del(&r->node);
 		t->nregions--;
-		memset(r->base, 0, sizeof(struct region_header));
 		*out = r;
 		return 0;
 	}
@@ -90,7 +91,9 @@ fail:
 
 void region_unref(struct strap *t, struct region *r, bool recycle)
 {
-	if (!recycle || t->nregions >= MAX_SPARE_REGIONS) {
+	/* Emptied: what passed through it is nothing for the next process. */
+	if (!recycle || t->nregions >= MAX_SPARE_REGIONS ||
+	    fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, HUSK_CHAN_SIZE) < 0) {
 		region_free(r);
 		return;
 	}
@@ -335,6 +338,11 @@ int send_fds(int socket, const int *fds, u32 n)
 	char byte = 0;
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+	int unread = 0;
+
+	/* What nobody receives counts against this user's descriptors in flight, and so against other guests. */
+	if (ioctl(socket, TIOCOUTQ, &unread) == 0 && unread > 0)
+		return -EBUSY;
 
 	m.msg_controllen = CMSG_SPACE(n * sizeof(int));
 	control.header.cmsg_len = CMSG_LEN(n * sizeof(int));
