@@ -21,7 +21,7 @@ SOURCES := $(shell find src -name '*.c' -not -path 'src/stub/*')
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 STUB_IMAGE :=
 
-.PHONY: all deps demo test bench check-asan check-ubsan fuzz lint format install uninstall clean help tests
+.PHONY: all deps demo test test-all-traps bench check-asan check-ubsan fuzz lint format install uninstall clean help tests
 all: $(BUILD)/husk
 
 # The stub adds its rules and, in STUB_IMAGE, the object that husk carries it in.
@@ -85,6 +85,15 @@ test:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -s all tests
 	@BUILD=$(BUILD) tests/run $(TESTS)
+
+# Everything that runs guests, under every trap.
+test-all-traps:
+	@$(MAKE) --no-print-directory -s all tests
+	@HUSK_TRAPS='seccomp dispatch ptrace' BUILD=$(BUILD) tests/run guest onecpu nobody docker novm listener quota nosysemu
+	@for trap in seccomp dispatch ptrace; do \
+		echo "programs and escapes under $$trap"; \
+		HUSK_TRAP=$$trap BUILD=$(BUILD) tests/run programs escape || exit 1; \
+	done
 
 # --- what people call ------------------------------------------------------------------------------------------------
 
