@@ -1,35 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changing attributes: chmod, chown, utimes and their relatives (fs/attr.c, fs/utimes.c), extended
- * attributes. */
+/* Changing attributes: chmod, chown, utimes and their relatives (fs/attr.c, fs/utimes.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <linux/xattr.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/time.h>
 
 #include "sys/files.h"
 
-/* What a call changes: a path of its own or that of an open file. */
-struct target {
-	struct path path;   /* owned */
-	struct inode *bare; /* owned: an open file without a path */
-};
-
-static struct inode *target_inode(struct target *g)
+struct inode *target_inode(struct target *g)
 {
 	return g->bare ? g->bare : path_inode(&g->path);
 }
 
-static void target_put(struct target *g)
+void target_put(struct target *g)
 {
 	inode_put(g->bare);
 	path_put(&g->path);
 }
 
-static long target_fd(struct task *t, int fd, struct target *g)
+long target_fd(struct task *t, int fd, struct target *g)
 {
 	struct file *f;
 	long err = fd_get(t, fd, &f);
@@ -49,7 +39,7 @@ static long target_fd(struct task *t, int fd, struct target *g)
 	return err;
 }
 
-static long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g)
+long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g)
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
 		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
@@ -67,7 +57,7 @@ static long change(struct task *t, struct target *g, struct iattr *a)
 	return i->ops->setattr ? i->ops->setattr(i, a) : -EPERM;
 }
 
-static bool target_read_only(struct target *g)
+bool target_read_only(struct target *g)
 {
 	return !g->bare && (g->path.mnt->read_only || g->path.mnt->sb->read_only);
 }
@@ -205,6 +195,11 @@ long sys_fchown(struct task *t, struct call *c)
 
 /* ---- times ---- */
 
+static bool valid_nsec(long nsec)
+{
+	return nsec == UTIME_NOW || nsec == UTIME_OMIT || (nsec >= 0 && nsec < 1000000000);
+}
+
 /* @times: two, or NULL for now; tv_nsec may be UTIME_NOW or UTIME_OMIT. */
 static long do_utimes(struct task *t, struct target *g, const struct timespec *times)
 {
@@ -214,8 +209,8 @@ static long do_utimes(struct task *t, struct target *g, const struct timespec *t
 	struct kstat st;
 	long err;
 
-	if (times && times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
-		return 0;
+	if (times && (!valid_nsec(times[0].tv_nsec) || !valid_nsec(times[1].tv_nsec)))
+		return -EINVAL;
 	if (target_read_only(g))
 		return -EROFS;
 	err = target_inode(g)->ops->getattr(target_inode(g), &st);
@@ -236,11 +231,6 @@ static long do_utimes(struct task *t, struct target *g, const struct timespec *t
 	return change(t, g, &a);
 }
 
-static bool valid_nsec(long nsec)
-{
-	return nsec == UTIME_NOW || nsec == UTIME_OMIT || (nsec >= 0 && nsec < 1000000000);
-}
-
 long sys_utimensat(struct task *t, struct call *c)
 {
 	int flags = (int)c->arg[3];
@@ -252,8 +242,9 @@ long sys_utimensat(struct task *t, struct call *c)
 		err = user_read(t, times, c->arg[2], sizeof times);
 		if (err)
 			return err;
-		if (!valid_nsec(times[0].tv_nsec) || !valid_nsec(times[1].tv_nsec))
-			return -EINVAL;
+		/* Nothing to do: nothing is looked at. */
+		if (times[0].tv_nsec == UTIME_OMIT && times[1].tv_nsec == UTIME_OMIT)
+			return 0;
 	}
 	if (!c->arg[1] && (int)c->arg[0] != AT_FDCWD) {
 		if (flags)
@@ -325,111 +316,3 @@ long sys_utime(struct task *t, struct call *c)
 	times[1].tv_sec = seconds[1];
 	return utimes_path(t, AT_FDCWD, c->arg[0], times);
 }
-
-/* ---- extended attributes (xattr(7)) ---- */
-
-enum xattr_call { XATTR_GET, XATTR_SET, XATTR_LIST, XATTR_REMOVE };
-
-/* arg[first..]: name, value or list, size, flags as the calls have them behind their target. */
-static long do_xattr(struct task *t, struct target *g, enum xattr_call what, const u64 *arg)
-{
-	struct inode *i = target_inode(g);
-	char name[XATTR_NAME_MAX + 1];
-	u64 value = what == XATTR_LIST ? arg[0] : arg[1], size = what == XATTR_LIST ? arg[1] : arg[2];
-	char *buf = NULL;
-	long n = 0;
-
-	if (what != XATTR_LIST) {
-		n = user_string(t, name, arg[0], sizeof name);
-		if (n == -ENAMETOOLONG || n == 0)
-			return -ERANGE;
-		if (n < 0)
-			return n;
-	}
-	if ((what == XATTR_SET || what == XATTR_REMOVE) && target_read_only(g))
-		return -EROFS;
-	if (what == XATTR_SET && size > XATTR_SIZE_MAX)
-		return -E2BIG;
-	if (what == XATTR_SET || what == XATTR_REMOVE) {
-		n = inode_permission(t->cred, i, MAY_WRITE);
-		if (n)
-			return n;
-	}
-	size = min(size, (u64)XATTR_SIZE_MAX);
-	buf = malloc(size ? size : 1);
-	if (!buf)
-		return -ENOMEM;
-	switch (what) {
-	case XATTR_GET:
-		n = i->ops->getxattr ? i->ops->getxattr(i, name, buf, size) : -EOPNOTSUPP;
-		break;
-	case XATTR_LIST:
-		n = i->ops->listxattr ? i->ops->listxattr(i, buf, size) : 0;
-		break;
-	case XATTR_SET:
-		n = user_read(t, buf, value, size);
-		if (!n)
-			n = i->ops->setxattr ? i->ops->setxattr(i, name, buf, size, (int)arg[3])
-					     : -EOPNOTSUPP;
-		break;
-	case XATTR_REMOVE:
-		n = i->ops->removexattr ? i->ops->removexattr(i, name) : -EOPNOTSUPP;
-		break;
-	}
-	if (n > 0 && size && (what == XATTR_GET || what == XATTR_LIST)) {
-		long err = user_write(t, value, buf, (size_t)n);
-
-		n = err ? err : n;
-	}
-	free(buf);
-	return n;
-}
-
-static long xattr_path(struct task *t, struct call *c, enum xattr_call what, int flags)
-{
-	struct target g;
-	long n;
-
-	if (what == XATTR_SET && c->arg[4] & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
-		return -EINVAL;
-	n = target_path(t, AT_FDCWD, c->arg[0], flags, &g);
-	if (!n)
-		n = do_xattr(t, &g, what, c->arg + 1);
-	target_put(&g);
-	return n;
-}
-
-static long xattr_fd(struct task *t, struct call *c, enum xattr_call what)
-{
-	struct target g;
-	long n;
-
-	if (what == XATTR_SET && c->arg[4] & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
-		return -EINVAL;
-	n = target_fd(t, (int)c->arg[0], &g);
-	if (n == -EPERM)
-		n = -EOPNOTSUPP;
-	if (!n)
-		n = do_xattr(t, &g, what, c->arg + 1);
-	target_put(&g);
-	return n;
-}
-
-#define XATTR_CALLS(name, what)                                     \
-	long sys_##name(struct task *t, struct call *c)             \
-	{                                                           \
-		return xattr_path(t, c, what, 0);                   \
-	}                                                           \
-	long sys_l##name(struct task *t, struct call *c)            \
-	{                                                           \
-		return xattr_path(t, c, what, AT_SYMLINK_NOFOLLOW); \
-	}                                                           \
-	long sys_f##name(struct task *t, struct call *c)            \
-	{                                                           \
-		return xattr_fd(t, c, what);                        \
-	}
-
-XATTR_CALLS(getxattr, XATTR_GET)
-XATTR_CALLS(setxattr, XATTR_SET)
-XATTR_CALLS(listxattr, XATTR_LIST)
-XATTR_CALLS(removexattr, XATTR_REMOVE)

@@ -16,6 +16,19 @@ struct parent {
 };
 long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out);
 
+/* What a call looks at or changes: a path of its own or that of an open file (sys/attr.c). */
+struct target {
+	struct path path;   /* owned */
+	struct inode *bare; /* owned: an open file without a path */
+};
+struct inode *target_inode(struct target *g);
+void target_put(struct target *g);
+/* 0, -EBADF, -EPERM for files without an inode; @g is always to be put. */
+long target_fd(struct task *t, int fd, struct target *g);
+/* @at_flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
+long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g);
+bool target_read_only(struct target *g);
+
 /* Turns a kstat into the guest's struct stat. */
 long put_stat(struct task *t, u64 addr, const struct kstat *st);
 

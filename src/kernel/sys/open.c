@@ -23,8 +23,10 @@ static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 fla
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	if (flags & TMPFILE_BIT) {
-		if ((flags & O_TMPFILE) != O_TMPFILE || !(flags & O_ACCMODE))
+		if ((flags & O_TMPFILE) != O_TMPFILE || !(flags & O_ACCMODE) || flags & O_CREAT)
 			return -EINVAL;
+	} else if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY)) {
+		return -EINVAL;
 	}
 	err = user_path(t, addr, path, true);
 	if (err < 0)

@@ -9,8 +9,17 @@
 
 #include "sys/files.h"
 
-/* The attributes of what @dirfd and @addr name. */
-static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, struct kstat *st)
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8; here numbers of mounts are never used again anyway */
+#endif
+
+static bool is_mount_root(const struct path *p)
+{
+	return p->dentry == p->mnt->root;
+}
+
+/* The attributes of what @dirfd and @addr name; *root: whether it is a mount's root. */
+static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, struct kstat *st, bool *root)
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
 		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
@@ -30,6 +39,7 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 		if (err)
 			return err;
 		err = file_getattr(f, st);
+		*root = f->path && is_mount_root(&f->path->path);
 		file_put(f);
 		return err;
 	}
@@ -37,6 +47,7 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 	if (err)
 		return err;
 	err = path_getattr(&p, st);
+	*root = is_mount_root(&p);
 	path_put(&p);
 	return err;
 }
@@ -44,7 +55,8 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 static long do_stat(struct task *t, int dirfd, u64 addr, int at_flags, u64 buf)
 {
 	struct kstat st;
-	long err = get_attributes(t, dirfd, addr, at_flags, &st);
+	bool root;
+	long err = get_attributes(t, dirfd, addr, at_flags, &st, &root);
 
 	return err ? err : put_stat(t, buf, &st);
 }
@@ -92,17 +104,21 @@ long sys_statx(struct task *t, struct call *c)
 	u32 mask = (u32)c->arg[3];
 	struct statx out;
 	struct kstat st;
+	bool root;
 	long err;
 
 	if (mask & STATX__RESERVED || (flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE)
 		return -EINVAL;
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = get_attributes(t, (int)c->arg[0], c->arg[1], flags, &st);
+	err = get_attributes(t, (int)c->arg[0], c->arg[1], flags, &st, &root);
 	if (err)
 		return err;
 	memset(&out, 0, sizeof out);
-	out.stx_mask = STATX_BASIC_STATS | STATX_MNT_ID | (st.btime.tv_sec ? STATX_BTIME : 0);
+	out.stx_mask = STATX_BASIC_STATS | (st.btime.tv_sec ? STATX_BTIME : 0) |
+		       (mask & STATX_MNT_ID_UNIQUE ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
+	out.stx_attributes_mask = STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT;
+	out.stx_attributes = root ? STATX_ATTR_MOUNT_ROOT : 0;
 	out.stx_blksize = st.blksize;
 	out.stx_nlink = st.nlink;
 	out.stx_uid = st.uid;
@@ -174,19 +190,21 @@ long sys_faccessat2(struct task *t, struct call *c)
 
 static long do_readlink(struct task *t, int dirfd, u64 addr, u64 buf, s64 size)
 {
-	char text[PATH_MAX];
+	char text[PATH_MAX], path[PATH_MAX];
 	struct inode *i;
 	struct path p;
 	long n;
 
 	if ((int)size <= 0)
 		return -EINVAL;
-	n = user_lookup(t, dirfd, addr, LOOKUP_EMPTY, &p);
+	n = user_path(t, addr, path, true);
+	if (n >= 0)
+		n = path_lookup(t, dirfd, path, LOOKUP_EMPTY, &p);
 	if (n)
 		return n;
 	i = path_inode(&p);
 	if (i->type != S_IFLNK)
-		n = -EINVAL;
+		n = *path ? -EINVAL : -ENOENT;
 	else if (i->ops->follow && !i->ops->readlink) {
 		struct path to;
 
@@ -267,4 +285,25 @@ long sys_fstatfs(struct task *t, struct call *c)
 	}
 	file_put(f);
 	return err;
+}
+
+#define HANDLE_FLAGS (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | 0x203 /* AT_HANDLE_FID and its kin */)
+
+/* No file system here has handles: as on those of Linux that have none, after the checks of the name. */
+long sys_name_to_handle_at(struct task *t, struct call *c)
+{
+	u32 flags = (u32)c->arg[4];
+	struct path p;
+	long err;
+
+	if (flags & ~(u32)HANDLE_FLAGS)
+		return -EINVAL;
+	err = user_lookup(t, (int)c->arg[0], c->arg[1],
+			  (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
+				  (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0),
+			  &p);
+	if (err)
+		return err;
+	path_put(&p);
+	return -EOPNOTSUPP;
 }

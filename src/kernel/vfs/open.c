@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +175,7 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 		err = -EEXIST;
 	else if (path_inode(&p)->type != S_IFLNK)
 		err = open_existing(w->task, c, &p, flags, out);
-	else if (flags & O_NOFOLLOW || ++w->links > 40)
+	else if (flags & O_NOFOLLOW || w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > 40)
 		err = -ELOOP;
 	else if (path_inode(&p)->ops->follow) {
 		err = walk_link(w, &p, true);
@@ -199,7 +200,7 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 
 	if (dir->type != S_IFDIR)
 		return -ENOTDIR;
-	err = may_create(w->task, &w->cur);
+	err = path_permission(w->task, &w->cur, MAY_WRITE | MAY_EXEC);
 	if (err)
 		return err;
 	if (!dir->ops->tmpfile)

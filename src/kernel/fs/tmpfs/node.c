@@ -79,6 +79,9 @@ void tmpfs_release_inode(struct inode *i)
 	struct rb_node *rb;
 
 	tnode_free_data(n);
+	if (fs)
+		fs->used_bytes -= n->xattrs.bytes;
+	xattrs_free(&n->xattrs);
 	while ((rb = rb_first(&n->by_order))) {
 		struct tentry *e = rb_entry(rb, struct tentry, order_node);
 

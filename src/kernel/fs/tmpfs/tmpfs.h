@@ -11,6 +11,7 @@
 #include "base/rbtree.h"
 #include "vfs/inode.h"
 #include "vfs/simple.h"
+#include "vfs/xattr.h"
 
 #define FIRST_ORDER 2 /* the first name's getdents offset: after "." and ".." */
 
@@ -28,6 +29,7 @@ struct tnode {
 	u32 mode, nlink, uid, gid;
 	u64 rdev;
 	struct timespec atime, mtime, ctime, btime;
+	struct xattrs xattrs;
 	bool linkable; /* from O_TMPFILE: a first name may be given */
 
 	/* regular file: what was written in @data below HUSK_TMPFS_SMALL, else in @memfd, which stays once it
@@ -95,6 +97,12 @@ int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *t
 /* rename.c */
 int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
 		 const char *new_name, size_t new_len, struct inode *over, u32 flags);
+
+/* xattr.c */
+long tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
+long tmpfs_listxattr(struct inode *i, char *buf, size_t size);
+int tmpfs_removexattr(struct inode *i, const char *name);
 
 /* dir.c */
 extern const struct file_ops tmpfs_dir_ops;

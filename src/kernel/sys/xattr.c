@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Extended attributes: the calls, and who may touch which name space (xattr(7); fs/xattr.c).
+ *
+ * Linux: POSIX access control lists are attributes too (system.posix_acl_access). Here: there are none, as on a file
+ * system without them, because every permission check would have to know them; programs fall back on modes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/limits.h>
+#include <linux/xattr.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/files.h"
+
+#define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+
+/* What a call asks for, in kernel memory. */
+struct request {
+	char name[XATTR_NAME_MAX + 1];
+	u64 addr;    /* of the guest's buffer */
+	size_t size; /* its size, at most what an attribute (or a list) may have */
+	char *buf;   /* owned; of that size */
+	int flags;
+};
+
+/* The guest's struct xattr_args. */
+struct user_xattr_args {
+	u64 value;
+	u32 size, flags;
+};
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* Whether there may be such a name at all: 0, -EOPNOTSUPP, -EINVAL for a bare prefix. */
+static int check_space(const char *name)
+{
+	static const char *const spaces[] = {XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX};
+
+	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
+		if (has_prefix(name, spaces[i]))
+			return name[strlen(spaces[i])] ? 0 : -EINVAL;
+	return -EOPNOTSUPP;
+}
+
+/* Linux's xattr_permission() and what its security modules add for security.*. */
+static int check_permission(struct task *t, struct inode *i, const char *name, int mask)
+{
+	bool write = mask & MAY_WRITE;
+	struct kstat st;
+	int err;
+
+	if (has_prefix(name, XATTR_SECURITY_PREFIX)) {
+		if (!write || capable(t, CAP_SYS_ADMIN))
+			return 0;
+		return !strcmp(name, XATTR_NAME_CAPS) && capable(t, CAP_SETFCAP) ? 0 : -EPERM;
+	}
+	if (has_prefix(name, XATTR_SYSTEM_PREFIX))
+		return 0;
+	if (has_prefix(name, XATTR_TRUSTED_PREFIX)) {
+		if (capable(t, CAP_SYS_ADMIN))
+			return 0;
+		return write ? -EPERM : -ENODATA;
+	}
+	if (has_prefix(name, XATTR_USER_PREFIX)) {
+		if (i->type != S_IFREG && i->type != S_IFDIR)
+			return write ? -EPERM : -ENODATA;
+		err = i->ops->getattr(i, &st);
+		if (err)
+			return err;
+		if (i->type == S_IFDIR && st.mode & S_ISVTX && write && st.uid != t->cred->fsuid &&
+		    !capable(t, CAP_FOWNER))
+			return -EPERM;
+	}
+	return inode_permission(t->cred, i, mask);
+}
+
+/* ---- the arguments, before the file is looked for ---- */
+
+static long read_name(struct task *t, u64 addr, struct request *r)
+{
+	long n = user_string(t, r->name, addr, sizeof r->name);
+
+	if (n == -ENAMETOOLONG || n == 0)
+		return -ERANGE;
+	return n < 0 ? n : 0;
+}
+
+static long prepare_set(struct task *t, struct request *r, u64 name, u64 value, u64 size, u64 flags)
+{
+	long err;
+
+	if (flags & ~(u64)(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	err = read_name(t, name, r);
+	if (err)
+		return err;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	r->flags = (int)flags;
+	r->size = size;
+	r->buf = malloc(size ? size : 1);
+	return r->buf ? user_read(t, r->buf, value, size) : -ENOMEM;
+}
+
+static long prepare_get(struct task *t, struct request *r, u64 name, u64 value, u64 size)
+{
+	long err = read_name(t, name, r);
+
+	if (err)
+		return err;
+	r->addr = value;
+	r->size = min(size, (u64)XATTR_SIZE_MAX);
+	r->buf = malloc(r->size ? r->size : 1);
+	return r->buf ? 0 : -ENOMEM;
+}
+
+static long prepare_list(struct request *r, u64 list, u64 size)
+{
+	r->addr = list;
+	r->size = min(size, (u64)XATTR_LIST_MAX);
+	r->buf = malloc(r->size ? r->size : 1);
+	return r->buf ? 0 : -ENOMEM;
+}
+
+/* ---- on a file ---- */
+
+typedef long xattr_fn(struct task *t, struct target *g, struct request *r);
+
+static long do_set(struct task *t, struct target *g, struct request *r)
+{
+	struct inode *i = target_inode(g);
+	int err;
+
+	if (target_read_only(g))
+		return -EROFS;
+	err = check_permission(t, i, r->name, MAY_WRITE);
+	if (!err)
+		err = i->ops->setxattr ? check_space(r->name) : -EOPNOTSUPP;
+	return err ? err : i->ops->setxattr(i, r->name, r->buf, r->size, r->flags);
+}
+
+static long do_remove(struct task *t, struct target *g, struct request *r)
+{
+	struct inode *i = target_inode(g);
+	int err;
+
+	if (target_read_only(g))
+		return -EROFS;
+	err = check_permission(t, i, r->name, MAY_WRITE);
+	if (!err)
+		err = i->ops->removexattr ? check_space(r->name) : -EOPNOTSUPP;
+	return err ? err : i->ops->removexattr(i, r->name);
+}
+
+static long give(struct task *t, struct request *r, long n)
+{
+	long err = n > 0 && r->size ? user_write(t, r->addr, r->buf, (size_t)n) : 0;
+
+	return err ? err : n;
+}
+
+static long do_get(struct task *t, struct target *g, struct request *r)
+{
+	struct inode *i = target_inode(g);
+	int err = check_permission(t, i, r->name, MAY_READ);
+
+	if (!err)
+		err = i->ops->getxattr ? check_space(r->name) : -EOPNOTSUPP;
+	return err ? err : give(t, r, i->ops->getxattr(i, r->name, r->buf, r->size));
+}
+
+/* Takes the names that the task may not see out of the list of @n bytes. */
+static long filter_list(struct task *t, char *list, long n)
+{
+	long to = 0, len;
+
+	if (capable(t, CAP_SYS_ADMIN))
+		return n;
+	for (long from = 0; from < n; from += len) {
+		len = (long)strlen(list + from) + 1;
+		if (has_prefix(list + from, XATTR_TRUSTED_PREFIX))
+			continue;
+		memmove(list + to, list + from, (size_t)len);
+		to += len;
+	}
+	return to;
+}
+
+static long do_list(struct task *t, struct target *g, struct request *r)
+{
+	struct inode *i = target_inode(g);
+	char *all;
+	long n;
+
+	if (!i->ops->listxattr)
+		return 0;
+	all = malloc(XATTR_LIST_MAX);
+	if (!all)
+		return -ENOMEM;
+	n = i->ops->listxattr(i, all, XATTR_LIST_MAX);
+	if (n == -ERANGE)
+		n = -E2BIG;
+	if (n > 0)
+		n = filter_list(t, all, n);
+	if (n > 0 && r->size && (size_t)n > r->size)
+		n = r->size == XATTR_LIST_MAX ? -E2BIG : -ERANGE;
+	if (n > 0 && r->size)
+		memcpy(r->buf, all, (size_t)n);
+	free(all);
+	return give(t, r, n);
+}
+
+/* ---- the calls ---- */
+
+static long prepare(struct task *t, struct call *c, xattr_fn *fn, struct request *r)
+{
+	const u64 *arg = c->arg + 1;
+
+	if (fn == do_set)
+		return prepare_set(t, r, arg[0], arg[1], arg[2], (u32)arg[3]);
+	if (fn == do_get)
+		return prepare_get(t, r, arg[0], arg[1], arg[2]);
+	return fn == do_list ? prepare_list(r, arg[0], arg[1]) : read_name(t, arg[0], r);
+}
+
+static long by_path(struct task *t, struct call *c, xattr_fn *fn, int at_flags)
+{
+	struct request r = {0};
+	struct target g = {0};
+	long n = prepare(t, c, fn, &r);
+
+	if (!n)
+		n = target_path(t, AT_FDCWD, c->arg[0], at_flags, &g);
+	if (!n)
+		n = fn(t, &g, &r);
+	target_put(&g);
+	free(r.buf);
+	return n;
+}
+
+static long by_fd(struct task *t, struct call *c, xattr_fn *fn)
+{
+	struct request r = {0};
+	struct target g = {0};
+	long n = prepare(t, c, fn, &r);
+
+	if (!n)
+		n = target_fd(t, (int)c->arg[0], &g);
+	if (n == -EPERM && !g.bare)
+		n = -EOPNOTSUPP;
+	else if (!n)
+		n = fn(t, &g, &r);
+	target_put(&g);
+	free(r.buf);
+	return n;
+}
+
+#define XATTR_CALLS(name, fn)                                  \
+	long sys_##name(struct task *t, struct call *c)        \
+	{                                                      \
+		return by_path(t, c, fn, 0);                   \
+	}                                                      \
+	long sys_l##name(struct task *t, struct call *c)       \
+	{                                                      \
+		return by_path(t, c, fn, AT_SYMLINK_NOFOLLOW); \
+	}                                                      \
+	long sys_f##name(struct task *t, struct call *c)       \
+	{                                                      \
+		return by_fd(t, c, fn);                        \
+	}
+
+XATTR_CALLS(getxattr, do_get)
+XATTR_CALLS(setxattr, do_set)
+XATTR_CALLS(listxattr, do_list)
+XATTR_CALLS(removexattr, do_remove)
+
+/* The newer ones, by descriptor and path: @r is prepared. */
+static long by_at(struct task *t, struct call *c, xattr_fn *fn, struct request *r, long n)
+{
+	struct target g = {0};
+
+	if (!n)
+		n = target_path(t, (int)c->arg[0], c->arg[1], (int)c->arg[2], &g);
+	if (!n)
+		n = fn(t, &g, r);
+	target_put(&g);
+	free(r->buf);
+	return n;
+}
+
+/* struct xattr_args of @size bytes at @addr: more than is known must be zero. */
+static long read_args(struct task *t, u64 addr, u64 size, struct user_xattr_args *args)
+{
+	u64 extra = 0;
+	long err;
+
+	if (size < sizeof *args)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = user_get(t, args, addr);
+	for (u64 at = sizeof *args; !err && at < size; at += 8) {
+		err = user_read(t, &extra, addr + at, min(size - at, (u64)8));
+		if (!err && extra)
+			return -E2BIG;
+	}
+	return err;
+}
+
+long sys_setxattrat(struct task *t, struct call *c)
+{
+	struct user_xattr_args args;
+	struct request r = {0};
+	long n;
+
+	if ((u32)c->arg[2] & ~(u32)AT_FLAGS)
+		return -EINVAL;
+	n = read_args(t, c->arg[4], c->arg[5], &args);
+	if (!n)
+		n = prepare_set(t, &r, c->arg[3], args.value, args.size, args.flags);
+	return by_at(t, c, do_set, &r, n);
+}
+
+long sys_getxattrat(struct task *t, struct call *c)
+{
+	struct user_xattr_args args;
+	struct request r = {0};
+	long n;
+
+	if ((u32)c->arg[2] & ~(u32)AT_FLAGS)
+		return -EINVAL;
+	n = read_args(t, c->arg[4], c->arg[5], &args);
+	if (!n && args.flags)
+		n = -EINVAL;
+	if (!n)
+		n = prepare_get(t, &r, c->arg[3], args.value, args.size);
+	return by_at(t, c, do_get, &r, n);
+}
+
+long sys_listxattrat(struct task *t, struct call *c)
+{
+	struct request r = {0};
+
+	if ((u32)c->arg[2] & ~(u32)AT_FLAGS)
+		return -EINVAL;
+	return by_at(t, c, do_list, &r, prepare_list(&r, c->arg[3], c->arg[4]));
+}
+
+long sys_removexattrat(struct task *t, struct call *c)
+{
+	struct request r = {0};
+
+	if ((u32)c->arg[2] & ~(u32)AT_FLAGS)
+		return -EINVAL;
+	return by_at(t, c, do_remove, &r, read_name(t, c->arg[3], &r));
+}
