@@ -261,24 +261,65 @@ static long by_fd(struct task *t, struct call *c, xattr_fn *fn)
 	return n;
 }
 
-#define XATTR_CALLS(name, fn)                                  \
-	long sys_##name(struct task *t, struct call *c)        \
-	{                                                      \
-		return by_path(t, c, fn, 0);                   \
-	}                                                      \
-	long sys_l##name(struct task *t, struct call *c)       \
-	{                                                      \
-		return by_path(t, c, fn, AT_SYMLINK_NOFOLLOW); \
-	}                                                      \
-	long sys_f##name(struct task *t, struct call *c)       \
-	{                                                      \
-		return by_fd(t, c, fn);                        \
-	}
+long sys_getxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_get, 0);
+}
 
-XATTR_CALLS(getxattr, do_get)
-XATTR_CALLS(setxattr, do_set)
-XATTR_CALLS(listxattr, do_list)
-XATTR_CALLS(removexattr, do_remove)
+long sys_lgetxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_get, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fgetxattr(struct task *t, struct call *c)
+{
+	return by_fd(t, c, do_get);
+}
+
+long sys_setxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_set, 0);
+}
+
+long sys_lsetxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_set, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fsetxattr(struct task *t, struct call *c)
+{
+	return by_fd(t, c, do_set);
+}
+
+long sys_listxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_list, 0);
+}
+
+long sys_llistxattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_list, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_flistxattr(struct task *t, struct call *c)
+{
+	return by_fd(t, c, do_list);
+}
+
+long sys_removexattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_remove, 0);
+}
+
+long sys_lremovexattr(struct task *t, struct call *c)
+{
+	return by_path(t, c, do_remove, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fremovexattr(struct task *t, struct call *c)
+{
+	return by_fd(t, c, do_remove);
+}
 
 /* The newer ones, by descriptor and path: @r is prepared. */
 static long by_at(struct task *t, struct call *c, xattr_fn *fn, struct request *r, long n)
