@@ -2,6 +2,8 @@
 /* Sandboxes of husk's own: their confinement, and the trial of a trap in a child. */
 #include "cli/setup.h"
 
+#include "trap/image.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,6 +29,8 @@ static bool developer_option(const char *name)
 
 void setup_confinement(struct sandbox_config *config, struct launch *launch)
 {
+	config->trap_config.image.fd = image_open();
+	launch->image = config->trap_config.image.fd;
 	config->trap_config.no_gate = developer_option("HUSK_NO_GATE");
 	config->trap_config.no_sysemu = developer_option("HUSK_NO_SYSEMU");
 	config->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");

@@ -6,8 +6,8 @@
 #include "kernel/boot/boot.h"
 #include "launch/launch.h"
 
-/* Puts @launch (borrowed; its root is set) between @config and the host, and takes the developers' options from
- * the environment. */
+/* Puts @launch (borrowed; its root is set) between @config and the host, opens the stub's image, which stays open until
+ * this process ends, and takes the developers' options from the environment. */
 void setup_confinement(struct sandbox_config *config, struct launch *launch);
 
 /* A sandbox of husk's own on the host's tree: as the caller, with @traps (borrowed, NULL-terminated), no streams, and

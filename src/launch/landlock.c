@@ -62,6 +62,14 @@ static int allow_reading(int ruleset, const char *path)
 	return error;
 }
 
+static void allow_executing(int ruleset, int fd)
+{
+	struct path_beneath_attr rule = {.allowed_access = ACCESS_EXECUTE | ACCESS_READ_FILE,
+					 .parent_fd = fd};
+
+	syscall(NR_LANDLOCK_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0);
+}
+
 int launch_landlock(struct launch *l)
 {
 	struct layer_state *state = &l->layers[LAYER_LANDLOCK];
@@ -91,6 +99,9 @@ int launch_landlock(struct launch *l)
 	error = allow_reading(ruleset, l->root);
 	if (!error)
 		error = allow_reading(ruleset, "/proc");
+	/* A memfd needs no rule, and gets none. */
+	if (!error && l->image >= 0)
+		allow_executing(ruleset, l->image);
 	if (!error && syscall(NR_LANDLOCK_RESTRICT_SELF, ruleset, 0))
 		error = -errno;
 	close(ruleset);

@@ -22,10 +22,11 @@ enum layer {
 };
 
 struct launch {
-	const char *root;  /* the guest's root tree on the host; borrowed */
-	bool no_landlock;  /* leave the layer out (developers) */
-	bool no_filter;    /* leave the kernel's filter out (developers) */
-	bool traces;       /* the kernel process traces the guests (set by launch_confine()) */
+	const char *root; /* the guest's root tree on the host; borrowed */
+	int image;        /* a file that guests' first process is executed from, wherever it lies; -1: none */
+	bool no_landlock; /* leave the layer out (developers) */
+	bool no_filter;   /* leave the kernel's filter out (developers) */
+	bool traces;      /* the kernel process traces the guests (set by launch_confine()) */
 	bool filter_kills; /* a call outside the filter's table ends husk instead of failing with EPERM */
 	struct layer_state {
 		bool on;

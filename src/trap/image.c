@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,40 +22,95 @@
 
 extern const char stub_image[], stub_image_end[];
 
-int image_open(char *why, size_t size)
+/* Writes the image to @fd: 0 or -errno. */
+static int write_image(int fd)
 {
 	size_t length = (size_t)(stub_image_end - stub_image);
-	int fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	return write(fd, stub_image, length) == (ssize_t)length ? 0 : -ENOSPC;
+}
+
+/* A file without a name in @dir: the descriptor, for reading alone, or -errno. Who may open it for writing may do
+ * worse to husk itself. */
+static int open_in(const char *dir)
+{
+	struct statvfs st;
+	char path[32];
+	int fd, again, err;
+
+	if (statvfs(dir, &st) || st.f_flag & ST_NOEXEC)
+		return -EACCES;
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0500);
+	if (fd < 0)
+		return -errno;
+	err = write_image(fd);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	again = err ? err : open(path, O_RDONLY | O_CLOEXEC);
+	if (!err && again < 0)
+		again = -errno;
+	/* A file that is open for writing cannot be executed. */
+	close(fd);
+	return again;
+}
+
+/* For hosts that forbid executing memfds (sysctl vm.memfd_noexec 2). -EACCES where there is no place for it. */
+static int open_on_disk(void)
+{
+	static const char *const dirs[] = {"/var/tmp", "/tmp", "/dev/shm", "."};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		int fd = open_in(dirs[i]);
+
+		if (fd >= 0)
+			return fd;
+	}
+	return -EACCES;
+}
+
+int image_open(void)
+{
+	int fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC), err;
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("husk-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0) {
-		int err = -errno;
-
-		if (err == -EACCES)
-			snprintf(why, size,
-				 "the host forbids memfds that can be executed; see sysctl vm.memfd_noexec");
-		else
-			snprintf(why, size,
-				 "cannot make the stub's memfd (%s); allow memfd_create(2) in the filter "
-				 "around husk",
-				 strerror(-err));
-		return err;
+		err = -errno;
+		fd = open_on_disk();
+		return fd < 0 ? err : fd;
 	}
-	if (write(fd, stub_image, length) != (ssize_t)length) {
-		snprintf(why, size, "cannot write the stub's memfd: there is no memory left");
+	err = write_image(fd);
+	if (err) {
 		close(fd);
-		return -ENOSPC;
+		return err;
 	}
 	fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	return fd;
+}
+
+int image_take(const struct trap_config *config, char *why, size_t size)
+{
+	int fd = config->image.fd >= 0 ? fcntl(config->image.fd, F_DUPFD_CLOEXEC, 3) : image_open();
+
+	if (fd >= 0)
+		return fd;
+	if (fd == -EACCES)
+		snprintf(why, size,
+			 "the host forbids memfds that can be executed, and there is no other place for the "
+			 "stub; see "
+			 "sysctl vm.memfd_noexec");
+	else
+		snprintf(why, size,
+			 "cannot make the stub's memfd (%s); allow memfd_create(2) in the filter around husk",
+			 strerror(fd == -1 ? errno : -fd));
+	return fd == -1 ? -errno : fd;
 }
 
 int image_exec(int image, const int *fds, int n, int filler)
 {
 	static char *const none[] = {NULL};
 	struct rlimit no_core = {0, 0};
-	int high[MAX_FDS], at = HUSK_SOCKET_FD + n;
+	int high[MAX_FDS], at = HUSK_SOCKET_FD + n, err;
+	char path[32];
 
 	filler = fcntl(filler, F_DUPFD, HIGH_FD);
 	image = fcntl(image, F_DUPFD, HIGH_FD);
@@ -73,5 +129,9 @@ int image_exec(int image, const int *fds, int n, int filler)
 	syscall(SYS_close_range, at + 1, ~0U, 0);
 	setrlimit(RLIMIT_CORE, &no_core);
 	syscall(SYS_execveat, at, "", none, none, AT_EMPTY_PATH);
-	return -errno;
+	err = errno;
+	/* Where that call is refused, the name that /proc gives the descriptor will do. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", at);
+	execve(path, none, none);
+	return -err;
 }

@@ -3,11 +3,15 @@
 #ifndef HUSK_TRAP_IMAGE_H
 #define HUSK_TRAP_IMAGE_H
 
-#include "base/types.h"
+#include "trap/trap.h"
 
-/* A sealed memfd with the stub's image, readable so that the zygote is dumpable (process_vm_readv()). The descriptor,
- * owned by the caller, or -errno with a sentence in @why. */
-int image_open(char *why, size_t size);
+/* The stub's image to be executed: a sealed memfd, or a file without a name where the host forbids executing memfds,
+ * which wants to be opened before writing to the host's tree is given up. Readable, so that the zygote is dumpable
+ * (process_vm_readv()). The descriptor, owned by the caller, or -errno. */
+int image_open(void);
+/* The same for a driver: of @config, or opened now. The descriptor, owned by the caller, or -errno with a sentence in
+ * @why. */
+int image_take(const struct trap_config *config, char *why, size_t size);
 
 /* In the child: puts fds[0..n-1] to the numbers from HUSK_SOCKET_FD on, closes all others but 0, 1 and 2, which become
  * @filler, sets the core limit to 0, and executes @image. Comes back only with -errno: -EMFILE when there are too few

@@ -212,6 +212,8 @@ struct trap_ops {
 };
 
 struct trap_config {
+	struct hostfd
+		image; /* what zygotes are executed from, of image_open(); borrowed; -1: the driver's to open */
 	bool no_gate;       /* run clones ungated, as where another process holds the notification listener */
 	bool no_sysemu;     /* stop each call twice, as where the host has no PTRACE_SYSEMU */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */

@@ -93,7 +93,7 @@ for words in --nonsense '--rounds 0' '--rounds x' '--trap magic' 'nonsense' '--j
 	[ $status = 125 ] && grep -qE '^husk: [^:]+: .+' err; check "wrong: husk bench $words"
 done
 if [ -x "$REFUSE" ] && "$REFUSE" mseal true 2>/dev/null; then
-	run "$REFUSE" memfd "$HUSK" bench stat
+	run "$REFUSE" memfd,ptrace "$HUSK" bench stat
 	[ $status = 125 ] && grep -q 'no trap works here' err && [ ! -s out ]; check 'no trap works: says so'
 fi
 

@@ -77,7 +77,6 @@ wrong run --clearenv=yes -- true
 wrong run --tmpfs relative -- true
 wrong run --hostname '' -- true
 wrong run --trap magic -- true
-wrong run --trap ptrace -- true
 wrong run --result /nonexistent/file -- true
 wrong run --strace=/nonexistent/file -- true
 wrong run --root /nonexistent -- true

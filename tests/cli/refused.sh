@@ -57,9 +57,9 @@ works=
 for name in seccomp dispatch ptrace; do
 	timeout 30 "$HUSK" run --trap $name -- true >/dev/null 2>&1 </dev/null && works="$works $name"
 done
-declare -A needs=([seccomp]='seccomp memfd execveat' [dispatch]='dispatch seccomp memfd execveat' [ptrace]='ptrace memfd execveat')
+declare -A needs=([seccomp]='seccomp memfd' [dispatch]='dispatch seccomp memfd' [ptrace]='ptrace')
 # The word that the message must hold.
-declare -A named=([seccomp]='seccomp' [memfd]='memfd' [execveat]='memfd' [dispatch]='User Dispatch' [ptrace]='ptrace')
+declare -A named=([seccomp]='seccomp' [memfd]='memfd' [dispatch]='User Dispatch' [ptrace]='ptrace')
 
 # another MECHANISM: a trap that works without it.
 another() {
@@ -82,7 +82,7 @@ for t in $works; do
 	done
 done
 
-for what in seccomp ptrace dispatch memfd execveat; do
+for what in seccomp ptrace dispatch memfd; do
 	refused EPERM $what auto
 	if other=$(another $what); then
 		fine; check "auto without $what goes on, as with $other"
@@ -104,7 +104,7 @@ done
 
 # What no trap depends on.
 for t in auto $works; do
-	for what in listener process-vm mseal landlock userns process-vm,mseal,landlock,listener,userns; do
+	for what in listener process-vm mseal landlock userns memfd-exec execveat process-vm,mseal,landlock,listener,userns; do
 		for error in EPERM ENOSYS EINVAL; do
 			refused $error $what "$t"
 			fine; check "$t does without $what ($error)"

@@ -234,7 +234,7 @@ static int prepare(struct ptrap *t, struct tracee *th, char *why, size_t size)
 
 int tracer_zygote(struct ptrap *t, char *why, size_t size)
 {
-	int image = image_open(why, size), pid = 0, err;
+	int image = image_take(&t->config, why, size), pid = 0, err;
 	struct tracee *th;
 
 	if (image < 0)

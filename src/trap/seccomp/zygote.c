@@ -268,7 +268,7 @@ int zygote_start(struct strap *t, char *why, size_t size)
 			 strerror(-err));
 		return err;
 	}
-	image = image_open(why, size);
+	image = image_take(&t->config, why, size);
 	if (image < 0)
 		return image;
 	err = -EAGAIN;
