@@ -6,6 +6,7 @@
 #include "tests/escape/escape.h"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/uio.h>
 
 static const uint64_t windows[] = {HUSK_STUB_BASE,
@@ -57,7 +58,7 @@ static void calls(uint64_t addr)
 	refused("mprotect", addr, syscall(SYS_mprotect, addr, 4096, 7));
 	refused("mremap away", addr, syscall(SYS_mremap, addr, 4096, 4096, 3, page + 4096));
 	refused("mremap over", addr, syscall(SYS_mremap, page + 4096, 4096, 4096, 3, addr));
-	if (addr != HUSK_VDSO_BASE) /* a mapping of the guest's, as on Linux: advice does nothing to it */
+	if (addr != HUSK_VDSO_BASE) /* a mapping of the guest's, as on Linux: see below */
 		refused("madvise", addr, syscall(SYS_madvise, addr, 4096, MADV_DONTNEED));
 	refused("read into", addr, syscall(SYS_read, zero, addr, 16));
 	refused("getcwd into", addr, syscall(SYS_getcwd, addr, 100));
@@ -80,6 +81,28 @@ static void calls(uint64_t addr)
 	munmap(page, 8192);
 }
 
+/* Advice on the vDSO may be taken, as on Linux, but has no effect: no byte changes, and children live. */
+static int advise_vdso(void *arg)
+{
+	static char before[4096];
+	const void *code = (void *)getauxval(AT_SYSINFO_EHDR); /* behind the pages of clocks */
+	int status = 0;
+	pid_t pid;
+
+	memcpy(before, code, sizeof(before));
+	for (int advice = 0; advice < 110; advice++) {
+		syscall(SYS_madvise, HUSK_VDSO_BASE, 4096, advice);
+		syscall(SYS_madvise, code, 4096, advice);
+		syscall(SYS_madvise, HUSK_VDSO_BASE, HUSK_VDSO_SIZE, advice);
+	}
+	if (memcmp(before, code, sizeof(before)))
+		return ESCAPED;
+	pid = fork();
+	if (pid == 0)
+		_exit(memcmp(before, code, sizeof(before)) != 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? NOTHING : ESCAPED;
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -90,6 +113,7 @@ int main(void)
 		attempt("store into the stub", store, (void *)a, 2000);
 	attempt("store into the kernel page", store, (void *)HUSK_KPAGE_BASE, 2000);
 	attempt("store into the vDSO", store, (void *)HUSK_VDSO_BASE, 2000);
+	attempt("advise on the vDSO", advise_vdso, NULL, 2000);
 	attempt("run the kernel page", execute, (void *)HUSK_KPAGE_BASE, 2000);
 	attempt("run the channel", execute, (void *)(HUSK_CHAN_BASE + HUSK_SLOT_SIZE + 0x10000), 2000);
 	/* Kernel addresses and the vsyscall page's neighbourhood. */

@@ -8,6 +8,11 @@
  * nobody but the guest itself: memory calls stay below the windows, descriptors are the stub's own, clones
  * ask the kernel.
  *
+ * Two calls pass every filter on Linux 6.12 and up: uretprobe (335) and uprobe (336). They are the host's way back
+ * from probes that its root has set. From anywhere but the host's own trampolines, which are mapped only where such
+ * a probe is, they do nothing but SIGILL or -ENXIO to the caller, so a guest that makes them learns that error
+ * instead of husk's ENOSYS.
+ *
  * Layout: architecture, high half of the instruction pointer, then a chain of comparisons of its low half;
  * each match leads to a rule of a few instructions. Linear, since trees gain nothing measurable.
  */
