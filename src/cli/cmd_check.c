@@ -281,7 +281,7 @@ static int write_json(const struct check *c)
 	write_probes(&j, c);
 	json_close(&j, '}');
 	error = json_finish(&j);
-	return error ? cli_error("check", "standard output: %s", strerror(-error)) : 0;
+	return error ? cli_error("standard output", "%s", strerror(-error)) : 0;
 }
 
 /* ---- the command ---- */

@@ -5,6 +5,7 @@
 
 #include "bench/bench.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,15 +29,23 @@ const size_t command_count = ARRAY_SIZE(command_table);
 /* Whoever starts husk with a closed standard stream must not have it filled by one of husk's own files. */
 static int fill_standard_streams(void)
 {
-	int fd;
-
-	/* O_CLOEXEC marks them as not the caller's: cmd_run() gives the guest none for them. */
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd < 0)
+	/* O_CLOEXEC marks them as not the caller's: cmd_run() gives the guest none for them. They are open the wrong
+	 * way round, so that what is written there fails, as it would have. */
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC) != fd)
 			return -1;
-	} while (fd <= 2);
-	return close(fd);
+	return 0;
+}
+
+/* What a command wrote may still be in a buffer, and the disk full. Says so, unless it has failed already. */
+static int finish_output(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (status)
+		return status;
+	cli_error("standard output", "%s", strerror(errno));
+	return STATUS_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -49,7 +58,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < command_count; i++)
 		if (!strcmp(argv[1], command_table[i].name))
-			return command_table[i].run(argv + 2);
+			return finish_output(command_table[i].run(argv + 2));
 	cli_error(argv[1], "no such command; see `husk --help`");
 	return STATUS_FAILED;
 }

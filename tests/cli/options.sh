@@ -190,5 +190,34 @@ for signal in INT TERM HUP QUIT USR1 USR2; do
 	[ $status = 9 ] && grep -q got out; check "forwards SIG$signal"
 done
 
+# Standard output that takes nothing.
+for words in --help --version 'run --help' check 'check --json' 'completion bash'; do
+	# shellcheck disable=SC2086
+	timeout 60 "$HUSK" $words 2>err >/dev/full
+	status=$?
+	: >out
+	[ $status = 125 ] && [ "$(cat err)" = 'husk: standard output: No space left on device' ]
+	check "husk $words to a full disk"
+done
+timeout 30 "$HUSK" --version >&- 2>err
+status=$?
+[ $status = 125 ] && grep -q '^husk: standard output: ' err; check 'husk --version to a closed output'
+
+# Directories that the guest may not enter.
+mkdir shut
+chmod 700 shut
+if [ "$(id -u)" = 0 ]; then
+	as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+else
+	as_nobody=()
+	chmod 0 shut
+fi
+timeout 30 "${as_nobody[@]}" "$HUSK" run --root "$dir/shut" -- /bin/true >out 2>err
+status=$?
+[ $status = 125 ] && grep -q "^husk: run: cannot read $dir/shut: Permission denied" err; check 'a root that is shut'
+timeout 30 "${as_nobody[@]}" "$HUSK" run --chdir "$dir/shut" -- /bin/true >out 2>err
+status=$?
+[ $status = 125 ] && grep -q "^husk: run: cannot enter $dir/shut: Permission denied" err; check 'a working directory that is shut'
+
 echo "1..$n"
 [ $failed = 0 ]

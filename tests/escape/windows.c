@@ -94,13 +94,13 @@ static int advise_vdso(void *arg)
 		syscall(SYS_madvise, HUSK_VDSO_BASE, 4096, advice);
 		syscall(SYS_madvise, code, 4096, advice);
 		syscall(SYS_madvise, HUSK_VDSO_BASE, HUSK_VDSO_SIZE, advice);
+		pid = fork();
+		if (pid == 0)
+			_exit(memcmp(before, code, sizeof(before)) != 0);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+			return ESCAPED;
 	}
-	if (memcmp(before, code, sizeof(before)))
-		return ESCAPED;
-	pid = fork();
-	if (pid == 0)
-		_exit(memcmp(before, code, sizeof(before)) != 0);
-	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? NOTHING : ESCAPED;
+	return memcmp(before, code, sizeof(before)) ? ESCAPED : NOTHING;
 }
 
 int main(void)

@@ -171,6 +171,12 @@ static int enter_cwd(struct sandbox *s, struct task *t)
 
 	if (err && s->config->cwd_optional)
 		return 0;
+	/* The caller's own may be one that nobody could enter again, as on Linux. */
+	if (!err && !s->config->cwd_optional) {
+		err = path_permission(t, &p, MAY_EXEC);
+		if (err)
+			path_put(&p);
+	}
 	if (err) {
 		snprintf(s->result->why, sizeof s->result->why,
 			 "cannot enter %s: %s; give a directory of the guest with --chdir", cwd,

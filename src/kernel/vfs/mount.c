@@ -285,7 +285,12 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 			 host_root, strerror(-err));
 		return err;
 	}
-	err = host_super(k, dir, host_root, &sb);
+	/* An O_PATH descriptor is to be had of any directory: whether names can be looked up in it shows now. */
+	err = faccessat(dir.fd, ".", X_OK, AT_EACCESS) ? -errno : 0;
+	if (err)
+		close(dir.fd);
+	else
+		err = host_super(k, dir, host_root, &sb);
 	if (!err) {
 		sb->refs = 1;
 		err = mount_new(k, sb, NULL, true);
