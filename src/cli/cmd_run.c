@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +92,18 @@ static void take_standard_streams(struct run *r)
 	}
 }
 
+/* Whether the terminal is the guest's to have: it must be free to be put into raw mode, which it is not when the next
+ * program of a pipeline may be working on it. */
+static void choose_terminal(struct run *r)
+{
+	const struct run_options *o = &r->options;
+	struct stat in, out;
+	bool same = isatty(0) && isatty(1) && !fstat(0, &in) && !fstat(1, &out) && in.st_rdev == out.st_rdev;
+
+	r->config.tty = o->tty || (same && !o->no_tty);
+	r->config.job_control = isatty(0) && tcgetpgrp(0) >= 0;
+}
+
 /* The signals that go on to the guest's first process come by a descriptor. */
 static int watch_signals(struct run *r)
 {
@@ -100,6 +113,10 @@ static int watch_signals(struct run *r)
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
 		sigaddset(&set, forwarded[i]);
+	if (r->config.job_control) {
+		sigaddset(&set, SIGTSTP);
+		sigaddset(&set, SIGCONT);
+	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return cli_error("signals", "%s", strerror(errno));
 	signal(SIGPIPE, SIG_IGN);
@@ -125,6 +142,7 @@ static int run_configure(struct run *r, char **argv)
 	struct sandbox_config *c = &r->config;
 	const struct run_options *o = &r->options;
 
+	choose_terminal(r);
 	if (choose_trap(r) || open_reports(r) || watch_signals(r))
 		return -1;
 	take_standard_streams(r);

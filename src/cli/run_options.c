@@ -162,6 +162,24 @@ static int set_result(void *target, const char *value)
 	return 0;
 }
 
+static int set_tty(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	o->tty = true;
+	o->no_tty = false;
+	return 0;
+}
+
+static int set_no_tty(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	o->tty = false;
+	o->no_tty = true;
+	return 0;
+}
+
 const struct option_spec run_option_table[] = {
 	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
 	{0, "tmpfs", "DST", "an empty in-memory tree at DST; repeatable", add_tmpfs},
@@ -177,6 +195,9 @@ const struct option_spec run_option_table[] = {
 	{0, "strace", "[FILE]", "print every system call to standard error or FILE", set_strace},
 	{0, "stats", "[FILE]", "at the end, what was served and how; JSON when FILE ends in .json",
 	 set_stats},
+	{'t', "tty", NULL,
+	 "give the guest a terminal of its own (yes when standard input and output are one)", set_tty},
+	{'T', "no-tty", NULL, "let the guest work on the caller's terminal itself", set_no_tty},
 	{0, "result", "FILE", "at the end, JSON: exit code, signal, reason, times, memory, calls",
 	 set_result},
 };

@@ -20,6 +20,7 @@ struct run_options {
 	u64 uid, gid;
 	u64 time_limit_ns;
 	bool strace, stats;
+	bool tty, no_tty;                     /* neither: yes when standard input and output are a terminal */
 	const char *strace_file, *stats_file; /* NULL: standard error */
 	const char *result_file;
 };

@@ -397,6 +397,36 @@ static int leader(const char *name, int m, int up, int down)
 	return check_failed();
 }
 
+/* The leader of the session ends: the terminal is free, and nobody's files are dead. */
+static void test_leader_ends(void)
+{
+	char name[64], c;
+	int m, s = open_pair(&m, name, sizeof name), status, again;
+	struct pollfd p;
+	pid_t pid = fork();
+
+	if (!pid) {
+		setsid();
+		_exit(open(name, O_RDWR) < 0);
+	}
+	CHECK_OK(waitpid(pid, &status, 0));
+	CHECK_EQ(status, 0);
+	CHECK_ERRNO(ioctl(m, TIOCGSID, &status), ENOTTY);
+	p = (struct pollfd){.fd = m, .events = POLLIN};
+	CHECK_EQ(poll(&p, 1, 20), 0);
+	/* Opened anew, it works. */
+	again = open(name, O_RDWR | O_NOCTTY);
+	CHECK_EQ(write(again, "y", 1), 1);
+	CHECK_EQ(read(m, &c, 1), 1);
+	close(again);
+	CHECK_EQ(poll(&p, 1, 20), 0);
+	close(s);
+	CHECK_EQ(poll(&p, 1, 1000), 1);
+	CHECK_EQ(p.revents, POLLHUP);
+	CHECK_ERRNO(read(m, &c, 1), EIO);
+	close(m);
+}
+
 static void test_jobs(void)
 {
 	struct winsize w = {.ws_row = 5, .ws_col = 6};
@@ -441,6 +471,7 @@ int main(void)
 	test_ends();
 	test_packet();
 	test_bulk();
+	test_leader_ends();
 	test_jobs();
 	return check_done();
 }

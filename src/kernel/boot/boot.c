@@ -32,6 +32,7 @@
 #include "fs/pipe.h"
 #include "fs/proc.h"
 #include "fs/pty.h"
+#include "fs/relay.h"
 #include "host/poller.h"
 #include "mm/mm.h"
 #include "task/ctty.h"
@@ -48,6 +49,9 @@ struct sandbox {
 	struct sandbox_result *result;
 	struct timer time_limit;
 	struct watch signals;
+	struct relay *relay; /* --tty; else NULL */
+	struct timer stop;   /* armed: husk is to stop as its first program has */
+	bool went_on;        /* SIGCONT came */
 };
 
 static int fail(struct sandbox *s, const char *what, int err)
@@ -121,6 +125,22 @@ static void time_is_up(struct timer *timer)
 	s->k.ended = true;
 }
 
+static void to_first(struct sandbox *s, int signo)
+{
+	siginfo_t info = signal_info(signo, SI_KERNEL);
+
+	if (s->k.first)
+		signal_send_pgrp(&s->k, s->k.first->pgid, &info);
+}
+
+static void go_on(struct sandbox *s)
+{
+	s->went_on = true;
+	if (s->relay)
+		relay_resume(s->relay);
+	to_first(s, SIGCONT);
+}
+
 static void forward_signal(struct watch *w, u32 events)
 {
 	struct sandbox *s = container_of(w, struct sandbox, signals);
@@ -129,6 +149,14 @@ static void forward_signal(struct watch *w, u32 events)
 	while (read(w->fd.fd, &host, sizeof host) == sizeof host) {
 		siginfo_t info = signal_info((int)host.ssi_signo, SI_KERNEL);
 
+		if (host.ssi_signo == SIGCONT) {
+			go_on(s);
+			continue;
+		}
+		if (host.ssi_signo == SIGWINCH && s->relay) {
+			relay_resized(s->relay);
+			continue;
+		}
 		/* From the terminal: for whoever is in its foreground. By kill: for the program. */
 		if (host.ssi_code == SI_KERNEL)
 			tty_signal(&s->k, (int)host.ssi_signo);
@@ -137,7 +165,61 @@ static void forward_signal(struct watch *w, u32 events)
 	}
 }
 
+/* The first program has stopped: its parent outside must see husk stop, with the terminal as it was. Where nobody would
+ * let it go on (an orphaned group), the host drops SIGTSTP, and the program goes on at once. */
+static void stop_too(struct timer *timer)
+{
+	struct sandbox *s = container_of(timer, struct sandbox, stop);
+	sigset_t stop;
+
+	if (!s->k.first || !s->k.first->stopped)
+		return;
+	s->went_on = false;
+	if (s->relay)
+		relay_suspend(s->relay);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	kill(0, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &stop, NULL);
+	/* Here husk stands still. */
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	forward_signal(&s->signals, EPOLLIN);
+	if (!s->went_on)
+		go_on(s);
+}
+
+/* Not at once: the task that stops is being served. */
+static void first_stopped(struct kernel *k)
+{
+	struct sandbox *s = container_of(k, struct sandbox, k);
+
+	if (k->job_control)
+		timer_arm(k, &s->stop, kernel_now(k), stop_too);
+}
+
 /* ---- the first program ---- */
+
+/* Whether the guest's descriptor @i is its own terminal: every one that would be the caller's. */
+static bool is_relayed(const struct sandbox *s, int i)
+{
+	struct hostfd fd = s->config->stdio[i];
+
+	return s->relay && (i < 2 || (hostfd_valid(fd) && isatty(fd.fd)));
+}
+
+static int open_own_terminal(struct sandbox *s, struct task *t, int fd)
+{
+	struct pty *p = relay_pty(s->relay);
+	struct file *f;
+	int err = p ? devpts_open_peer(p, t, O_RDWR | O_NOCTTY, &f) : -EIO;
+
+	if (err)
+		return err;
+	err = fd_install_at(t, f, false, fd);
+	if (err < 0)
+		file_put(f);
+	return min(err, 0);
+}
 
 static int open_stdio(struct sandbox *s, struct task *t)
 {
@@ -146,6 +228,12 @@ static int open_stdio(struct sandbox *s, struct task *t)
 		struct file *f;
 		int err;
 
+		if (is_relayed(s, i)) {
+			err = open_own_terminal(s, t, i);
+			if (err)
+				return err;
+			continue;
+		}
 		if (!hostfd_valid(s->config->stdio[i]))
 			continue;
 		fd.fd = fcntl(s->config->stdio[i].fd, F_DUPFD_CLOEXEC, 3);
@@ -275,6 +363,8 @@ static int init_kernel(struct sandbox *s)
 	ctty_init(k);
 	proc_pid_init(k);
 	sigio_init(k);
+	k->job_control = s->config->job_control;
+	k->ops.first_stopped = first_stopped;
 	err = signal_init(k);
 	return err ? fail(s, "cannot set up signals", err) : 0;
 }
@@ -326,6 +416,10 @@ static int assemble(struct sandbox *s)
 	if (err)
 		return err;
 	pipe_init(k);
+	if (s->config->tty)
+		err = relay_new(k, s->config->uid, s->config->stdio[0], s->config->stdio[1], &s->relay);
+	if (err)
+		return fail(s, "cannot give the guest a terminal", err);
 	err = confine(s, 0);
 	if (err)
 		return err;
@@ -343,6 +437,9 @@ static int assemble(struct sandbox *s)
 		if (err)
 			return fail(s, "cannot watch signals", err);
 	}
+	err = s->relay ? relay_start(s->relay) : 0;
+	if (err)
+		return fail(s, "cannot watch the terminal", err);
 	return 0;
 }
 
@@ -368,7 +465,9 @@ static void take_apart(struct sandbox *s)
 	struct kernel *k = &s->k;
 
 	timer_cancel(k, &s->time_limit);
+	timer_cancel(k, &s->stop);
 	watch_del(&s->signals);
+	relay_free(s->relay);
 	task_shutdown(k);
 	if (k->trap)
 		k->stats.stub_calls = k->trap_ops->short_calls(k->trap);
@@ -423,6 +522,8 @@ int sandbox_run(const struct sandbox_config *config, struct sandbox_result *resu
 		s->k.tracer = config->tracer;
 		result->error = start_first(s);
 		result->started = !result->error;
+		if (result->started && s->relay && relay_pty(s->relay))
+			ctty_set(s->k.first, &relay_pty(s->relay)->tty);
 		if (result->started)
 			kernel_loop(&s->k);
 		result->wall_ns = kernel_now(&s->k) - s->k.boot_ns;

@@ -26,8 +26,10 @@ struct sandbox_config {
 	const struct trap_ops *const *traps;
 	struct trap_config trap_config;
 	struct hostfd stdio[3]; /* become the guest's 0, 1, 2; -1: closed */
-	struct tracer *tracer;  /* --strace's; borrowed, nullable */
-	struct hostfd signals;  /* a signalfd whose signals go to the guest's first process; -1: none */
+	bool tty;         /* the guest gets a terminal of its own that stands for stdio[0] and stdio[1] */
+	bool job_control; /* husk's caller can stop it and let it go on */
+	struct tracer *tracer; /* --strace's; borrowed, nullable */
+	struct hostfd signals; /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
 	/* Called once everything host-side is open and before the first guest process: the outer jail
 	 * (launch) confines the kernel process here, in two steps around the zygote (phase 0: before it,

@@ -23,6 +23,7 @@ struct helper_pool;
 struct call_entry;
 struct tracer;
 struct wait_queue;
+struct kernel;
 struct signal_state;
 struct synth_ops;
 
@@ -64,6 +65,8 @@ struct kernel_ops {
 	void (*tty_opened)(struct task *t, struct tty *tty);
 	/* task: the terminal is gone: SIGHUP to the leader of its session, which loses it. */
 	void (*tty_hangup)(struct tty *tty);
+	/* boot: the first program has stopped; nullable. */
+	void (*first_stopped)(struct kernel *k);
 	/* task: the pid of the task's process. */
 	int (*tgid)(const struct task *t);
 	/* vfs: drops a reference */
@@ -102,10 +105,11 @@ struct kernel {
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */
-	bool ended;                 /* the first program has ended: leave the loop */
-	bool stopping;              /* task_shutdown() has begun: no completion of the trap comes any more */
-	int exit_status;            /* of the first program, as wait4() gives it */
-	const char *reason;         /* why the sandbox ended: "exited", "signaled", "time_limit", ... */
+	bool job_control;   /* a shell outside waits for husk: when the first program stops, so does husk */
+	bool ended;         /* the first program has ended: leave the loop */
+	bool stopping;      /* task_shutdown() has begun: no completion of the trap comes any more */
+	int exit_status;    /* of the first program, as wait4() gives it */
+	const char *reason; /* why the sandbox ended: "exited", "signaled", "time_limit", ... */
 
 	char hostname[65], domainname[65];
 	u64 boot_ns, boot_realtime_ns;

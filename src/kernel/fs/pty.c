@@ -122,20 +122,13 @@ void pty_settle(struct pty *p)
 		p->drain(p);
 }
 
-void pty_hang_up(struct pty *p)
-{
-	p->generation++;
-	p->slaves = 0;
-	p->slave_gone = true;
-	pty_settle(p);
-}
-
 void pty_close_master(struct pty *p)
 {
 	p->master = false;
 	p->drain = NULL;
 	p->tty.k->ops.tty_hangup(&p->tty);
-	pty_hang_up(p);
+	p->generation++;
+	pty_settle(p);
 	pty_free_unused(p);
 }
 
@@ -350,8 +343,8 @@ static void slave_release(struct file *f)
 {
 	struct pty *p = f->priv;
 
-	p->files--;
-	if (!pty_hung_up(f) && !--p->slaves) {
+	/* Dead ones count: the master is told when nobody holds the slave any more. */
+	if (!--p->files) {
 		p->slave_gone = true;
 		pty_settle(p);
 	}
@@ -399,7 +392,6 @@ int pty_open_slave(struct pty *p, u32 flags, struct file **out)
 		return err;
 	f->pos = p->generation;
 	p->files++;
-	p->slaves++;
 	p->slave_gone = false;
 	*out = f;
 	return 0;

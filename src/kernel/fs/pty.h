@@ -36,8 +36,7 @@ struct pty {
 	bool master;     /* there is one */
 	bool locked;     /* the slave cannot be opened yet: TIOCSPTLCK */
 	bool slave_gone; /* the last slave file was closed: the master reads EIO */
-	int slaves;      /* slave files of this generation */
-	int files;       /* slave files of all generations */
+	int files;       /* slave files, of all generations */
 	u32 generation;  /* hang-ups so far */
 	bool packet;     /* TIOCPKT */
 	u8 packet_status;
@@ -53,8 +52,6 @@ struct pty {
 int pty_new(struct kernel *k, u32 uid, struct pty **out);
 /* The terminal hangs up; frees the pty when no slave file is left. */
 void pty_close_master(struct pty *p);
-/* The slave files that there are die: the leader of the session has ended. */
-void pty_hang_up(struct pty *p);
 /* For masters that are no files: bytes from the keyboard (how many were taken); output (how many there were). */
 size_t pty_type(struct pty *p, const u8 *data, size_t size);
 size_t pty_take_output(struct pty *p, u8 *data, size_t size);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include "fs/pty.h"
+#include "fs/tty.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -193,13 +193,13 @@ void group_leave_session(struct thread_group *g)
 	if (pgid > 0) {
 		info = signal_info(SIGHUP, SI_KERNEL);
 		signal_send_pgrp(k, pgid, &info);
+		/* drivers/tty/tty_jobctrl.c, disassociate_ctty: only where the terminal was lost before. */
 		info = signal_info(SIGCONT, SI_KERNEL);
-		signal_send_pgrp(k, pgid, &info);
+		if (!tty)
+			signal_send_pgrp(k, pgid, &info);
 	}
 	if (!tty)
 		return;
-	if (tty->pty && tty->sid == g->sid)
-		pty_hang_up(tty->pty);
 	if (tty->sid == g->sid)
 		tty->sid = tty->pgid = 0;
 	for (other = group_next(k, 0); other; other = group_next(k, other->tgid)) {

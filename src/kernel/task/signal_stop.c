@@ -115,6 +115,8 @@ void signal_notify_parent(struct thread_group *child, int why)
 	siginfo_t info;
 	u64 utime, stime;
 
+	if (!parent && child == child->k->first && why == CLD_STOPPED && child->k->ops.first_stopped)
+		child->k->ops.first_stopped(child->k);
 	if (!parent)
 		return;
 	p = group_alive(parent);
@@ -145,7 +147,12 @@ bool pgrp_orphaned(struct kernel *k, int pgid, const struct thread_group *ignore
 	struct thread_group *g;
 
 	for (g = group_next(k, 0); g; g = group_next(k, g->tgid)) {
-		if (g->pgid != pgid || g == ignore || g->zombie || !g->parent)
+		if (g->pgid != pgid || g == ignore || g->zombie)
+			continue;
+		/* The parent of the first program is the shell outside. */
+		if (g == k->first && !g->parent && k->job_control)
+			return false;
+		if (!g->parent)
 			continue;
 		if (g->parent->pgid != pgid && g->parent->sid == g->sid)
 			return false;
