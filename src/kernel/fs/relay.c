@@ -33,7 +33,7 @@ struct chunk_buffer {
 
 struct relay {
 	struct kernel *k;
-	struct pty *pty;      /* owned; NULL: hung up */
+	struct pty *pty;       /* owned; NULL: hung up */
 	struct hostfd in, out; /* owned */
 	bool in_tty;           /* @in is a terminal */
 	bool in_ended;
