@@ -5,7 +5,7 @@
  * The calls that are to be caught stand in a few lines of assembly, so that their exact addresses are known; the
  * signal handler answers in the registers of the interrupted code and keeps nothing anywhere else. Under user
  * dispatch libc can make no call at all: what the trial needs (to return from a signal, to end) stands in the range
- * that is let through.
+ * that is let through, and nothing of libc is used.
  */
 #include "trap/probe_impl.h"
 
@@ -26,6 +26,7 @@
 #define NOTIF_SYNC_WAKE_UP  1UL
 #define NOTIF_FLAG_CONTINUE 1
 #define SET_USER_DISPATCH   59
+#define DISPATCH_OFF        0
 #define DISPATCH_ON         1 /* all but the range */
 #define DISPATCH_INCLUSIVE  2 /* the range alone */
 #define FROM_SECCOMP        1 /* si_code */
@@ -37,7 +38,7 @@ long probe_caught_call(long nr, u64 *seen);
 extern const char probe_caught_end[];
 /* The range that dispatch lets through. */
 void probe_restorer(void);
-void probe_end(void) __attribute__((noreturn));
+void probe_end(int status); /* not noreturn: a sanitizer makes calls of its own before those */
 extern const char probe_range_end[];
 
 __asm__(".pushsection .text\n"
@@ -58,14 +59,13 @@ __asm__(".pushsection .text\n"
 	".type probe_end, @function\n"
 	"probe_end:\n"
 	"	mov $231, %eax\n" /* exit_group */
-	"	xor %edi, %edi\n"
 	"	syscall\n"
 	"	ud2\n"
 	"probe_range_end:\n"
 	".popsection\n");
 
 /* Bits of rdx that say what did not fit. */
-enum { WRONG_IP = 1, WRONG_NUMBER = 2, WRONG_CODE = 4, WRONG_ADDRESS = 8, CAUGHT = 16 };
+enum { WRONG_IP = 1, WRONG_NUMBER = 2, WRONG_CODE = 4, WRONG_ADDRESS = 8, CAUGHT = 16, ANSWERED = 32 };
 
 static void answer_call(int signo, siginfo_t *info, void *context)
 {
@@ -98,19 +98,24 @@ static int catch_signal(void)
 	return (int)syscall(SYS_rt_sigaction, SIGSYS, &action, NULL, 8);
 }
 
-/* Makes the call that must come as a signal, and judges; no call of libc's in between and afterwards. */
-static void judge_caught(struct probe_result *r, const char *good)
+/* Makes the call that must come as a signal, and nothing else: what came of it, in bits. */
+static int make_call(void)
 {
 	u64 seen = 0;
 	long result = probe_caught_call(PROBE_CALL, &seen);
 
+	return (int)seen | (result == PROBE_ANSWER ? ANSWERED : 0);
+}
+
+static void judge_call(struct probe_result *r, int seen, const char *good)
+{
 	if (!(seen & CAUGHT))
 		probe_say(r, PROBE_WRONG, "the call was not caught");
 	else if (seen & WRONG_IP || seen & WRONG_ADDRESS)
 		probe_say(r, PROBE_WRONG, "the signal names another instruction");
 	else if (seen & WRONG_NUMBER || seen & WRONG_CODE)
 		probe_say(r, PROBE_WRONG, "the signal names another call or reason");
-	else if (result != PROBE_ANSWER)
+	else if (!(seen & ANSWERED))
 		probe_say(r, PROBE_WRONG, "the handler's answer did not arrive");
 	else
 		probe_say(r, PROBE_YES, "%s", good);
@@ -133,7 +138,7 @@ void probe_delivery(struct probe_result *r)
 	else if (probe_filter(PROBE_CALL, SECCOMP_RET_TRAP, 0))
 		probe_refused(r, "a filter that traps", errno);
 	else
-		judge_caught(r, "SIGSYS came at the right instruction");
+		judge_call(r, make_call(), "SIGSYS came at the right instruction");
 }
 
 /* Answers one notification of @child: 0 or -1 with errno. */
@@ -194,20 +199,30 @@ void probe_second_listener(struct probe_result *r)
 		probe_say(r, PROBE_YES, "two filters of one process have one each");
 }
 
-/* Nothing but the range [restorer, range end) may make calls: there is no way back. */
+/* Nothing but the range [restorer, range end) may make calls: there is no way back, so a child goes, which says by its
+ * status what it saw. */
 void probe_dispatch(struct probe_result *r)
 {
+	long size = probe_range_end - (const char *)probe_restorer;
+	int child, seen;
+
+	/* The switch is tried here, for its error; what it catches is switched off again. */
+	if (prctl(SET_USER_DISPATCH, DISPATCH_OFF, 0, 0, 0)) {
+		probe_refused(r, "prctl(PR_SET_SYSCALL_USER_DISPATCH)", errno);
+		return;
+	}
 	if (catch_signal()) {
 		probe_refused(r, "a handler for SIGSYS", errno);
 		return;
 	}
-	if (prctl(SET_USER_DISPATCH, DISPATCH_ON, probe_restorer,
-		  probe_range_end - (const char *)probe_restorer, NULL)) {
-		probe_refused(r, "prctl(PR_SET_SYSCALL_USER_DISPATCH)", errno);
-		return;
+	child = probe_fork();
+	if (!child) {
+		if (prctl(SET_USER_DISPATCH, DISPATCH_ON, probe_restorer, size, NULL))
+			_exit(0);
+		probe_end(make_call());
 	}
-	judge_caught(r, "SIGSYS came at the right instruction");
-	probe_end();
+	seen = child < 0 ? 0 : probe_wait(child);
+	judge_call(r, max(seen, 0), "SIGSYS came at the right instruction");
 }
 
 void probe_dispatch_inclusive(struct probe_result *r)
@@ -222,5 +237,5 @@ void probe_dispatch_inclusive(struct probe_result *r)
 		probe_refused(r, "PR_SYS_DISPATCH_INCLUSIVE_ON", errno);
 		return;
 	}
-	judge_caught(r, "calls of a range alone were caught");
+	judge_call(r, make_call(), "calls of a range alone were caught");
 }
