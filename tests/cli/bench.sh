@@ -2,41 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # husk bench: every workload runs natively and in every trap that works, what is counted is what must be counted, and
 # the reports hold together. No figure of time is judged. TAP.
-#
-#   HUSK    the binary (build/husk beside this tree)
-#   BUILD   where tests/tools/refuse is built
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
-HUSK=${HUSK:-$top/build/husk}
-REFUSE=${BUILD:-$top/build}/tests/tools/refuse
-dir=$(mktemp -d /var/tmp/husk-bench.XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+REFUSE=$TOOLS/refuse
 unset HUSK_TRAP COLUMNS NO_COLOR
 export LC_ALL=C.UTF-8
-n=0 failed=0
-
-[ -x "$HUSK" ] || { echo "1..0 # SKIP no $HUSK"; exit 77; }
-
-# check NAME: the last command held.
-check() {
-	local held=$?
-	n=$((n + 1))
-	if [ $held = 0 ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		sed 's/^/# out: /' out | head -n 8
-		sed 's/^/# err: /' err | head -n 3
-		echo "# status $status"
-	fi
-}
 
 # run COMMAND...: output in out and err, status in $status.
 run() {
-	timeout -k 2 240 "$@" >out 2>err </dev/null
-	status=$?
+	limited 240 "$@"
 }
 
 run "$HUSK" bench --rounds 1 --json=all.json
@@ -115,5 +90,4 @@ for _ in $(seq 200); do
 done
 [ "$left" = 0 ]; check 'SIGKILL in the middle leaves no process'
 
-echo "1..$n"
-[ $failed = 0 ]
+finish

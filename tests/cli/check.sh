@@ -1,42 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # husk check: what it says agrees with what then happens; the table and the JSON say the same. TAP.
-#
-#   HUSK    the binary (build/husk beside this tree)
-#   BUILD   where tests/tools are built
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
-HUSK=${HUSK:-$top/build/husk}
-REFUSE=${BUILD:-$top/build}/tests/tools/refuse
-LISTENER=${BUILD:-$top/build}/tests/tools/outer_listener
-dir=$(mktemp -d /var/tmp/husk-check.XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+REFUSE=$TOOLS/refuse
+LISTENER=$TOOLS/outer_listener
 unset HUSK_TRAP COLUMNS NO_COLOR
 export LC_ALL=C.UTF-8
-n=0 failed=0
-
-[ -x "$HUSK" ] || { echo "1..0 # SKIP no $HUSK"; exit 77; }
-
-# check NAME: the last command held.
-check() {
-	local held=$?
-	n=$((n + 1))
-	if [ $held = 0 ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		sed 's/^/# out: /' out | head -n 8
-		sed 's/^/# err: /' err | head -n 3
-		echo "# status $status"
-	fi
-}
 
 # run COMMAND...: output in out and err, status in $status.
 run() {
-	timeout -k 2 60 "$@" >out 2>err </dev/null
-	status=$?
+	limited 60 "$@"
 }
 
 # The row of the table that begins with this title, and its value.
@@ -162,5 +137,4 @@ fi
 run env "HUSK_CHECK_MARK=$$" "$HUSK" check
 ! grep -qaz "^HUSK_CHECK_MARK=$$\$" /proc/[0-9]*/environ 2>/dev/null; check 'no process is left'
 
-echo "1..$n"
-[ $failed = 0 ]
+finish

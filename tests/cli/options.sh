@@ -1,39 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The command line as its description promises it: options, exit statuses, error sentences, reports. TAP.
-#
-#   HUSK        the binary (build/husk beside this tree)
-#   HUSK_FLAGS  more options for `husk run`
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
-HUSK=${HUSK:-$top/build/husk}
-dir=$(mktemp -d /var/tmp/husk-cli.XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-chmod 755 "$dir"
-cd "$dir" || exit 1
-n=0 failed=0
-
-[ -x "$HUSK" ] || { echo "1..0 # SKIP no $HUSK"; exit 77; }
-
-# check NAME: the last [ ] or command held.
-check() {
-	local held=$?
-	n=$((n + 1))
-	if [ $held = 0 ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		sed 's/^/# out: /' out | head -n 3
-		sed 's/^/# err: /' err | head -n 3
-		echo "# status $status"
-	fi
-}
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # husk ARG...: output in out and err, status in $status.
 husk() {
-	timeout -k 2 30 "$HUSK" "$@" >out 2>err </dev/null
-	status=$?
+	limited 30 "$HUSK" "$@"
 }
 
 # run ARG...: husk run with the tests' own options first.
@@ -219,5 +193,4 @@ timeout 30 "${as_nobody[@]}" "$HUSK" run --chdir "$dir/shut" -- /bin/true >out 2
 status=$?
 [ $status = 125 ] && grep -q "^husk: run: cannot enter $dir/shut: Permission denied" err; check 'a working directory that is shut'
 
-echo "1..$n"
-[ $failed = 0 ]
+finish

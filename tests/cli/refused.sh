@@ -3,44 +3,18 @@
 # husk where the host refuses what a trap needs: each mechanism in turn, and all at once, with each errno that hosts
 # give. What must be there is named with what to do (125); `auto` goes on with another trap where there is one; what
 # can be done without is done without. TAP.
-#
-#   HUSK        the binary (build/husk beside this tree)
-#   BUILD       where tests/tools/refuse is built
-#   HUSK_FLAGS  more options for `husk run`, but for --trap
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
-HUSK=${HUSK:-$top/build/husk}
-REFUSE=${BUILD:-$top/build}/tests/tools/refuse
-dir=$(mktemp -d /var/tmp/husk-refused.XXXXXX) || exit 1
-trap 'rm -rf "$dir"' EXIT
-chmod 755 "$dir"
-cd "$dir" || exit 1
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+REFUSE=$TOOLS/refuse
 unset HUSK_TRAP
-n=0 failed=0
-
-[ -x "$HUSK" ] && [ -x "$REFUSE" ] || { echo "1..0 # SKIP no $HUSK or no $REFUSE"; exit 77; }
+[ -x "$REFUSE" ] || { echo "1..0 # SKIP no $REFUSE"; exit 77; }
 "$REFUSE" mseal true 2>/dev/null || { echo "1..0 # SKIP no filter can be installed here"; exit 77; }
-
-# check NAME: the last command held.
-check() {
-	local held=$?
-	n=$((n + 1))
-	if [ $held = 0 ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		sed 's/^/# out: /' out | head -n 3
-		sed 's/^/# err: /' err | head -n 3
-		echo "# status $status"
-	fi
-}
 
 # refused ERRNO MECHANISMS TRAP: a guest there.
 refused() {
 	# shellcheck disable=SC2086
-	timeout -k 2 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- sh -c '(echo fine) | cat' >out 2>err </dev/null
-	status=$?
+	limited 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- sh -c '(echo fine) | cat'
 }
 
 fine() {
@@ -115,5 +89,4 @@ done
 refused EPERM no-new-privs auto
 told 'no_new_privs'; check 'no_new_privs refused: says so'
 
-echo "1..$n"
-[ $failed = 0 ]
+finish

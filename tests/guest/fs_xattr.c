@@ -83,6 +83,11 @@ static void test_kinds(void)
 	CHECK_ERRNO(lgetxattr("l", "user.x", buf, 1), ENODATA);
 	CHECK_ERRNO(lremovexattr("l", "user.x"), EPERM);
 	CHECK_EQ(llistxattr("l", buf, sizeof buf), 0);
+	/* Of what is no link they are the same as without the l. */
+	CHECK_OK(lsetxattr("f", "user.l", "x", 1, XATTR_CREATE));
+	CHECK_EQ(lgetxattr("f", "user.l", buf, sizeof buf), 1);
+	CHECK_OK(lremovexattr("f", "user.l"));
+	CHECK_ERRNO(lgetxattr("f", "user.l", buf, sizeof buf), ENODATA);
 	CHECK_ERRNO(setxattr("fifo", "user.x", "x", 1, 0), EPERM);
 	CHECK_ERRNO(getxattr("fifo", "user.x", buf, 1), ENODATA);
 	CHECK_OK(setxattr("d", "user.x", "dir", 3, 0));
