@@ -126,10 +126,6 @@ static int watch_signals(struct run *r)
 
 static void choose_directories(struct run *r)
 {
-	const char *home = getenv("HOME");
-
-	if (home && home[0] == '/' && home[1])
-		r->config.home = home;
 	r->config.cwd = r->options.chdir;
 	if (!r->config.cwd) {
 		r->config.cwd = getcwd(r->cwd, sizeof r->cwd) && r->cwd[0] == '/' ? r->cwd : "/";

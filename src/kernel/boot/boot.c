@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,14 +69,15 @@ static bool is_below(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
 }
 
-/* An in-memory tree at @dir. Where the working directory lies below it, that stays to be seen, read-only. */
+/* An in-memory tree at @dir. Where the working directory lies below it, that stays to be seen, below a layer of its
+ * own. */
 static int mount_memory(struct sandbox *s, const char *dir, u32 mode, u32 uid, u32 gid)
 {
 	const struct sandbox_config *c = s->config;
 	int err = vfs_mount_tmpfs(&s->k, dir, mode, uid, gid);
 
 	if (!err && c->cwd && is_below(c->cwd, dir) && strcmp(c->cwd, dir))
-		err = vfs_bind_host(&s->k, c->cwd, c->cwd);
+		err = vfs_mount_overlay(&s->k, c->cwd, c->cwd);
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -92,7 +92,6 @@ static int mount_super(struct sandbox *s, int (*make)(struct kernel *k, struct s
 static int mount_all(struct sandbox *s)
 {
 	const struct sandbox_config *c = s->config;
-	struct stat st;
 	int err = vfs_init(&s->k, c->root, s->result->why, sizeof s->result->why);
 
 	if (!err)
@@ -107,9 +106,6 @@ static int mount_all(struct sandbox *s)
 		err = mount_memory(s, "/tmp", 01777, 0, 0);
 	if (!err)
 		err = mount_memory(s, "/run", 0755, 0, 0);
-	if (!err && c->home && !is_below("/tmp", c->home) && !is_below(c->home, "/tmp") &&
-	    stat(c->home, &st) == 0)
-		err = mount_memory(s, c->home, st.st_mode & 0777, c->uid, c->gid);
 	for (const char *const *t = c->tmpfs; !err && t && *t; t++)
 		err = vfs_mount_tmpfs(&s->k, *t, 0755, c->uid, c->gid);
 	return err ? fail(s, "cannot mount the guest's tree", err) : 0;

@@ -12,7 +12,6 @@ struct tracer;
 struct sandbox_config {
 	const char *root;         /* host directory that is the guest's / */
 	const char *const *tmpfs; /* destinations of --tmpfs, NULL-terminated; nullable */
-	const char *home;         /* the caller's home: an in-memory tree over it; nullable */
 	const char *cwd;          /* working directory in the guest; falls back to / when cwd_optional */
 	bool cwd_optional;
 	const char *path; /* the program as typed: searched in PATH of envp when it has no slash */

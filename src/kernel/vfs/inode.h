@@ -60,10 +60,11 @@ struct inode {
 	struct super *sb;
 	u32 type; /* S_IFMT bits */
 	u64 ino;
-	void *priv;        /* the file system's */
-	void *pipe;        /* FIFO: fs/pipe's object while it is open */
-	void *sock;        /* socket: net/unix's bound socket */
-	struct list locks; /* struct file_lock: record locks and flock (vfs/lock.c) */
+	void *priv;          /* the file system's */
+	void *pipe;          /* FIFO: fs/pipe's object while it is open */
+	void *sock;          /* socket: net/unix's bound socket */
+	struct inode *above; /* borrowed: the overlay's inode for this one of its lower layer; NULL: none */
+	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
 	u8 write_hint; /* F_SET_RW_HINT: kept, and told to who asks */
 	u32 fs_flags;  /* FS_IOC_SETFLAGS: the same */
@@ -274,7 +275,11 @@ int vfs_mount_super(struct kernel *k, struct super *sb /* consumed */, const cha
 /* The names below f's directory that exist only as (ways to) mount points: a file system's iterate() ends
  * with it, with offsets from @base on, above its own. */
 int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base);
+void super_put(struct super *sb);
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out);
+/* A tree that may be changed over one that stays as it is: @lower is consumed, also on failure. What is written
+ * takes memory, up to @max_bytes. */
+int overlay_super(struct super *lower, u64 max_bytes, struct super **out);
 int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, struct super **out);
 /* A nameless regular file in memory (memfd_create): its inode and open file. */
 int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred,
@@ -283,6 +288,8 @@ int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct 
 /* ---- for boot ---- */
 int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size);
 int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid);
+/* What @host_path holds, below an in-memory layer, at @path. */
+int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path);
 int vfs_bind_host(struct kernel *k, const char *host_path, const char *path);
 void vfs_shutdown(struct kernel *k);
 

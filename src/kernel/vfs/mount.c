@@ -14,7 +14,7 @@
 
 #define OVERFLOW_TMPFS_BYTES (1UL << 40)
 
-static void super_put(struct super *sb)
+void super_put(struct super *sb)
 {
 	if (--sb->refs > 0)
 		return;
@@ -228,8 +228,8 @@ int vfs_mount_super(struct kernel *k, struct super *sb, const char *path, bool r
 	return err;
 }
 
-/* Linux's default size of a tmpfs: half of the memory. */
-static u64 tmpfs_bytes(void)
+/* As much as Linux lets a tmpfs take. */
+static u64 memory_half(void)
 {
 	u64 half = (u64)sysconf(_SC_PHYS_PAGES) * PAGE_SIZE / 2;
 
@@ -239,27 +239,49 @@ static u64 tmpfs_bytes(void)
 int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid)
 {
 	struct super *sb;
-	int err = tmpfs_super(k, mode, uid, gid, tmpfs_bytes(), &sb);
+	int err = tmpfs_super(k, mode, uid, gid, memory_half(), &sb);
 
 	return err ? err : vfs_mount_super(k, sb, path, false);
 }
 
-int vfs_bind_host(struct kernel *k, const char *host_path, const char *path)
+/* The host's tree at @host_path as a file system. */
+static int open_host(struct kernel *k, const char *host_path, struct super **out)
 {
 	struct hostfd dir = {open(host_path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
-	struct super *sb;
 	int err;
 
 	if (dir.fd < 0)
 		return -errno;
-	err = host_super(k, dir, host_path, &sb);
+	/* An O_PATH descriptor is to be had of any directory: whether names can be looked up in it shows now. */
+	if (faccessat(dir.fd, ".", X_OK, AT_EACCESS)) {
+		err = -errno;
+		close(dir.fd);
+		return err;
+	}
+	return host_super(k, dir, host_path, out);
+}
+
+int vfs_bind_host(struct kernel *k, const char *host_path, const char *path)
+{
+	struct super *sb;
+	int err = open_host(k, host_path, &sb);
+
 	return err ? err : vfs_mount_super(k, sb, path, true);
+}
+
+int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path)
+{
+	struct super *sb;
+	int err = open_host(k, host_path, &sb);
+
+	if (!err)
+		err = overlay_super(sb, memory_half(), &sb);
+	return err ? err : vfs_mount_super(k, sb, path, false);
 }
 
 int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 {
 	struct vfs *v = calloc(1, sizeof *v);
-	struct hostfd dir;
 	struct super *sb;
 	int err;
 
@@ -274,26 +296,21 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	k->ops.file_put = file_put;
 	/* Linux: what memfds hold is bounded by memory alone. Here: by half of it, all together, because one
 	 * fallocate of a guest's must not end in the host's memory killer. */
-	err = tmpfs_super(k, 0, 0, 0, tmpfs_bytes(), &v->memfds);
+	err = tmpfs_super(k, 0, 0, 0, memory_half(), &v->memfds);
 	if (err)
 		return err;
 	v->memfds->refs = 1;
-	dir.fd = open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir.fd < 0) {
-		err = -errno;
+	err = open_host(k, host_root, &sb);
+	if (err && err != -EACCES) {
 		snprintf(why, size, "cannot use %s as the root: %s; name an existing directory with --root",
 			 host_root, strerror(-err));
 		return err;
 	}
-	/* An O_PATH descriptor is to be had of any directory: whether names can be looked up in it shows now. */
-	err = faccessat(dir.fd, ".", X_OK, AT_EACCESS) ? -errno : 0;
-	if (err)
-		close(dir.fd);
-	else
-		err = host_super(k, dir, host_root, &sb);
+	if (!err)
+		err = overlay_super(sb, memory_half(), &sb);
 	if (!err) {
 		sb->refs = 1;
-		err = mount_new(k, sb, NULL, true);
+		err = mount_new(k, sb, NULL, false);
 	}
 	if (err)
 		snprintf(why, size, "cannot read %s: %s; choose a readable directory with --root", host_root,

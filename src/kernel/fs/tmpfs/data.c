@@ -327,6 +327,28 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 	return done;
 }
 
+int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos)
+{
+	int err = prepare(n, pos + size);
+
+	if (err)
+		return err;
+	if (hostfd_valid(n->memfd)) {
+		if (!has_room(n, size))
+			return -ENOSPC;
+		err = write_fully(n->memfd, data, size, pos);
+		if (err)
+			return err;
+		n->written += size;
+		if (n->written > MEASURE_AFTER)
+			tnode_measure(n);
+	} else {
+		memcpy(n->data + pos, data, size);
+	}
+	n->size = max(n->size, (s64)(pos + size));
+	return 0;
+}
+
 static s64 file_seek(struct file *f, s64 offset, int whence)
 {
 	struct tnode *n = tnode(f->inode);

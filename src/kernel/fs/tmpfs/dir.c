@@ -5,8 +5,7 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "vfs/simple.h"
 
-/* The first entry with a number of @order or above. */
-static struct tentry *entry_from(struct tnode *dir, u64 order)
+struct tentry *tentry_from(struct tnode *dir, u64 order)
 {
 	struct rb_node *rb = dir->by_order.node, *found = NULL;
 
@@ -29,7 +28,7 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	dir->atime = tmpfs_now();
 	if (!dir_emit_dots(f, ctx))
 		return 0;
-	for (e = entry_from(dir, f->pos); e; e = entry_from(dir, f->pos)) {
+	for (e = tentry_from(dir, f->pos); e; e = tentry_from(dir, f->pos)) {
 		if (!ctx->emit(ctx, e->name, e->len, e->inode->ino, IFTODT(e->inode->type), e->order + 1))
 			return 0;
 		f->pos = e->order + 1;

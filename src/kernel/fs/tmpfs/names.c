@@ -20,7 +20,7 @@ static int compare(const char *a, size_t alen, const char *b, size_t blen)
 	return d ? d : alen < blen ? -1 : alen > blen;
 }
 
-struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len)
+struct tentry *tentry_any(struct tnode *dir, const char *name, size_t len)
 {
 	struct rb_node *rb = dir->by_name.node;
 
@@ -35,48 +35,69 @@ struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len)
 	return NULL;
 }
 
-/* Enters @inode (consumed on success) as @name, which is free. */
-int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode)
+struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len)
+{
+	struct tentry *e = tentry_any(dir, name, len);
+
+	return e && e->inode ? e : NULL;
+}
+
+static void insert_by_name(struct tnode *dir, struct tentry *e)
 {
 	struct rb_node **link = &dir->by_name.node, *parent = NULL;
-	struct tentry *e = calloc(1, sizeof *e + len);
 
-	if (!e)
-		return -ENOMEM;
-	e->inode = inode;
-	e->len = (u8)len;
-	e->order = dir->next_order++;
-	list_init(&e->doomed);
-	memcpy(e->name, name, len);
 	while (*link) {
 		struct tentry *at = rb_entry(*link, struct tentry, name_node);
 
 		parent = *link;
-		link = compare(name, len, at->name, at->len) < 0 ? &parent->left : &parent->right;
+		link = compare(e->name, e->len, at->name, at->len) < 0 ? &parent->left : &parent->right;
 	}
 	rb_insert(&dir->by_name, &e->name_node, parent, link);
-	parent = NULL;
-	link = &dir->by_order.node;
-	while (*link) { /* the highest so far */
-		parent = *link;
-		link = &parent->right;
-	}
-	rb_insert(&dir->by_order, &e->order_node, parent, link);
+}
+
+/* Gives @e the highest number so far. */
+static void insert_by_order(struct tnode *dir, struct tentry *e)
+{
+	struct rb_node *last = rb_last(&dir->by_order);
+
+	e->order = dir->next_order++;
+	rb_insert(&dir->by_order, &e->order_node, last, last ? &last->right : &dir->by_order.node);
 	dir->nentries++;
+}
+
+int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode)
+{
+	struct tentry *e = tentry_any(dir, name, len);
+
+	if (!e) {
+		e = calloc(1, sizeof *e + len);
+		if (!e)
+			return -ENOMEM;
+		e->len = (u8)len;
+		list_init(&e->doomed);
+		memcpy(e->name, name, len);
+		insert_by_name(dir, e);
+	}
+	e->inode = inode;
+	if (inode)
+		insert_by_order(dir, e);
 	tnode_changed(dir);
 	return 0;
 }
 
-/* Takes a name out; its reference of the inode is the caller's. */
 struct inode *tentry_leave(struct tnode *dir, struct tentry *e)
 {
 	struct inode *i = e->inode;
 
-	rb_erase(&dir->by_name, &e->name_node);
 	rb_erase(&dir->by_order, &e->order_node);
 	dir->nentries--;
 	tnode_changed(dir);
-	free(e);
+	if (e->covers) {
+		e->inode = NULL;
+	} else {
+		rb_erase(&dir->by_name, &e->name_node);
+		free(e);
+	}
 	return i;
 }
 

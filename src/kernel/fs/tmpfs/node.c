@@ -23,14 +23,12 @@ void tnode_changed(struct tnode *n)
 	n->mtime = n->ctime = tmpfs_now();
 }
 
-int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
-	      struct inode **out)
+int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
+		struct inode **out)
 {
 	struct tnode *n;
 	struct inode *i;
 
-	if (fs && fs->used_inodes >= fs->max_inodes)
-		return -ENOSPC;
 	n = calloc(1, sizeof *n);
 	if (!n)
 		return -ENOMEM;
@@ -43,16 +41,41 @@ int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u3
 	n->seals = F_SEAL_SEAL;
 	n->next_order = FIRST_ORDER;
 	n->atime = n->mtime = n->ctime = n->btime = tmpfs_now();
-	i = inode_new(k, sb, inode_ops_of(&tmpfs_kinds, mode & S_IFMT), mode & S_IFMT,
+	i = inode_new(k, sb, inode_ops_of(fs->kinds, mode & S_IFMT), mode & S_IFMT,
 		      sb ? ++fs->next_ino : ++k->anon_ino, n);
 	if (!i) {
 		free(n);
 		return -ENOMEM;
 	}
-	if (fs)
-		fs->used_inodes++;
 	*out = i;
 	return 0;
+}
+
+int tnode_count(struct tnode *n)
+{
+	if (n->fs && n->fs->used_inodes >= n->fs->max_inodes)
+		return -ENOSPC;
+	if (n->fs && !n->counted) {
+		n->fs->used_inodes++;
+		n->counted = true;
+	}
+	return 0;
+}
+
+int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
+	      struct inode **out)
+{
+	struct inode *i;
+	int err = tnode_alloc(k, sb, fs, mode, uid, gid, &i);
+
+	if (err)
+		return err;
+	err = tnode_count(tnode(i));
+	if (err)
+		inode_put(i);
+	else
+		*out = i;
+	return err;
 }
 
 /* Puts the inodes of directories that went, and of those below them: a loop, for a guest's tree may be deep.
@@ -82,17 +105,18 @@ void tmpfs_release_inode(struct inode *i)
 	if (fs)
 		fs->used_bytes -= n->xattrs.bytes;
 	xattrs_free(&n->xattrs);
-	while ((rb = rb_first(&n->by_order))) {
-		struct tentry *e = rb_entry(rb, struct tentry, order_node);
+	while ((rb = n->by_name.node)) {
+		struct tentry *e = rb_entry(rb, struct tentry, name_node);
 
-		rb_erase(&n->by_order, rb);
+		rb_erase(&n->by_name, rb);
 		list_add_tail(&fs->doomed, &e->doomed);
 	}
+	if (n->counted)
+		fs->used_inodes--;
 	free(n->target);
 	free(n->name);
 	free(n);
 	if (fs) {
-		fs->used_inodes--;
 		drain(fs);
 	}
 }

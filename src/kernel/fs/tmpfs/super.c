@@ -19,7 +19,7 @@
 #define F_SEAL_EXEC 0x20
 #endif
 
-static long tmpfs_readlink(struct inode *i, char *buf, size_t size)
+long tmpfs_readlink(struct inode *i, char *buf, size_t size)
 {
 	size_t len = min(strlen(tnode(i)->target), size);
 
@@ -27,7 +27,7 @@ static long tmpfs_readlink(struct inode *i, char *buf, size_t size)
 	return (long)len;
 }
 
-static int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
 	const struct file_ops *ops = i->type == S_IFDIR ? &tmpfs_dir_ops
 				     : tnode(i)->name   ? &tmpfs_memfd_ops
@@ -50,7 +50,7 @@ const struct inode_kinds tmpfs_kinds = {
 	.special = {COMMON},
 };
 
-static int tmpfs_statfs(struct super *sb, struct statfs *st)
+int tmpfs_statfs(struct super *sb, struct statfs *st)
 {
 	struct tmpfs *fs = sb->priv;
 
@@ -64,6 +64,14 @@ static int tmpfs_statfs(struct super *sb, struct statfs *st)
 	st->f_ffree = fs->max_inodes - fs->used_inodes;
 	st->f_namelen = 255;
 	return 0;
+}
+
+void tmpfs_setup(struct tmpfs *fs, u64 max_bytes)
+{
+	fs->kinds = &tmpfs_kinds;
+	fs->max_bytes = max_bytes;
+	fs->max_inodes = max_bytes / PAGE_SIZE / 2;
+	list_init(&fs->doomed);
 }
 
 static void tmpfs_release_super(struct super *sb)
@@ -82,9 +90,7 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 		free(fs);
 		return -ENOMEM;
 	}
-	fs->max_bytes = max_bytes;
-	fs->max_inodes = max_bytes / PAGE_SIZE / 2;
-	list_init(&fs->doomed);
+	tmpfs_setup(fs, max_bytes);
 	sb->k = k;
 	sb->type = sb->source = "tmpfs";
 	sb->dev = makedev(0, k->vfs->next_dev++);

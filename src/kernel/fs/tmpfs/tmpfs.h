@@ -17,6 +17,7 @@
 
 /* One tree; all of its inodes hang off the root's entries or are kept by open files. */
 struct tmpfs {
+	const struct inode_kinds *kinds; /* tmpfs_kinds, or those of a file system made on top of it */
 	u64 max_bytes, used_bytes;
 	u64 max_inodes, used_inodes;
 	u64 next_ino;
@@ -24,13 +25,17 @@ struct tmpfs {
 	bool draining;
 };
 
+struct lower;
+
 struct tnode {
 	struct tmpfs *fs; /* a memfd of the guest, which no tree holds, counts in vfs->memfds */
 	u32 mode, nlink, uid, gid;
 	u64 rdev;
 	struct timespec atime, mtime, ctime, btime;
 	struct xattrs xattrs;
-	bool linkable; /* from O_TMPFILE: a first name may be given */
+	bool counted;        /* in fs->used_inodes */
+	struct lower *lower; /* fs/overlay: what lies below; NULL: nothing */
+	bool linkable;       /* from O_TMPFILE: a first name may be given */
 
 	/* regular file: what was written in @data below HUSK_TMPFS_SMALL, else in @memfd, which stays once it
 	 * is there. Bytes of @data from @size to @cap are zero; those of the file from @cap to @size are a
@@ -52,12 +57,13 @@ struct tnode {
 	u32 nentries;
 };
 
-/* A name in a directory. */
+/* A name in a directory; without an inode a whiteout: an overlay's lower name that is gone. */
 struct tentry {
 	struct rb_node name_node, order_node;
 	struct list doomed;
 	u64 order;           /* its getdents offset, stable as long as it lives */
-	struct inode *inode; /* owned */
+	struct inode *inode; /* owned; NULL: a whiteout, which is in no listing */
+	bool covers;         /* there is such a name in the lower layer: when it goes, a whiteout stays */
 	u8 len;
 	char name[];
 };
@@ -74,13 +80,19 @@ void tnode_changed(struct tnode *n);
 /* A new inode with the caller's reference, of no name yet. -ENOSPC, -ENOMEM. */
 int tnode_new(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
 	      struct inode **out);
+/* As tnode_new(), but it does not count among the inodes of @fs before tnode_count(). */
+int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
+		struct inode **out);
+int tnode_count(struct tnode *n);
 int tmpfs_getattr(struct inode *i, struct kstat *st);
 int tmpfs_setattr(struct inode *i, const struct iattr *a);
 void tmpfs_release_inode(struct inode *i);
 
 /* names.c */
+/* tentry_find() knows no whiteouts, tentry_any() does. */
+struct tentry *tentry_any(struct tnode *dir, const char *name, size_t len);
 struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len);
-/* Enters @inode (consumed on success) as @name, which is free. */
+/* Enters @inode (consumed on success) as @name, which is free; NULL: a whiteout. */
 int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode);
 /* Takes a name out; its reference of the inode is the caller's. */
 struct inode *tentry_leave(struct tnode *dir, struct tentry *e);
@@ -105,15 +117,23 @@ long tmpfs_listxattr(struct inode *i, char *buf, size_t size);
 int tmpfs_removexattr(struct inode *i, const char *name);
 
 /* dir.c */
+/* The first entry with a number of @order or above, whiteouts left out. */
+struct tentry *tentry_from(struct tnode *dir, u64 order);
 extern const struct file_ops tmpfs_dir_ops;
 
 /* super.c */
 extern const struct inode_kinds tmpfs_kinds;
+int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out);
+long tmpfs_readlink(struct inode *i, char *buf, size_t size);
+int tmpfs_statfs(struct super *sb, struct statfs *st);
+void tmpfs_setup(struct tmpfs *fs, u64 max_bytes);
 
 /* data.c */
 extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
 int tnode_resize(struct tnode *n, s64 size);
 void tnode_free_data(struct tnode *n);
+/* Puts @size bytes of kernel memory at @pos, as a write of nobody's. 0, -ENOSPC, ... */
+int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos);
 /* Bytes that the data takes. */
 u64 tnode_measure(struct tnode *n);
 

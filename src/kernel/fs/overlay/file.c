@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The overlay's regular files. One kind of open file serves both layers: as long as the bytes are the lower file's
+ * it reads those, by an open file of the lower layer in its priv; from the first write on it is tmpfs's.
+ */
+#include "fs/overlay/overlay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PIECE (128 * 1024)
+
+/* The open file of the lower layer, borrowed; NULL: the bytes are the overlay's own. */
+static int lower_file(struct file *f, struct file **out)
+{
+	struct inode *below;
+	struct file *low = f->priv;
+	int err = 0;
+
+	*out = NULL;
+	if (!data_below(f->inode)) {
+		f->priv = NULL;
+		if (low)
+			file_put(low);
+		return 0;
+	}
+	if (!low) {
+		below = tnode(f->inode)->lower->inode;
+		err = below->ops->open(below, f->k->current, O_RDONLY, &low);
+		if (!err)
+			f->priv = low;
+	}
+	*out = low;
+	return err;
+}
+
+int overlay_copy_data(struct inode *i, u64 size)
+{
+	struct lower *l = tnode(i)->lower;
+	struct tnode *n = tnode(i);
+	struct timespec mtime = n->mtime, ctime = n->ctime;
+	char *buf = NULL;
+	struct file *low;
+	u64 at = 0;
+	long got = 0;
+	int err = 0;
+
+	n->size = 0;
+	if (!size)
+		goto done;
+	err = l->inode->ops->open(l->inode, i->k->current, O_RDONLY, &low);
+	if (err)
+		return err;
+	buf = malloc(PIECE);
+	if (!buf)
+		err = -ENOMEM;
+	while (!err && at < size) {
+		got = file_pread(low, buf, min(size - at, (u64)PIECE), at);
+		if (got <= 0)
+			break;
+		err = tnode_store(n, buf, (size_t)got, at);
+		at += (u64)got;
+	}
+	if (!err && got < 0)
+		err = (int)got;
+	free(buf);
+	file_put(low);
+	if (err) {
+		tnode_free_data(n);
+		n->size = 0;
+		return err;
+	}
+done:
+	n->mtime = mtime;
+	n->ctime = ctime;
+	l->data_below = false;
+	l->changed = true;
+	return 0;
+}
+
+/* Makes the bytes the overlay's own. */
+static int own_data(struct file *f)
+{
+	int err = overlay_own(f->inode);
+
+	if (!err && data_below(f->inode))
+		err = overlay_copy_data(f->inode, UINT64_MAX);
+	return err;
+}
+
+static long file_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct file *low;
+	int err = lower_file(f, &low);
+
+	if (err)
+		return err;
+	return low ? low->ops->read(low, to, pos) : tmpfs_file_ops.read(f, to, pos);
+}
+
+static long file_write(struct file *f, struct uio *from, u64 *pos)
+{
+	int err = from->left ? own_data(f) : 0;
+
+	if (err)
+		return err;
+	overlay_changed(f->inode);
+	return tmpfs_file_ops.write(f, from, pos);
+}
+
+static u32 file_poll(struct file *f, struct poll_table *pt)
+{
+	struct file *low = f->priv;
+
+	if (low && data_below(f->inode) && low->ops->poll)
+		return low->ops->poll(low, pt);
+	return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+}
+
+static s64 file_seek(struct file *f, s64 offset, int whence)
+{
+	struct file *low;
+	s64 pos;
+	int err = lower_file(f, &low);
+
+	if (err)
+		return err;
+	if (!low)
+		return tmpfs_file_ops.seek(f, offset, whence);
+	low->pos = f->pos;
+	pos = low->ops->seek(low, offset, whence);
+	if (pos >= 0)
+		f->pos = (u64)pos;
+	return pos;
+}
+
+/* Linux: a shared mapping shows what is written to the file later. Here: one that was made of a file of the lower
+ * tree, by a descriptor that cannot write, goes on showing the lower file, because the mapping is the host's own. */
+static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
+{
+	struct file *low;
+	int err = 0;
+
+	if ((flags & MAP_TYPE) != MAP_PRIVATE && file_writable(f))
+		err = own_data(f);
+	if (!err)
+		err = lower_file(f, &low);
+	if (err)
+		return err;
+	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
+}
+
+static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
+{
+	int err = own_data(f);
+
+	return err ? err : tmpfs_file_ops.fallocate(f, mode, offset, len);
+}
+
+static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
+{
+	return tmpfs_file_ops.fcntl(f, t, cmd, arg);
+}
+
+static void file_release(struct file *f)
+{
+	struct file *low = f->priv;
+
+	if (low)
+		file_put(low);
+}
+
+static const struct file_ops overlay_file_ops = {
+	.read = file_read,
+	.write = file_write,
+	.always_waits = true,
+	.poll = file_poll,
+	.seek = file_seek,
+	.mmap = file_mmap,
+	.fsync = fsync_nothing,
+	.fallocate = file_fallocate,
+	.fcntl = file_fcntl,
+	.release = file_release,
+};
+
+int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	struct file *f, *low;
+	int err = file_of_inode(i, &overlay_file_ops, flags, NULL, &f);
+
+	if (err)
+		return err;
+	if (file_readable(f) && !(flags & O_TRUNC)) {
+		err = lower_file(f, &low);
+		if (err) {
+			file_put(f);
+			return err;
+		}
+	}
+	*out = f;
+	return 0;
+}

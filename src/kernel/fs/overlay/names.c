@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The overlay's names. What an operation needs is owned first; then it is tmpfs's own, whose entries know that they
+ * cover a lower name and leave a whiteout behind.
+ */
+#include "fs/overlay/overlay.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+
+int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
+{
+	struct lower *l = tnode(dir)->lower;
+	struct tentry *e = tentry_any(tnode(dir), name, len);
+	struct inode *below;
+	int err;
+
+	if (e && e->inode) {
+		*out = inode_get(e->inode);
+		return 0;
+	}
+	if (e || !l || !l->merged)
+		return -ENOENT;
+	err = l->inode->ops->lookup(l->inode, name, len, &below);
+	return err ? err : lower_node(dir->sb, below, dir, name, len, out);
+}
+
+bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
+{
+	struct tentry *e = tentry_any(tnode(dir), name, len);
+	struct lower *d = tnode(dir)->lower, *l;
+
+	if (e)
+		return e->inode == i;
+	if (i->ops->getattr != overlay_getattr)
+		return true;
+	l = tnode(i)->lower;
+	if (!d || !d->merged || !l)
+		return false;
+	return !d->inode->ops->revalidate || d->inode->ops->revalidate(d->inode, name, len, l->inode);
+}
+
+int overlay_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
+		   const struct cred *cred, struct inode **out)
+{
+	int err = overlay_own(dir);
+
+	return err ? err : tmpfs_create(dir, name, len, mode, rdev, cred, out);
+}
+
+int overlay_symlink(struct inode *dir, const char *name, size_t len, const char *target,
+		    const struct cred *cred, struct inode **out)
+{
+	int err = overlay_own(dir);
+
+	return err ? err : tmpfs_symlink(dir, name, len, target, cred, out);
+}
+
+int overlay_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
+{
+	int err = overlay_own(dir);
+
+	return err ? err : tmpfs_tmpfile(dir, mode, linkable, cred, out);
+}
+
+int overlay_link(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	int err = overlay_own(dir);
+
+	if (!err)
+		err = overlay_own(target);
+	return err ? err : tmpfs_link(dir, name, len, target);
+}
+
+int overlay_unlink(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	int err = overlay_own(dir);
+
+	if (!err)
+		err = overlay_own_name(dir, name, len, target);
+	if (!err)
+		err = tmpfs_unlink(dir, name, len, target);
+	if (!err)
+		overlay_unpin(target);
+	return err;
+}
+
+int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target)
+{
+	int err = overlay_check_empty(target);
+
+	if (!err)
+		err = overlay_own(dir);
+	if (!err)
+		err = overlay_own_name(dir, name, len, target);
+	return err ? err : tmpfs_rmdir(dir, name, len, target);
+}
+
+int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode *target,
+		   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over, u32 flags)
+{
+	int err = 0;
+
+	if (over && over->type == S_IFDIR && target->type == S_IFDIR && !(flags & RENAME_EXCHANGE))
+		err = overlay_check_empty(over);
+	if (!err)
+		err = overlay_own(dir);
+	if (!err)
+		err = overlay_own(new_dir);
+	if (!err)
+		err = overlay_own_name(dir, name, len, target);
+	if (!err && over)
+		err = overlay_own_name(new_dir, new_name, new_len, over);
+	if (!err)
+		err = tmpfs_rename(dir, name, len, target, new_dir, new_name, new_len, over, flags);
+	if (!err && over && !(flags & RENAME_EXCHANGE))
+		overlay_unpin(over);
+	return err;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The overlay's inodes: found over a lower one, and owned when something is to be changed. */
+#include "fs/overlay/overlay.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+int lower_node(struct super *sb, struct inode *lower, struct inode *parent, const char *name, size_t len,
+	       struct inode **out)
+{
+	struct tmpfs *fs = sb->priv;
+	struct lower *l;
+	struct kstat st;
+	struct inode *i;
+	int err;
+
+	if (lower->above) {
+		*out = inode_get(lower->above);
+		inode_put(lower);
+		return 0;
+	}
+	err = lower->ops->getattr(lower, &st);
+	if (err)
+		goto put_lower;
+	err = -ENOMEM;
+	l = calloc(1, sizeof *l);
+	if (!l)
+		goto put_lower;
+	l->name = name ? strndup(name, len) : NULL;
+	if (name && !l->name)
+		goto free_lower;
+	err = tnode_alloc(sb->k, sb, fs, lower->type, 0, 0, &i);
+	if (err)
+		goto free_lower;
+	i->ino = st.ino;
+	l->self = i;
+	l->inode = lower;
+	l->parent = parent ? inode_get(parent) : NULL;
+	l->dev = st.dev;
+	l->merged = lower->type == S_IFDIR;
+	l->data_below = lower->type == S_IFREG;
+	list_init(&l->pin);
+	tnode(i)->lower = l;
+	lower->above = i;
+	*out = i;
+	return 0;
+free_lower:
+	free(l->name);
+	free(l);
+put_lower:
+	inode_put(lower);
+	return err;
+}
+
+void overlay_release_inode(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+
+	if (l) {
+		struct inode *parent = l->parent;
+
+		l->inode->above = NULL;
+		inode_put(l->inode);
+		free(l->name);
+		free(l);
+		tnode(i)->lower = NULL;
+		tmpfs_release_inode(i);
+		inode_put(parent);
+		return;
+	}
+	tmpfs_release_inode(i);
+}
+
+int overlay_getattr(struct inode *i, struct kstat *st)
+{
+	struct lower *l = tnode(i)->lower;
+	struct kstat below;
+	int err;
+
+	if (l && !l->owned)
+		return l->inode->ops->getattr(l->inode, st);
+	err = tmpfs_getattr(i, st);
+	if (err || !l)
+		return err;
+	st->dev = l->dev;
+	if (!l->merged && !l->data_below)
+		return 0;
+	err = l->inode->ops->getattr(l->inode, &below);
+	if (!err) {
+		st->size = below.size;
+		st->blocks = below.blocks;
+		st->blksize = below.blksize;
+	}
+	return err;
+}
+
+/* ---- owning ---- */
+
+static int take_link(struct inode *i, struct inode *lower)
+{
+	struct tnode *n = tnode(i);
+	char text[PATH_MAX];
+	long len = lower->ops->readlink ? lower->ops->readlink(lower, text, sizeof text - 1) : -EINVAL;
+
+	if (len < 0)
+		return (int)len;
+	n->target = strndup(text, (size_t)len);
+	return n->target ? 0 : -ENOMEM;
+}
+
+/* Makes the attributes of the lower inode its own. */
+static int take_attributes(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+	struct tnode *n = tnode(i);
+	struct kstat st;
+	int err = l->inode->ops->getattr(l->inode, &st);
+
+	if (!err && i->type == S_IFLNK && !n->target)
+		err = take_link(i, l->inode);
+	if (!err)
+		err = tnode_count(n);
+	if (!err)
+		err = overlay_take_xattrs(i, l->inode);
+	if (err)
+		return err;
+	n->mode = st.mode;
+	n->nlink = st.nlink;
+	n->uid = st.uid;
+	n->gid = st.gid;
+	n->rdev = st.rdev;
+	n->size = st.size;
+	n->atime = st.atime;
+	n->mtime = st.mtime;
+	n->ctime = st.ctime;
+	n->btime = st.btime;
+	return 0;
+}
+
+/* Enters @i in the owned @dir, where the lower layer has it as @name. Directory times are left as they are: nobody
+ * has made a name. */
+static int enter_lower(struct inode *dir, const char *name, size_t len, struct inode *i)
+{
+	struct tnode *d = tnode(dir);
+	struct timespec mtime = d->mtime, ctime = d->ctime;
+	int err = tentry_enter(d, name, len, inode_get(i));
+
+	if (err) {
+		inode_put(i);
+		return err;
+	}
+	d->mtime = mtime;
+	d->ctime = ctime;
+	tentry_any(d, name, len)->covers = true;
+	return 0;
+}
+
+/* @i, whose directory is owned (or which is the root). */
+static int own_one(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+	struct inode *parent = l->parent;
+	int err = take_attributes(i);
+
+	if (!err && parent && !tentry_any(tnode(parent), l->name, strlen(l->name)))
+		err = enter_lower(parent, l->name, strlen(l->name), i);
+	if (err)
+		return err;
+	l->owned = true;
+	l->parent = NULL;
+	free(l->name);
+	l->name = NULL;
+	if (i->type != S_IFDIR && tnode(i)->nlink > 1) {
+		list_add_tail(&overlay_of(i)->pinned, &l->pin);
+		inode_get(i);
+	}
+	inode_put(parent);
+	return 0;
+}
+
+static bool is_seen(struct inode *i)
+{
+	return tnode(i)->lower && !tnode(i)->lower->owned;
+}
+
+int overlay_own(struct inode *i)
+{
+	struct inode **chain, *at;
+	size_t n = 0;
+	int err = 0;
+
+	if (!is_seen(i))
+		return 0;
+	for (at = i; at && is_seen(at); at = tnode(at)->lower->parent)
+		n++;
+	chain = malloc(n * sizeof(struct inode *));
+	if (!chain)
+		return -ENOMEM;
+	n = 0;
+	for (at = i; at && is_seen(at); at = tnode(at)->lower->parent)
+		chain[n++] = at;
+	while (!err && n)
+		err = own_one(chain[--n]);
+	free(chain);
+	return err;
+}
+
+int overlay_own_name(struct inode *dir, const char *name, size_t len, struct inode *i)
+{
+	int err = overlay_own(i);
+
+	return err || tentry_any(tnode(dir), name, len) ? err : enter_lower(dir, name, len, i);
+}
+
+void overlay_unpin(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+
+	if (!l || list_empty(&l->pin) || tnode(i)->nlink)
+		return;
+	list_del(&l->pin);
+	inode_put(i);
+}
+
+/* ---- changing ---- */
+
+int overlay_setattr(struct inode *i, const struct iattr *a)
+{
+	int err = overlay_own(i);
+
+	if (!err && a->valid & ATTR_SIZE && data_below(i))
+		err = overlay_copy_data(i, (u64)a->size);
+	if (!err)
+		err = tmpfs_setattr(i, a);
+	if (!err)
+		overlay_changed(i);
+	return err;
+}
+
+long overlay_readlink(struct inode *i, char *buf, size_t size)
+{
+	struct lower *l = tnode(i)->lower;
+
+	if (l && !l->owned)
+		return l->inode->ops->readlink(l->inode, buf, size);
+	return tmpfs_readlink(i, buf, size);
+}

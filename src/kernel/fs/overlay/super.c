@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The overlay as a file system. */
+#include "fs/overlay/overlay.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+
+#define FIRST_INO (1UL << 32) /* above the numbers that lower trees give, as a rule */
+
+#define COMMON                                                                                            \
+	.getattr = overlay_getattr, .setattr = overlay_setattr, .getxattr = overlay_getxattr,             \
+	.setxattr = overlay_setxattr, .listxattr = overlay_listxattr, .removexattr = overlay_removexattr, \
+	.release = overlay_release_inode
+const struct inode_kinds overlay_kinds = {
+	.file = {COMMON, .open = overlay_open},
+	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .create = overlay_create,
+		.symlink = overlay_symlink, .link = overlay_link, .unlink = overlay_unlink,
+		.rmdir = overlay_rmdir, .rename = overlay_rename, .tmpfile = overlay_tmpfile,
+		.open = overlay_open_dir},
+	.link = {COMMON, .readlink = overlay_readlink},
+	.special = {COMMON},
+};
+
+static int overlay_statfs(struct super *sb, struct statfs *st)
+{
+	int err = tmpfs_statfs(sb, st);
+
+	st->f_type = OVERLAYFS_SUPER_MAGIC;
+	return err;
+}
+
+static void overlay_release_super(struct super *sb)
+{
+	struct overlay *o = sb->priv;
+
+	while (!list_empty(&o->pinned)) {
+		struct lower *l = list_first(&o->pinned, struct lower, pin);
+
+		list_del(&l->pin);
+		inode_put(l->self);
+	}
+	super_put(o->lower);
+	free(o);
+}
+
+int overlay_super(struct super *lower, u64 max_bytes, struct super **out)
+{
+	struct super *sb = calloc(1, sizeof *sb);
+	struct overlay *o = calloc(1, sizeof *o);
+	int err = sb && o ? 0 : -ENOMEM;
+
+	if (!err) {
+		tmpfs_setup(&o->fs, max_bytes);
+		o->fs.kinds = &overlay_kinds;
+		o->fs.next_ino = FIRST_INO;
+		o->lower = lower;
+		list_init(&o->pinned);
+		sb->k = lower->k;
+		sb->type = sb->source = "overlay";
+		sb->dev = lower->dev;
+		sb->priv = o;
+		sb->statfs = overlay_statfs;
+		sb->release = overlay_release_super;
+		err = lower_node(sb, inode_get(lower->root), NULL, NULL, 0, &sb->root);
+	}
+	if (err) {
+		super_put(lower);
+		free(o);
+		free(sb);
+		return err;
+	}
+	*out = sb;
+	return 0;
+}
