@@ -17,6 +17,7 @@
 
 #include "core/release.h"
 #include "core/stats.h"
+#include "fs/inotify.h"
 
 #define NSEC 1000000000UL
 
@@ -218,7 +219,18 @@ static const struct synth_entry vm_dir[] = {
 	CONSTANT("swappiness", "60\n"),       {},
 };
 
+#define TEXT_OF(n)  TEXT_OF_(n)
+#define TEXT_OF_(n) #n "\n"
+
+static const struct synth_entry inotify_dir[] = {
+	CONSTANT("max_queued_events", TEXT_OF(INOTIFY_MAX_QUEUED)),
+	CONSTANT("max_user_instances", TEXT_OF(INOTIFY_MAX_INSTANCES)),
+	CONSTANT("max_user_watches", TEXT_OF(INOTIFY_MAX_WATCHES)),
+	{},
+};
+
 static const struct synth_entry fs_dir[] = {
+	DIRECTORY("inotify", inotify_dir),
 	CONSTANT("file-max", "9223372036854775807\n"),
 	CONSTANT("nr_open", "1048576\n"),
 	CONSTANT("file-nr", "1024\t0\t9223372036854775807\n"),

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "vfs/inode.h"
+#include "vfs/notify.h"
 
 int unix_path_find(struct task *t, const char *path, struct inode **out)
 {
@@ -43,7 +43,10 @@ static int make_at(struct task *t, const struct path *dir, const char *name, boo
 		return err;
 	if (!i->ops->create)
 		return -EPERM;
-	return i->ops->create(i, name, strlen(name), S_IFSOCK | (0777 & ~t->fs->umask), 0, t->cred, out);
+	err = i->ops->create(i, name, strlen(name), S_IFSOCK | (0777 & ~t->fs->umask), 0, t->cred, out);
+	if (!err)
+		notify_name(i, IN_CREATE, name, *out, 0);
+	return err;
 }
 
 int unix_path_make(struct task *t, const char *path, struct inode **out)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sys/files.h"
+#include "vfs/notify.h"
 
 #define MAX_BATCH 65536
 
@@ -62,6 +63,8 @@ static long read_entries(struct task *t, struct file *f, u64 addr, u32 count, bo
 	if (!err)
 		err = user_write(t, addr, p.buf, p.used);
 	free(p.buf);
+	if (!err)
+		notify_file(f, IN_ACCESS);
 	return err ? err : (long)p.used;
 }
 

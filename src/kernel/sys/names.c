@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sys/files.h"
+#include "vfs/notify.h"
 
 /* The place of a name that is to be made: its directory, with the errors that come before the making. */
 static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, struct parent *out)
@@ -65,8 +66,10 @@ static long do_mknod(struct task *t, int dirfd, u64 addr, u32 mode, u64 dev)
 	err = dir->ops->create ? dir->ops->create(dir, p.last, strlen(p.last), mode & ~t->fs->umask, dev,
 						  t->cred, &made)
 			       : -EPERM;
-	if (!err)
+	if (!err) {
+		notify_name(dir, IN_CREATE, p.last, made, 0);
 		inode_put(made);
+	}
 	path_put(&p.dir);
 	return err;
 }
@@ -111,8 +114,10 @@ static long do_symlink(struct task *t, u64 target_addr, int dirfd, u64 addr)
 	dir = path_inode(&p.dir);
 	err = dir->ops->symlink ? dir->ops->symlink(dir, p.last, strlen(p.last), target, t->cred, &made)
 				: -EPERM;
-	if (!err)
+	if (!err) {
+		notify_name(dir, IN_CREATE, p.last, made, 0);
 		inode_put(made);
+	}
 	path_put(&p.dir);
 	return err;
 }
@@ -153,6 +158,10 @@ static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 ne
 		err = -EPERM;
 	else
 		err = dir->ops->link(dir, p.last, strlen(p.last), i);
+	if (!err) {
+		notify_inode(i, IN_ATTRIB);
+		notify_name(dir, IN_CREATE, p.last, i, 0);
+	}
 	path_put(&p.dir);
 put_old:
 	path_put(&old);
@@ -196,7 +205,7 @@ static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 	err = path_child(&p.dir, p.last, strlen(p.last), &child);
 	if (err)
 		goto put_dir;
-	victim = path_inode(&child);
+	victim = inode_get(path_inode(&child));
 	if (p.slashes && !is_dir)
 		err = victim->type == S_IFDIR ? -EISDIR : -ENOTDIR;
 	else
@@ -207,9 +216,16 @@ static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 		err = dir->ops->rmdir ? dir->ops->rmdir(dir, p.last, strlen(p.last), victim) : -EPERM;
 	else if (!err)
 		err = dir->ops->unlink ? dir->ops->unlink(dir, p.last, strlen(p.last), victim) : -EPERM;
-	if (!err)
+	if (!err) {
 		dentry_drop(child.dentry, true);
+		if (!is_dir)
+			notify_inode(victim, IN_ATTRIB);
+	}
+	/* If nobody has it open, its own end is told here, before its directory hears of it. */
 	path_put(&child);
+	if (!err)
+		notify_name(dir, IN_DELETE, p.last, victim, 0);
+	inode_put(victim);
 put_dir:
 	path_put(&p.dir);
 	return err;
@@ -293,6 +309,28 @@ static void move_names(struct parent *from, struct path *old, struct parent *to,
 	dentry_move(old->dentry, to->dir.dentry, to->last, strlen(to->last));
 }
 
+/* One name has moved: @over is what lost its name by that, nullable. */
+static void tell_move(struct parent *from, struct parent *to, struct inode *moved, struct inode *over)
+{
+	u32 cookie = notify_cookie(moved->k);
+
+	notify_name(path_inode(&from->dir), IN_MOVED_FROM, from->last, moved, cookie);
+	notify_name(path_inode(&to->dir), IN_MOVED_TO, to->last, moved, cookie);
+	if (over)
+		notify_inode(over, IN_ATTRIB);
+	notify_inode(moved, IN_MOVE_SELF);
+}
+
+static void tell_rename(struct parent *from, struct path *old, struct parent *to, struct path *over,
+			u32 flags)
+{
+	struct inode *other = over->dentry ? path_inode(over) : NULL;
+
+	tell_move(from, to, path_inode(old), flags & RENAME_EXCHANGE ? NULL : other);
+	if (flags & RENAME_EXCHANGE)
+		tell_move(to, from, other, NULL);
+}
+
 static long rename_between(struct task *t, struct parent *from, struct parent *to, u32 flags)
 {
 	struct inode *dir = path_inode(&from->dir);
@@ -317,8 +355,10 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 						 path_inode(&to->dir), to->last, strlen(to->last),
 						 over.dentry ? path_inode(&over) : NULL, flags)
 			      : -EPERM;
-		if (!err)
+		if (!err) {
 			move_names(from, &old, to, &over, flags);
+			tell_rename(from, &old, to, &over, flags);
+		}
 	}
 	path_put(&over);
 	path_put(&old);

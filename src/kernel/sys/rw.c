@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "sys/files.h"
+#include "vfs/notify.h"
 
 #define RWF_SUPPORTED    0x3f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND */
 #define RWF_NOWAIT_BIT   8
@@ -202,6 +203,8 @@ long sys_ftruncate(struct task *t, struct call *c)
 		err = file_size_limit(t, f->inode, (u64)a.size);
 	if (!err)
 		err = f->inode->ops->setattr ? f->inode->ops->setattr(f->inode, &a) : -EINVAL;
+	if (!err)
+		notify_file(f, IN_MODIFY);
 	file_put(f);
 	return err;
 }
@@ -227,6 +230,8 @@ long sys_fallocate(struct task *t, struct call *c)
 		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
 	if (!err)
 		err = f->ops->fallocate(f, (int)c->arg[1], c->arg[2], c->arg[3]);
+	if (!err)
+		notify_file(f, IN_MODIFY);
 	file_put(f);
 	return err;
 }

@@ -10,6 +10,7 @@
 
 #include "fs/pipe.h"
 #include "sys/files.h"
+#include "vfs/notify.h"
 
 #define MAX_RW_COUNT 0x7ffff000UL
 #define PIECE        65536
@@ -125,6 +126,8 @@ static long pump(struct task *t, struct end *in, struct end *out, size_t count)
 			break;
 	}
 	free(buf);
+	if (done)
+		notify_file(in->file, IN_ACCESS);
 	return done ? (long)done : n;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "sys/files.h"
+#include "vfs/notify.h"
 
 #define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
 
@@ -130,6 +131,14 @@ static long prepare_list(struct request *r, u64 list, u64 size)
 
 /* ---- on a file ---- */
 
+static void tell(struct target *g)
+{
+	if (g->bare)
+		notify_inode(g->bare, IN_ATTRIB);
+	else
+		notify_dentry(g->path.dentry, IN_ATTRIB);
+}
+
 typedef long xattr_fn(struct task *t, struct target *g, struct request *r);
 
 static long do_set(struct task *t, struct target *g, struct request *r)
@@ -142,7 +151,11 @@ static long do_set(struct task *t, struct target *g, struct request *r)
 	err = check_permission(t, i, r->name, MAY_WRITE);
 	if (!err)
 		err = i->ops->setxattr ? check_space(r->name) : -EOPNOTSUPP;
-	return err ? err : i->ops->setxattr(i, r->name, r->buf, r->size, r->flags);
+	if (!err)
+		err = i->ops->setxattr(i, r->name, r->buf, r->size, r->flags);
+	if (!err)
+		tell(g);
+	return err;
 }
 
 static long do_remove(struct task *t, struct target *g, struct request *r)
@@ -155,7 +168,11 @@ static long do_remove(struct task *t, struct target *g, struct request *r)
 	err = check_permission(t, i, r->name, MAY_WRITE);
 	if (!err)
 		err = i->ops->removexattr ? check_space(r->name) : -EOPNOTSUPP;
-	return err ? err : i->ops->removexattr(i, r->name);
+	if (!err)
+		err = i->ops->removexattr(i, r->name);
+	if (!err)
+		tell(g);
+	return err;
 }
 
 static long give(struct task *t, struct request *r, long n)

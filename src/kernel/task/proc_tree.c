@@ -184,7 +184,8 @@ static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, si
 
 	if (len < 0)
 		return len;
-	if (f->ops->link_name) {
+	/* A FIFO is a pipe with a path. */
+	if (f->ops->link_name && !(f->path && f->inode && f->inode->type == S_IFIFO)) {
 		f->ops->link_name(f, text, sizeof text);
 	} else if (f->path) {
 		len = path_text(t, &f->path->path, text, sizeof text, true);

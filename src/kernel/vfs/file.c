@@ -10,6 +10,7 @@
 #include "vfs/async.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
+#include "vfs/notify.h"
 
 int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv,
 	     struct file **out)
@@ -48,6 +49,7 @@ void file_put(struct file *f)
 		list_del(&link->node);
 		link->gone(link);
 	}
+	notify_close(f);
 	file_async_end(f);
 	if (f->inode)
 		locks_release_file(f);
@@ -93,10 +95,14 @@ int file_getattr(struct file *f, struct kstat *st)
 int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
 {
 	struct inode *i = path_inode(p);
+	int err;
 
 	if (p->mnt->read_only || p->mnt->sb->read_only)
 		return -EROFS;
-	return i->ops->setattr ? i->ops->setattr(i, attr) : -EPERM;
+	err = i->ops->setattr ? i->ops->setattr(i, attr) : -EPERM;
+	if (!err)
+		notify_change(p->dentry, attr);
+	return err;
 }
 
 long file_pread(struct file *f, void *buf, size_t size, u64 offset)

@@ -127,6 +127,7 @@ struct file {
 	struct file_owner owner;
 	struct async *async; /* owned; O_ASYNC is on (vfs/async.c) */
 	bool created;        /* this open made the file (F_CREATED_QUERY) */
+	bool opened;         /* watchers were told of its opening, and will be of its end */
 };
 
 /* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */

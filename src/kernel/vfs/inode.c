@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inodes and dentries: references, the hash of names, the cache of unused ones. */
-#include "vfs/inode.h"
+#include "vfs/notify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +71,8 @@ static struct dentry *dentry_free(struct dentry *d)
 	struct dentry *parent = d->parent;
 
 	list_del(&d->hash_node);
+	if (d->unlinked)
+		notify_unlinked(d);
 	inode_put(d->inode);
 	object_count(d->k, "dentry", -1);
 	free(d);

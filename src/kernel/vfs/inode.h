@@ -66,8 +66,9 @@ struct inode {
 	struct inode *above; /* borrowed: the overlay's inode for this one of its lower layer; NULL: none */
 	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
-	u8 write_hint; /* F_SET_RW_HINT: kept, and told to who asks */
-	u32 fs_flags;  /* FS_IOC_SETFLAGS: the same */
+	struct notify_mark *marks; /* who watches it (vfs/notify.c); nullable */
+	u8 write_hint;             /* F_SET_RW_HINT: kept, and told to who asks */
+	u32 fs_flags;              /* FS_IOC_SETFLAGS: the same */
 };
 
 /* All nullable: what is missing answers -EPERM for changes (-ENOTDIR for directory operations on others),
@@ -175,7 +176,9 @@ struct vfs {
 	struct list *dentries; /* hash table */
 	struct list lru;
 	int ncached;
-	struct list lock_waiters; /* vfs/lock.c: calls that wait for a lock */
+	u32 nmarks, next_cookie;                /* vfs/notify.c: watched inodes, cookies of moves */
+	u32 inotify_instances, inotify_watches; /* fs/inotify.c */
+	struct list lock_waiters;               /* vfs/lock.c: calls that wait for a lock */
 	int next_mount_id;
 	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */
 	u64 next_dev;         /* minor number of the next anonymous st_dev */

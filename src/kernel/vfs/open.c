@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/notify.h"
 #include "vfs/walk.h"
 
 #define ACCMODE(flags) ((flags)&O_ACCMODE)
@@ -104,6 +105,20 @@ static int truncate_opened(struct task *t, const struct path *p)
 	return path_inode(p)->type == S_IFREG ? path_setattr(t, p, &a) : 0;
 }
 
+/* The end that waits for its other side is known by its path, too. */
+static long open_fifo(struct task *t, struct call *c, const struct path *p, u32 flags, struct file **out)
+{
+	long r = t->k->vfs->fifo_open(t, c, path_inode(p), flags, out), err = 0;
+
+	if (!r)
+		err = set_path(*out, p);
+	else if (c->file)
+		set_path(c->file, p);
+	if (err)
+		file_put(*out);
+	return err ? err : r;
+}
+
 static long open_existing(struct task *t, struct call *c, const struct path *p, u32 flags, struct file **out)
 {
 	struct inode *i = path_inode(p);
@@ -113,7 +128,7 @@ static long open_existing(struct task *t, struct call *c, const struct path *p, 
 		return err;
 	/* FIFOs of the host are shown, not opened (ENXIO below); an inherited one opens by itself. */
 	if (i->type == S_IFIFO && !i->ops->open && t->k->vfs->fifo_open && !(i->sb && i->sb->read_only))
-		return t->k->vfs->fifo_open(t, c, i, flags, out);
+		return open_fifo(t, c, p, flags, out);
 	err = vfs_open_path(t, p, flags, out);
 	if (!err && flags & O_TRUNC) {
 		err = truncate_opened(t, p);
@@ -141,6 +156,7 @@ static int create(struct task *t, const struct path *dir, const char *name, u32 
 		return -ENOMEM;
 	out->mnt = dir->mnt;
 	out->mnt->refs++;
+	notify_name(i, IN_CREATE, name, path_inode(out), 0);
 	return 0;
 }
 
@@ -226,8 +242,12 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 	struct walk w;
 	long err;
 
-	if (c->file)
-		return t->k->vfs->fifo_open(t, c, c->file->inode, flags, out);
+	if (c->file) {
+		err = t->k->vfs->fifo_open(t, c, c->file->inode, flags, out);
+		if (!err)
+			notify_open(*out);
+		return err;
+	}
 	if (!*path)
 		return -ENOENT;
 	err = walk_begin(&w, t, dirfd, path, LOOKUP_RESOLVE(resolve));
@@ -245,6 +265,8 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 			err = open_existing(t, c, &w.cur, flags, out);
 	}
 	walk_end(&w);
+	if (!err)
+		notify_open(*out);
 	return err;
 }
 
@@ -265,6 +287,8 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 		err = inode_permission(t->cred, path_inode(&p), MAY_EXEC);
 	if (!err)
 		err = vfs_open_path(t, &p, O_RDONLY, out);
+	if (!err)
+		notify_open(*out);
 	path_put(&p);
 	return err;
 }

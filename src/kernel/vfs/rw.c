@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-#include "vfs/inode.h"
+#include "vfs/notify.h"
 
 /* A poll table that queues the task itself. */
 static int wait_table_add(struct poll_table *pt, struct wait_queue *q)
@@ -93,7 +93,7 @@ static void skip_done(struct uio *u, size_t done)
 	}
 }
 
-long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
+static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
 	u64 *at = pos ? pos : &f->pos;
 	size_t done;
@@ -129,6 +129,15 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
 }
 
+long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
+{
+	long n = do_rw(t, c, f, u, pos, write);
+
+	if (n > 0)
+		notify_file(f, write ? IN_MODIFY : IN_ACCESS);
+	return n;
+}
+
 long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos)
 {
 	struct uio u;
@@ -142,5 +151,7 @@ long file_write_kernel(struct task *t, struct file *f, const void *data, size_t 
 			break;
 		n = 0;
 	}
+	if (u.done)
+		notify_file(f, IN_MODIFY);
 	return u.done ? (long)u.done : n;
 }
