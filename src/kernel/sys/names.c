@@ -353,7 +353,7 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 		err = dir->ops->rename
 			      ? dir->ops->rename(dir, from->last, strlen(from->last), path_inode(&old),
 						 path_inode(&to->dir), to->last, strlen(to->last),
-						 over.dentry ? path_inode(&over) : NULL, flags)
+						 over.dentry ? path_inode(&over) : NULL, flags, t->cred)
 			      : -EPERM;
 		if (!err) {
 			move_names(from, &old, to, &over, flags);
@@ -374,8 +374,6 @@ static long do_rename(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 
 		return -EINVAL;
 	if (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT) && flags & RENAME_EXCHANGE)
 		return -EINVAL;
-	if (flags & RENAME_WHITEOUT)
-		return capable(t, CAP_MKNOD) ? -EINVAL : -EPERM;
 	err = user_parent(t, old_fd, old_addr, &from);
 	if (err)
 		return err;

@@ -14,7 +14,7 @@
 #define RWF_NOAPPEND_BIT 32
 
 /* The file behind @fd, open for the direction; it stays in c->file while the call waits. */
-static int get_file(struct task *t, struct call *c, int fd, bool write, struct file **out)
+static int get_file(struct task *t, struct call *c, int fd, bool write, bool at, struct file **out)
 {
 	int err;
 
@@ -26,6 +26,8 @@ static int get_file(struct task *t, struct call *c, int fd, bool write, struct f
 	if (err)
 		return err;
 	*out = c->file;
+	if (at && c->file->ops->stream)
+		return -ESPIPE;
 	return (write ? file_writable(c->file) : file_readable(c->file)) ? 0 : -EBADF;
 }
 
@@ -38,11 +40,9 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 
 	if (at && (s64)pos < 0)
 		return -EINVAL;
-	err = get_file(t, c, (int)c->arg[0], write, &f);
+	err = get_file(t, c, (int)c->arg[0], write, at, &f);
 	if (err)
 		return err;
-	if (at && f->ops->stream)
-		return -ESPIPE;
 	if ((s64)c->arg[2] < 0)
 		return -EINVAL;
 	uio_init(&u, t, c->arg[1], c->arg[2]);
@@ -80,11 +80,9 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 
 	if (at && (s64)pos < 0)
 		return -EINVAL;
-	n = get_file(t, c, (int)c->arg[0], write, &f);
+	n = get_file(t, c, (int)c->arg[0], write, at, &f);
 	if (n)
 		return n;
-	if (at && f->ops->stream)
-		return -ESPIPE;
 	n = uio_read_iovec(t, c->arg[1], c->arg[2], &iov);
 	if (n < 0)
 		return n;

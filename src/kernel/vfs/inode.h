@@ -87,11 +87,11 @@ struct inode_ops {
 	int (*link)(struct inode *dir, const char *name, size_t len, struct inode *target);
 	int (*unlink)(struct inode *dir, const char *name, size_t len, struct inode *target); /* files */
 	int (*rmdir)(struct inode *dir, const char *name, size_t len, struct inode *target);  /* -ENOTEMPTY */
-	/* @flags: RENAME_NOREPLACE is checked by the vfs; RENAME_EXCHANGE swaps. @over: what the new name is,
-	 * nullable. */
+	/* @flags: RENAME_NOREPLACE is checked by the vfs; RENAME_EXCHANGE swaps; RENAME_WHITEOUT leaves a device 0:0
+	 * of @cred's under the old name. @over: what the new name is, nullable. */
 	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *target,
 		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over,
-		      u32 flags);
+		      u32 flags, const struct cred *cred);
 	/* O_TMPFILE: without a name; @linkable: link() may give it one (no O_EXCL). */
 	int (*tmpfile)(struct inode *dir, u32 mode, bool linkable, const struct cred *cred,
 		       struct inode **out);

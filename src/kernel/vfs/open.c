@@ -172,7 +172,9 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 
 	if (err)
 		return err;
-	if (type != LAST_NORM || slashes)
+	if (type != LAST_NORM)
+		return flags & O_EXCL ? -EEXIST : -EISDIR;
+	if (slashes)
 		return -EISDIR;
 	err = path_child(&w->cur, last, strlen(last), &p);
 	if (err == -ENOENT) {

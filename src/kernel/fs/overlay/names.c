@@ -97,7 +97,8 @@ int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct inode 
 }
 
 int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode *target,
-		   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over, u32 flags)
+		   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over, u32 flags,
+		   const struct cred *cred)
 {
 	int err = 0;
 
@@ -112,7 +113,7 @@ int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode
 	if (!err && over)
 		err = overlay_own_name(new_dir, new_name, new_len, over);
 	if (!err)
-		err = tmpfs_rename(dir, name, len, target, new_dir, new_name, new_len, over, flags);
+		err = tmpfs_rename(dir, name, len, target, new_dir, new_name, new_len, over, flags, cred);
 	if (!err && over && !(flags & RENAME_EXCHANGE))
 		overlay_unpin(over);
 	return err;

@@ -98,8 +98,8 @@ int overlay_link(struct inode *dir, const char *name, size_t len, struct inode *
 int overlay_unlink(struct inode *dir, const char *name, size_t len, struct inode *target);
 int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target);
 int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode *target,
-		   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over,
-		   u32 flags);
+		   struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over, u32 flags,
+		   const struct cred *cred);
 
 /* ---- dir.c ---- */
 /* 0 when @dir has no name left, -ENOTEMPTY, or what the lower layer says. */

@@ -54,28 +54,13 @@ static int replace(struct tnode *new_dir, struct tentry *n, struct inode *i)
 	return 0;
 }
 
-int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
-		 const char *new_name, size_t new_len, struct inode *over, u32 flags)
+/* Moves the name @e to @new_name, where @n is what is there now (nullable). */
+static int move(struct tnode *d, struct tentry *e, struct tnode *nd, const char *new_name, size_t new_len,
+		struct tentry *n)
 {
-	struct tnode *d = tnode(dir), *nd = tnode(new_dir);
-	struct tentry *e = tentry_find(d, name, len), *n = tentry_find(nd, new_name, new_len);
-	struct inode *i;
-	int err;
+	struct inode *i = e->inode;
+	int err = n ? replace(nd, n, inode_get(i)) : tentry_enter(nd, new_name, new_len, inode_get(i));
 
-	if (!e)
-		return -ENOENT;
-	i = e->inode;
-	if (flags & RENAME_EXCHANGE) {
-		if (!n)
-			return -ENOENT;
-		exchange(d, e, nd, n);
-		return 0;
-	}
-	if (flags & RENAME_NOREPLACE && n)
-		return -EEXIST;
-	if (n && n->inode == i) /* two names of one file: nothing happens */
-		return 0;
-	err = n ? replace(nd, n, inode_get(i)) : tentry_enter(nd, new_name, new_len, inode_get(i));
 	if (err) {
 		inode_put(i);
 		return err;
@@ -85,4 +70,36 @@ int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *
 		move_directory(d, nd);
 	tnode(i)->ctime = tmpfs_now();
 	return 0;
+}
+
+int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
+		 const char *new_name, size_t new_len, struct inode *over, u32 flags, const struct cred *cred)
+{
+	struct tnode *d = tnode(dir), *nd = tnode(new_dir);
+	struct tentry *e = tentry_find(d, name, len), *n = tentry_find(nd, new_name, new_len);
+	struct inode *left = NULL;
+	int err = 0;
+
+	if (!e)
+		return -ENOENT;
+	if (flags & RENAME_EXCHANGE) {
+		if (!n)
+			return -ENOENT;
+		exchange(d, e, nd, n);
+		return 0;
+	}
+	if (flags & RENAME_NOREPLACE && n)
+		return -EEXIST;
+	if (n && n->inode == e->inode) /* two names of one file: nothing happens */
+		return 0;
+	if (flags & RENAME_WHITEOUT)
+		err = tnode_new(dir->k, dir->sb, d->fs, S_IFCHR, cred->fsuid, cred->fsgid, &left);
+	if (!err)
+		err = move(d, e, nd, new_name, new_len, n);
+	/* A name that went has left room for another; without memory even for that, there is none. */
+	if (!err && left && tentry_enter(d, name, len, left))
+		inode_put(left);
+	if (err)
+		inode_put(left);
+	return err;
 }

@@ -108,7 +108,8 @@ int tmpfs_rmdir(struct inode *dir, const char *name, size_t len, struct inode *t
 
 /* rename.c */
 int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
-		 const char *new_name, size_t new_len, struct inode *over, u32 flags);
+		 const char *new_name, size_t new_len, struct inode *over, u32 flags,
+		 const struct cred *cred);
 
 /* xattr.c */
 long tmpfs_getxattr(struct inode *i, const char *name, void *buf, size_t size);
