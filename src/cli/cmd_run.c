@@ -119,7 +119,6 @@ static int watch_signals(struct run *r)
 	}
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return cli_error("signals", "%s", strerror(errno));
-	signal(SIGPIPE, SIG_IGN);
 	r->config.signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return r->config.signals.fd < 0 ? cli_error("signalfd", "%s", strerror(errno)) : 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "channel/channel.h"
+#include "trap/advice.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10
@@ -27,7 +28,11 @@ static int write_image(int fd)
 {
 	size_t length = (size_t)(stub_image_end - stub_image);
 
-	return write(fd, stub_image, length) == (ssize_t)length ? 0 : -ENOSPC;
+	ssize_t n = write(fd, stub_image, length);
+
+	if (n == (ssize_t)length)
+		return 0;
+	return n < 0 ? -errno : -ENOSPC;
 }
 
 /* A file without a name in @dir: the descriptor, for reading alone, or -errno. Who may open it for writing may do
@@ -93,16 +98,15 @@ int image_take(const struct trap_config *config, char *why, size_t size)
 
 	if (fd >= 0)
 		return fd;
+	if (fd == -1)
+		fd = -errno;
 	if (fd == -EACCES)
 		snprintf(why, size,
 			 "the host forbids memfds that can be executed, and there is no other place for the "
-			 "stub; see "
-			 "sysctl vm.memfd_noexec");
+			 "stub; see sysctl vm.memfd_noexec");
 	else
-		snprintf(why, size,
-			 "cannot make the stub's memfd (%s); allow memfd_create(2) in the filter around husk",
-			 strerror(fd == -1 ? errno : -fd));
-	return fd == -1 ? -errno : fd;
+		snprintf(why, size, "cannot make the stub's memfd (%s); %s", strerror(-fd), advice_for(fd));
+	return fd;
 }
 
 int image_exec(int image, const int *fds, int n, int filler)

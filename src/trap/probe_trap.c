@@ -221,7 +221,11 @@ void probe_dispatch(struct probe_result *r)
 			_exit(0);
 		probe_end(make_call());
 	}
-	seen = child < 0 ? 0 : probe_wait(child);
+	if (child < 0) {
+		probe_refused(r, "a process", errno);
+		return;
+	}
+	seen = probe_wait(child);
 	judge_call(r, max(seen, 0), "SIGSYS came at the right instruction");
 }
 

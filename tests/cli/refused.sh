@@ -89,4 +89,22 @@ done
 refused EPERM no-new-privs auto
 told 'no_new_privs'; check 'no_new_privs refused: says so'
 
+# Where the caller's limits are small. small ULIMIT TRAP
+small() {
+	# shellcheck disable=SC2016,SC2086
+	limited 30 bash -c 'ulimit $0 && exec "$@"' "$1" "$HUSK" run ${HUSK_FLAGS:-} --trap "$2" -- \
+		sh -c '(echo fine) | cat'
+}
+for t in $works; do
+	small '-n 128' "$t"
+	fine; check "$t with 128 descriptors"
+	small '-n 14' "$t"
+	told '(Too many open files|too few descriptors)'; check "$t with 14 descriptors: says so"
+	small '-f 4096' "$t"
+	fine; check "$t with files of 4 MiB"
+	[ "$t" = ptrace ] && continue
+	small '-f 100' "$t"
+	told 'raise ulimit -f'; check "$t with files of 100 KiB: says so"
+done
+
 finish

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "stub_symbols.h"
+#include "trap/advice.h"
 #include "trap/image.h"
 
 #define OPTIONS                                                                                 \
@@ -76,7 +77,7 @@ static int start_process(struct ptrap *t, int image, int *out, char *why, size_t
 	close(gate[0]);
 	if (pid < 0) {
 		err = -errno;
-		snprintf(why, size, "cannot start a process: %s", strerror(-err));
+		snprintf(why, size, "cannot start a process (%s); %s", strerror(-err), advice_for(err));
 	} else if (ptrace(PTRACE_SEIZE, pid, 0, OPTIONS) < 0) {
 		err = -errno;
 		snprintf(

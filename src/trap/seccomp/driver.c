@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -141,6 +142,17 @@ static void seccomp_stop(struct trap *trap)
 	free(t);
 }
 
+/* RLIMIT_FSIZE bounds memfds, too. Two slots are the least: the region's header and one thread; where there is no room
+ * for them, making the first region fails and says so. */
+static u32 count_slots(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur >= HUSK_CHAN_SIZE)
+		return HUSK_NR_SLOTS;
+	return max((u32)(limit.rlim_cur / HUSK_SLOT_SIZE), 2U);
+}
+
 static int start(struct trap **out, struct poller *poller, const struct trap_config *config, bool dispatch,
 		 char *why, size_t size)
 {
@@ -162,6 +174,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	list_init(&t->dead);
 	list_init(&t->regions);
 	list_init(&t->interrupts);
+	t->nslots = count_slots();
 	host_cpus_read(&cpus);
 	t->ncpus = (int)cpus.usable;
 	t->cycles_per_us = measure_cycles_per_us();

@@ -156,6 +156,7 @@ struct strap {
 	} prepared; /* made ahead of the next clone, while there was nothing else to do */
 	struct xstate_layout xstate;
 	u64 vdso_start, vdso_end, vdso_code;
+	u32 nslots; /* that a region has room for: fewer than its mapping where files must be small */
 	int ncpus, page_cpu;
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */

@@ -67,7 +67,7 @@ static int region_new(struct strap *t, struct region **out)
 		return -ENOMEM;
 	r->bell = -1;
 	r->fd = memfd_create("husk-channel", MFD_CLOEXEC);
-	if (r->fd < 0 || ftruncate(r->fd, HUSK_CHAN_SIZE) < 0)
+	if (r->fd < 0 || ftruncate(r->fd, (off_t)t->nslots * HUSK_SLOT_SIZE) < 0)
 		goto fail;
 	base = mmap(NULL, HUSK_CHAN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, 0);
 	if (base == MAP_FAILED)
@@ -188,7 +188,7 @@ struct sthread *thread_alloc(struct sspace *s, u32 index)
 
 u32 thread_free_index(struct sspace *s)
 {
-	for (u32 i = 1; i < HUSK_NR_SLOTS; i++)
+	for (u32 i = 1; i < s->trap->nslots; i++)
 		if (!s->by_index[i])
 			return i;
 	return 0;

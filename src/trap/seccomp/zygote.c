@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "trap/advice.h"
 #include "trap/image.h"
 #include "trap/seccomp/filter.h"
 
@@ -32,6 +33,7 @@
 #define HWCAP2_FSGSBASE_BIT     2
 #define START_TIMEOUT_MS        5000
 #define START_TRIES             8
+#define TRY_AGAIN               1
 #define STEP_FILTER             5 /* of stub/boot.c */
 #define STEP_EXEC               30
 #define STEP_DESCRIPTORS        31
@@ -177,7 +179,7 @@ static int learn_frame(struct strap *t, struct sthread *th)
 	return xstate_learn(&t->xstate, (const char *)th->slot + th->fpstate_offset + XSTATE_SW_BYTES);
 }
 
-/* One try: 0; -EAGAIN: try again; else -errno. */
+/* One try: 0; TRY_AGAIN; else -errno. */
 static int start_once(struct strap *t, int image, char *why, size_t size)
 {
 	struct sspace *s;
@@ -187,8 +189,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 
 	err = space_alloc(t, &s);
 	if (err) {
-		snprintf(why, size, "cannot make a channel: %s; check the limits on descriptors and memory",
-			 strerror(-err));
+		snprintf(why, size, "cannot make a channel (%s); %s", strerror(-err), advice_for(err));
 		return err;
 	}
 	th = thread_alloc(s, 1);
@@ -211,7 +212,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 		err = -errno;
 		s->pid = 0;
 		space_free(s);
-		snprintf(why, size, "cannot start a process: %s", strerror(-err));
+		snprintf(why, size, "cannot start a process (%s); %s", strerror(-err), advice_for(err));
 		return err;
 	}
 	th->tid = s->pid;
@@ -231,10 +232,10 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 		 * again. */
 		if (step == STEP_FILTER && t->gate) {
 			t->gate = false;
-			return -EAGAIN;
+			return TRY_AGAIN;
 		}
 		if (!step && WIFSIGNALED(status))
-			return -EAGAIN; /* the host's random stack lay where the stub goes: rare */
+			return TRY_AGAIN; /* the host's random stack lay where the stub goes: rare */
 		tell_step(step, boot_err, why, size);
 		return boot_err > 0 ? -boot_err : -EPROTO;
 	}
@@ -263,19 +264,18 @@ int zygote_start(struct strap *t, char *why, size_t size)
 	int err = make_kpage(t), image;
 
 	if (err) {
-		snprintf(why, size,
-			 "cannot make a memfd (%s); allow memfd_create(2) in the filter around husk",
-			 strerror(-err));
+		snprintf(why, size, "cannot make a memfd (%s); %s", strerror(-err), advice_for(err));
 		return err;
 	}
 	image = image_take(&t->config, why, size);
 	if (image < 0)
 		return image;
-	err = -EAGAIN;
-	for (int i = 0; i < START_TRIES && err == -EAGAIN; i++)
+	err = TRY_AGAIN;
+	for (int i = 0; i < START_TRIES && err == TRY_AGAIN; i++)
 		err = start_once(t, image, why, size);
-	if (err == -EAGAIN)
-		snprintf(why, size, "the first guest process was killed at its start %d times", START_TRIES);
 	close(image);
-	return err;
+	if (err != TRY_AGAIN)
+		return err;
+	snprintf(why, size, "the first guest process was killed at its start %d times", START_TRIES);
+	return -EAGAIN;
 }
