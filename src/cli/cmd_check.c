@@ -6,6 +6,7 @@
  * containment are told as they were in the sandbox of the trap that is taken. The probes below them say why
  * something is as it is.
  */
+#include "cli/check_filter.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/setup.h"
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 struct check {
-	bool json;
+	bool json, filter;
 	const char *trap; /* what HUSK_TRAP asks for; NULL: auto */
 	struct trial trials[TRAP_DRIVERS_MAX];
 	const struct trap_driver *taken; /* NULL: husk cannot run */
@@ -36,7 +37,15 @@ static int set_json(void *target, const char *value)
 	return 0;
 }
 
+static int set_filter(void *target, const char *value)
+{
+	((struct check *)target)->filter = true;
+	return 0;
+}
+
 static const struct option_spec check_options[] = {
+	{0, "filter", NULL, "print the filter of guest processes, disassembled, and nothing else",
+	 set_filter},
 	{0, "json", NULL, "for programs", set_json},
 };
 
@@ -319,6 +328,8 @@ int cmd_check(char **argv)
 		status = 0;
 	} else if (!parsed && argv[at]) {
 		cli_error(argv[at], "`husk check` takes options alone");
+	} else if (!parsed && c->filter) {
+		status = check_filter_show(!developer_option("HUSK_NO_GATE")) ? STATUS_FAILED : 0;
 	} else if (!parsed && trap_choose(c->trap, asked, why, sizeof why)) {
 		cli_error("HUSK_TRAP", "%s", why);
 	} else if (!parsed) {

@@ -13,7 +13,8 @@
 
 const struct command command_table[] = {
 	{"run", cmd_run, "[OPTIONS] [--] PROGRAM [ARG]...", "run PROGRAM in a sandbox", run_help, run_words},
-	{"check", cmd_check, "[--json]", "what this host offers, and what follows", check_help, check_words},
+	{"check", cmd_check, "[--json|--filter]", "what this host offers, and what follows", check_help,
+	 check_words},
 	{"bench", cmd_bench, "[OPTIONS] [WORKLOAD]...", "native against every trap that works here",
 	 bench_help, bench_words},
 	{"completion", cmd_completion, "bash", "a completion script for the shell"},

@@ -19,8 +19,7 @@
 
 #define TRIAL_TIMEOUT_NS 10000000000ull
 
-/* True for anything but unset, empty and 0. */
-static bool developer_option(const char *name)
+bool developer_option(const char *name)
 {
 	const char *value = getenv(name);
 

@@ -6,6 +6,9 @@
 #include "kernel/boot/boot.h"
 #include "launch/launch.h"
 
+/* Whether a developers' option of the environment is on: set to anything but "" and 0. */
+bool developer_option(const char *name);
+
 /* Puts @launch (borrowed; its root is set) between @config and the host, opens the stub's image, which stays open until
  * this process ends, and takes the developers' options from the environment. */
 void setup_confinement(struct sandbox_config *config, struct launch *launch);

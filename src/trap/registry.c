@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel/channel.h"
+#include "trap/seccomp/filter.h"
+
 const struct trap_driver trap_drivers[] = {
 	{"seccomp", &trap_seccomp, "a filter turns calls into SIGSYS, a stub hands them over"},
 	{"dispatch", &trap_dispatch, "user dispatch turns calls into SIGSYS, a stub hands them over"},
@@ -54,4 +57,10 @@ int trap_choose(const char *name, const struct trap_ops **out, char *why, size_t
 			out[n++] = trap_drivers[i].ops;
 	out[n] = NULL;
 	return 0;
+}
+
+size_t trap_guest_filter(struct sock_filter *out, size_t room, bool gated, u64 *stub)
+{
+	*stub = HUSK_STUB_BASE;
+	return room < STUB_FILTER_MAX ? 0 : stub_filter_build(out, gated);
 }
