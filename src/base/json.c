@@ -168,15 +168,16 @@ void json_s64(struct json *j, const char *name, s64 value)
 void json_f64(struct json *j, const char *name, double value)
 {
 	char text[32];
+	u64 thousandths;
 
-	/* Whatever the locale, the point is a point; 1e18 and more is no figure of ours. */
-	if (!(value > -1e18 && value < 1e18)) {
+	/* Whatever the locale, the point is a point; 1e15 and more is no figure of ours. */
+	if (!(value > -1e15 && value < 1e15)) {
 		json_null(j, name);
 		return;
 	}
-	snprintf(text, sizeof text, "%s%llu.%03llu", value < 0 ? "-" : "",
-		 (unsigned long long)((value < 0 ? -value : value) + 0.0005),
-		 (unsigned long long)(((value < 0 ? -value : value) + 0.0005) * 1000) % 1000);
+	thousandths = (u64)((value < 0 ? -value : value) * 1000 + 0.5);
+	snprintf(text, sizeof text, "%s%llu.%03llu", value < 0 && thousandths ? "-" : "",
+		 (unsigned long long)thousandths / 1000, (unsigned long long)thousandths % 1000);
 	put_formatted(j, name, text);
 }
 

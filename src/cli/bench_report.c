@@ -206,13 +206,15 @@ static void write_cell(struct json *j, const char *name, const struct bench_cell
 		json_null(j, "ns");
 	if (cell != native && cell->measured && native->measured)
 		json_f64(j, "ratio", cell->ns / native->ns);
-	if (cell->counted) {
-		if (cell != native)
-			json_f64(j, "turns", cell->turns);
-		if (cell != native)
-			json_f64(j, "kernel_switches", cell->kernel_switches);
-		json_f64(j, "guest_switches", cell->guest_switches);
+	if (cell->counted && cell != native) {
+		json_f64(j, "turns", cell->turns);
+		json_f64(j, "by_signal", cell->by_signal);
+		json_f64(j, "by_patch", cell->by_patch);
+		json_f64(j, "in_stub", cell->in_stub);
+		json_f64(j, "kernel_switches", cell->kernel_switches);
 	}
+	if (cell->counted)
+		json_f64(j, "guest_switches", cell->guest_switches);
 	json_close(j, '}');
 }
 

@@ -185,7 +185,7 @@ static u64 switches(const struct rusage *usage)
 
 /* What the child of a count tells its parent. */
 struct tally {
-	u64 turns, kernel_switches;
+	u64 kernel_switches;
 	struct sandbox_result result;
 };
 
@@ -203,7 +203,6 @@ static void count_child(const struct bench_job *job, u64 n, struct tally *tally)
 		run_worker(job, count, NULL);
 	status = run_inside(job, argv, &tally->result);
 	getrusage(RUSAGE_SELF, &self);
-	tally->turns = tally->result.stats.turns;
 	tally->kernel_switches = switches(&self);
 	_exit(status);
 }
@@ -231,7 +230,10 @@ int session_count(const struct bench_job *job, u64 n, struct bench_counts *count
 	status = pid > 0 ? wait_or_kill(pid, ROUND_TIMEOUT_MS, &usage) : 0;
 	if (!error && (!WIFEXITED(status) || WEXITSTATUS(status)))
 		error = -EPIPE;
-	counts->turns = tally->turns;
+	counts->turns = tally->result.stats.turns;
+	counts->by_signal = tally->result.stats.by_signal;
+	counts->by_patch = tally->result.stats.by_patch;
+	counts->in_stub = tally->result.stats.stub_calls;
 	counts->kernel_switches = tally->kernel_switches;
 	counts->guest_switches = switches(&usage) - tally->kernel_switches;
 	munmap(tally, sizeof *tally);

@@ -35,6 +35,7 @@ void session_use_one_cpu(void);
 /* Host context switches, of both kinds, and turns. */
 struct bench_counts {
 	u64 turns, kernel_switches, guest_switches; /* natively all switches are the guest's */
+	u64 by_signal, by_patch, in_stub; /* calls by how they were caught, or answered without a turn */
 };
 
 /* Runs a worker that does the operation @n times, with everything on one processor, where each hand-over is a

@@ -248,6 +248,11 @@ static void measure(struct bench *b, struct bench_row *row)
 	}
 }
 
+static double each(u64 few, u64 many, u64 more)
+{
+	return ((double)many - (double)few) / (double)more;
+}
+
 static void count(const struct bench_job *job, u64 batch, struct bench_cell *cell)
 {
 	double n = min(max(COUNT_NS / max(cell->ns, 1.0), (double)COUNT_LEAST), (double)COUNT_MOST);
@@ -258,9 +263,12 @@ static void count(const struct bench_job *job, u64 batch, struct bench_cell *cel
 	    session_count(job, COUNT_BASE * batch + more, &many))
 		return;
 	cell->counted = true;
-	cell->turns = ((double)many.turns - (double)few.turns) / (double)more;
-	cell->kernel_switches = ((double)many.kernel_switches - (double)few.kernel_switches) / (double)more;
-	cell->guest_switches = ((double)many.guest_switches - (double)few.guest_switches) / (double)more;
+	cell->turns = each(few.turns, many.turns, more);
+	cell->kernel_switches = each(few.kernel_switches, many.kernel_switches, more);
+	cell->guest_switches = each(few.guest_switches, many.guest_switches, more);
+	cell->by_signal = each(few.by_signal, many.by_signal, more);
+	cell->by_patch = each(few.by_patch, many.by_patch, more);
+	cell->in_stub = each(few.in_stub, many.in_stub, more);
 }
 
 /* A line that is overwritten by the next, for whoever waits. */

@@ -12,8 +12,9 @@
 /* One workload natively (variant 0) or in a trap. */
 struct bench_cell {
 	bool measured, counted;
-	double ns;                                     /* of one operation: the median of the rounds */
-	double turns, kernel_switches, guest_switches; /* of one operation */
+	double ns; /* of one operation: the median of the rounds */
+	/* All of one operation. */
+	double turns, kernel_switches, guest_switches, by_signal, by_patch, in_stub;
 };
 
 struct bench_row {

@@ -40,6 +40,7 @@ static void small(void)
 	json_s64(&j, "i", -5);
 	json_f64(&j, "f", 2.9996);
 	json_f64(&j, "g", -0.25);
+	json_f64(&j, "h", -0.0004);
 	json_f64(&j, "nan", 0.0 / zero);
 	json_bool(&j, "t", true);
 	json_null(&j, "n");
@@ -54,7 +55,8 @@ static void small(void)
 		exit(1);
 	is("small", text,
 	   "{\n  \"s\": \"a\\\"b\\\\c\\u000a\\u007f\xc3\xa4\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\n"
-	   "  \"u\": 18446744073709551615,\n  \"i\": -5,\n  \"f\": 3.000,\n  \"g\": -0.250,\n  \"nan\": "
+	   "  \"u\": 18446744073709551615,\n  \"i\": -5,\n  \"f\": 3.000,\n  \"g\": -0.250,\n  \"h\": "
+	   "0.000,\n  \"nan\": "
 	   "null,\n  \"t\": true,\n  \"n\": null,\n  \"empty\": [],\n"
 	   "  \"list\": [\n    1,\n    2\n  ]\n}\n");
 }
