@@ -93,15 +93,29 @@ static bool is_fault(int signo)
 
 /* ---- stops ---- */
 
-static void go_on(struct tracee *th)
-{
-	ptrace(th->space->trap->sysemu ? PTRACE_SYSEMU : PTRACE_SYSCALL, th->tid, 0, 0);
-}
-
 static void hold(struct tracee *th)
 {
 	th->state = TRACEE_HELD;
 	th->base.held = true;
+}
+
+static void interrupted(struct tracee *th)
+{
+	if (regs_get(th, &th->base.regs))
+		return;
+	th->base.regs.orig_rax = ~0UL;
+	hold(th);
+	event_add(th, TRAP_INTERRUPTED);
+}
+
+/* Lets the guest go on after a stop that means nothing. The host counts any stop as the one that was asked for. */
+static void go_on(struct tracee *th)
+{
+	if (th->interrupting) {
+		interrupted(th);
+		return;
+	}
+	ptrace(th->space->trap->sysemu ? PTRACE_SYSEMU : PTRACE_SYSCALL, th->tid, 0, 0);
 }
 
 /* A call of another ABI (int 0x80): `syscall` leaves where it came from in rcx, and a program that makes it look so
@@ -156,11 +170,7 @@ static void guest_stop(struct tracee *th, int status)
 	if (signo == SYSCALL_STOP) {
 		call_stop(th);
 	} else if (status >> 16 == PTRACE_EVENT_STOP) {
-		if (regs_get(th, &th->base.regs))
-			return;
-		th->base.regs.orig_rax = ~0UL;
-		hold(th);
-		event_add(th, TRAP_INTERRUPTED);
+		interrupted(th);
 	} else {
 		fault_stop(th, signo);
 	}
@@ -288,6 +298,8 @@ void tracer_interrupt(struct trap_thread *thread)
 	struct tracee *th = tracee_of(thread);
 
 	th->interrupt_wanted = th->state == TRACEE_WAITING || th->state == TRACEE_BUSY;
-	if (th->state == TRACEE_RUNNING && !th->space->killed)
-		ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+	if (th->state != TRACEE_RUNNING || th->space->killed)
+		return;
+	th->interrupting = true;
+	ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
 }

@@ -393,6 +393,7 @@ static void resume(struct tracee *th)
 	r.ds = r.es = r.fs = r.gs = 0;
 	r.orig_rax = ~0UL; /* restarting calls is the kernel's own affair */
 	th->state = TRACEE_RUNNING;
+	th->interrupting = false;
 	th->base.held = false;
 	th->in_size = 0;
 	th->in_ready = false;

@@ -82,7 +82,8 @@ struct tracee {
 	u32 batch_fds, batch_next_fd; /* descriptors that were received, and used */
 	long error;                   /* the first that failed */
 	bool entry_stop;              /* without SYSEMU: its call is still to be cancelled */
-	bool interrupt_wanted;
+	bool interrupt_wanted;        /* as soon as it runs */
+	bool interrupting;            /* asked of the host, and not stopped yet */
 
 	/* Copies that go along. */
 	struct iovec to[32];
