@@ -13,7 +13,8 @@
 
 #include "task/posix_timer.h"
 
-#define TICK_NS 4000000UL
+#define TICK_NS       4000000UL
+#define NSEC_PER_USEC 1000UL
 
 static void real_timer_fires(struct timer *timer)
 {
@@ -41,7 +42,8 @@ static int real_set(struct thread_group *g, const struct itimer *new, struct iti
 		old->interval = g->real_interval;
 		old->value = 0;
 		if (g->real_expires)
-			old->value = g->real_expires > now ? g->real_expires - now : 1;
+			old->value = g->real_expires > now ? g->real_expires - now
+							   : NSEC_PER_USEC; /* armed is never 0 */
 	}
 	if (!new)
 		return 0;
