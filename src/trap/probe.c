@@ -63,6 +63,10 @@ const struct probe probe_table[] = {
 	 "few guest processes: raise ulimit -Hn"},
 	{"processes", "processes", PROBE_LIMITS, true, probe_processes, NULL,
 	 "few guest processes: raise ulimit -Hu"},
+	{"address_space", "address space", PROBE_LIMITS, true, probe_address_space, NULL,
+	 "neither seccomp nor dispatch can be used: raise ulimit -v"},
+	{"file_size", "file sizes", PROBE_LIMITS, true, probe_file_size, NULL,
+	 "fewer threads in a guest process, smaller files: raise ulimit -f"},
 	{"cpus", "processors", PROBE_LIMITS, true, probe_cpus, "guest and kernel hand over without sleeping",
 	 "each hand-over is a context switch: some microseconds a call"},
 };

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "channel/channel.h"
 #include "host/cpus.h"
 
 #define NR_LANDLOCK_CREATE_RULESET 444
@@ -131,6 +132,31 @@ void probe_processes(struct probe_result *r)
 	else
 		tell_count(r, geteuid() ? limit.rlim_max : RLIM_INFINITY, FEW_PROCESSES,
 			   "threads of all of this user's processes together");
+}
+
+/* A limit in bytes, as people say it. */
+static void tell_bytes(struct probe_result *r, int resource, rlim_t few, const char *what)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit)) {
+		probe_refused(r, "getrlimit", errno);
+		return;
+	}
+	tell_count(r, limit.rlim_cur, few, what);
+	if (limit.rlim_cur != RLIM_INFINITY)
+		snprintf(r->value, sizeof r->value, "%llu MiB", (unsigned long long)limit.rlim_cur >> 20);
+}
+
+void probe_address_space(struct probe_result *r)
+{
+	tell_bytes(r, RLIMIT_AS, 8UL * HUSK_CHAN_SIZE,
+		   "a guest process maps a channel, the kernel process all of them");
+}
+
+void probe_file_size(struct probe_result *r)
+{
+	tell_bytes(r, RLIMIT_FSIZE, HUSK_CHAN_SIZE, "for memory files, too");
 }
 
 void probe_cpus(struct probe_result *r)

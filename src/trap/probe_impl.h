@@ -54,6 +54,8 @@ void probe_landlock(struct probe_result *r);
 void probe_user_namespace(struct probe_result *r);
 void probe_descriptors(struct probe_result *r);
 void probe_processes(struct probe_result *r);
+void probe_address_space(struct probe_result *r);
+void probe_file_size(struct probe_result *r);
 void probe_cpus(struct probe_result *r);
 
 #endif

@@ -103,8 +103,15 @@ for t in $works; do
 	small '-f 4096' "$t"
 	fine; check "$t with files of 4 MiB"
 	[ "$t" = ptrace ] && continue
+	small '-v 500000' "$t"
+	told 'raise ulimit -v'; check "$t with 500 MB of address space: says so"
 	small '-f 100' "$t"
 	told 'raise ulimit -f'; check "$t with files of 100 KiB: says so"
 done
+small '-v 500000' auto
+case $works in
+*ptrace*) fine; check 'auto with 500 MB of address space goes on by ptrace' ;;
+*) told 'raise ulimit -v'; check 'auto with 500 MB of address space: says so' ;;
+esac
 
 finish

@@ -153,6 +153,20 @@ static u32 count_slots(void)
 	return max((u32)(limit.rlim_cur / HUSK_SLOT_SIZE), 2U);
 }
 
+/* A guest process maps its region, and the kernel process the regions of all: with less, the first ones would fail in the
+ * middle of their start. */
+static int check_address_space(char *why, size_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur >= 8UL * HUSK_CHAN_SIZE)
+		return 0;
+	snprintf(why, size,
+		 "processes may have %lu MiB of address space alone, and %lu are the least; raise ulimit -v",
+		 (unsigned long)(limit.rlim_cur >> 20), 8UL * HUSK_CHAN_SIZE >> 20);
+	return -ENOMEM;
+}
+
 static int start(struct trap **out, struct poller *poller, const struct trap_config *config, bool dispatch,
 		 char *why, size_t size)
 {
@@ -178,6 +192,9 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	host_cpus_read(&cpus);
 	t->ncpus = (int)cpus.usable;
 	t->cycles_per_us = measure_cycles_per_us();
+	err = check_address_space(why, size);
+	if (err)
+		goto stop;
 	err = open_descriptors(t);
 	if (err) {
 		snprintf(why, size, "cannot open a signal descriptor: %s", strerror(-err));
