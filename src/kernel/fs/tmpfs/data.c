@@ -466,9 +466,9 @@ static long wait_for_dying(struct task *t)
  * count. */
 static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
 {
-	const u32 known = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+	const u32 content = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 	struct tnode *n = tnode(f->inode);
-	int seals = (int)arg;
+	int seals = (int)arg, host_seals;
 
 	if (cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ)
 		return -EBADF;
@@ -478,14 +478,17 @@ static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
 		return -EINVAL;
 	if (!file_writable(f))
 		return -EPERM;
-	if ((u32)arg & ~known)
+	if ((u32)arg & ~(content | F_SEAL_SEAL | F_SEAL_EXEC))
 		return -EINVAL;
 	if (n->seals & F_SEAL_SEAL)
 		return -EPERM;
-	/* The host's F_SEAL_SEAL would keep later ones from being carried over; the kernel minds it itself.
-	 */
-	if (hostfd_valid(n->memfd) && seals & ~F_SEAL_SEAL &&
-	    fcntl(n->memfd.fd, F_ADD_SEALS, seals & ~F_SEAL_SEAL))
+	/* What may be executed and shall stay so does not change any more either. */
+	if (seals & F_SEAL_EXEC && n->mode & 0111)
+		seals |= (int)content;
+	/* The host's F_SEAL_SEAL would keep later ones from being carried over; that one and the mode's seal are
+	 * minded here alone. */
+	host_seals = seals & (int)content;
+	if (hostfd_valid(n->memfd) && host_seals && fcntl(n->memfd.fd, F_ADD_SEALS, host_seals))
 		return errno == EBUSY && t->k->trap_ops->spaces_dying(t->k->trap) ? wait_for_dying(t)
 										  : -errno;
 	n->seals |= seals;

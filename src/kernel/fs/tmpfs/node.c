@@ -155,6 +155,8 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 {
 	struct tnode *n = tnode(i);
 
+	if (a->valid & ATTR_MODE && n->seals & F_SEAL_EXEC && (a->mode ^ n->mode) & 0111)
+		return -EPERM;
 	if (a->valid & ATTR_SIZE) {
 		int err = tnode_resize(n, a->size);
 

@@ -15,9 +15,6 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
-#ifndef F_SEAL_EXEC
-#define F_SEAL_EXEC 0x20
-#endif
 
 long tmpfs_readlink(struct inode *i, char *buf, size_t size)
 {

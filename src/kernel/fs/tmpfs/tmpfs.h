@@ -13,6 +13,9 @@
 #include "vfs/simple.h"
 #include "vfs/xattr.h"
 
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20 /* Linux 6.3 */
+#endif
 #define FIRST_ORDER 2 /* the first name's getdents offset: after "." and ".." */
 
 /* One tree; all of its inodes hang off the root's entries or are kept by open files. */
