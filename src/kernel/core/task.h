@@ -106,6 +106,9 @@ struct task {
 	u64 utime_ns, stime_ns;
 	u64 min_flt, maj_flt, nvcsw, nivcsw;
 	u64 timer_slack_ns;
+	struct task_io { /* /proc/PID/io */
+		u64 rchar, wchar, syscr, syscw;
+	} io;
 	u64 cpu_mask[16]; /* sched_setaffinity: 1,024 CPUs */
 	int nice, sched_policy, sched_priority;
 	bool sched_reset_on_fork;

@@ -13,8 +13,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "core/kernel.h"
 #include "vfs/anon.h"
+#include "vfs/inode.h"
 #include "core/task.h"
 
 #define EP_PRIVATE      (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
@@ -49,6 +51,19 @@ struct item_table {
 	struct poll_table pt;
 	struct epoll_item *item;
 };
+
+static void epoll_show(struct file *f, struct text *out)
+{
+	struct epoll *ep = f->priv;
+	struct epoll_item *item;
+	struct kstat st = {0};
+
+	list_for_each (item, &ep->items, node) {
+		file_getattr(item->file, &st);
+		text_add(out, "tfd: %8d events: %8x data: %16lx  pos:%lu ino:%lx sdev:%lx\n", item->fd,
+			 item->event.events, item->event.data.u64, item->file->pos, st.ino, st.dev);
+	}
+}
 
 static const struct file_ops epoll_ops;
 
@@ -311,6 +326,7 @@ static void epoll_release(struct file *f)
 
 static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
+	.show = epoll_show,
 	.release = epoll_release,
 	.name = "[eventpoll]",
 	.seek = anon_seek,

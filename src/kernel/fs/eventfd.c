@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "base/text.h"
 #include "core/kernel.h"
 #include "vfs/anon.h"
 
@@ -83,8 +84,16 @@ static void eventfd_release(struct file *f)
 	free(e);
 }
 
+static void eventfd_show(struct file *f, struct text *out)
+{
+	struct eventfd *e = f->priv;
+
+	text_add(out, "eventfd-count: %16lx\neventfd-id: 0\neventfd-semaphore: %d\n", e->count, e->semaphore);
+}
+
 static const struct file_ops eventfd_ops = {
 	.read = eventfd_read,
+	.show = eventfd_show,
 	.write = eventfd_write,
 	.poll = eventfd_poll,
 	.release = eventfd_release,

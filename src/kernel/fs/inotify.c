@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
+#include "base/text.h"
 #include "vfs/anon.h"
 #include "vfs/notify.h"
 
@@ -257,11 +258,26 @@ static void inotify_release(struct file *f)
 	free(in);
 }
 
+static void inotify_show(struct file *f, struct text *out)
+{
+	struct instance *in = f->priv;
+	struct kstat st;
+	struct watch *w;
+
+	list_for_each (w, &in->watches, node) {
+		if (w->mark.inode->ops->getattr(w->mark.inode, &st))
+			continue;
+		text_add(out, "inotify wd:%x ino:%lx sdev:%lx mask:%x ignored_mask:0 \n", (u32)w->wd, st.ino,
+			 st.dev, w->mark.mask);
+	}
+}
+
 static const struct file_ops inotify_ops = {
 	.read = inotify_read,
 	.seek = anon_seek,
 	.poll = inotify_poll,
 	.ioctl = inotify_ioctl,
+	.show = inotify_show,
 	.release = inotify_release,
 	.name = "inotify",
 	.stream = true,

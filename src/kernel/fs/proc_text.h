@@ -14,6 +14,25 @@ struct proc_file {
 /* The static part of /proc's root. */
 extern const struct synth_entry proc_entries[];
 
+/* /proc/sys (proc_sys.c). */
+extern const struct synth_entry proc_sys_entries[];
+
+/* Lines of such tables: a file that show(t, text) writes, one that never changes, a directory. */
+extern const struct synth_ops proc_text_ops;
+#define PROC_FILE(node, ...)                                                            \
+	{                                                                               \
+		node, S_IFREG | 0444, &proc_text_ops, .data = &(const struct proc_file) \
+		{                                                                       \
+			__VA_ARGS__                                                     \
+		}                                                                       \
+	}
+#define PROC_SHOW(node, fn)       PROC_FILE(node, .show = fn)
+#define PROC_CONSTANT(node, text) PROC_FILE(node, .constant = text)
+#define PROC_DIRECTORY(node, entries)               \
+	{                                           \
+		node, S_IFDIR | 0555, NULL, entries \
+	}
+
 /* Symlinks: to the reader's own directories, to a fixed place (entry->data). */
 extern const struct synth_ops proc_self_ops, proc_thread_self_ops, proc_link_ops;
 

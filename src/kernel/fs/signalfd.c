@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
+#include "base/text.h"
 #include "core/task.h"
 #include "vfs/anon.h"
 
@@ -98,8 +99,16 @@ static void signalfd_release(struct file *f)
 	free(s);
 }
 
+static void signalfd_show(struct file *f, struct text *out)
+{
+	struct signalfd *s = f->priv;
+
+	text_add(out, "sigmask:\t%016lx\n", s->mask);
+}
+
 static const struct file_ops signalfd_ops = {
 	.read = signalfd_read,
+	.show = signalfd_show,
 	.poll = signalfd_poll,
 	.release = signalfd_release,
 	.name = "[signalfd]",

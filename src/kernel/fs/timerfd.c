@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 
+#include "base/text.h"
 #include "core/kernel.h"
 #include "vfs/anon.h"
 #include "core/timer.h"
@@ -94,7 +95,18 @@ static void timerfd_release(struct file *f)
 	free(t);
 }
 
+static void timerfd_show(struct file *f, struct text *out)
+{
+	struct timerfd *t = f->priv;
+	u64 now = kernel_now(t->k), left = t->expires > now ? t->expires - now : 0;
+
+	text_add(out, "clockid: %d\nticks: %lu\nsettime flags: 00\n", t->clock, t->ticks);
+	text_add(out, "it_value: (%lu, %lu)\nit_interval: (%lu, %lu)\n", left / NSEC, left % NSEC,
+		 t->interval / NSEC, t->interval % NSEC);
+}
+
 static const struct file_ops timerfd_ops = {
+	.show = timerfd_show,
 	.read = timerfd_read,
 	.poll = timerfd_poll,
 	.release = timerfd_release,

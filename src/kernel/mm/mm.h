@@ -102,6 +102,8 @@ void mm_fault(struct task *t, const struct trap_event *event);
 
 /* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller. */
 int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size);
+/* The sums of smaps over all mappings (smaps_rollup), as above. */
+int mm_show_rollup(struct mm *mm, char **out, size_t *size);
 /* What a futex on shared memory is keyed by: the object behind @addr (an inode or a shared anonymous object,
  * with the offset in it), or the mm itself for private memory. 0 or -EFAULT. */
 struct mm_key {

@@ -135,6 +135,9 @@ static const char *const host_fields[] = {
 	"SwapPss",
 };
 
+#define PSS_FIELD       1 /* of host_fields */
+#define ANONYMOUS_FIELD 8
+
 struct host_sums {
 	u64 kb[ARRAY_SIZE(host_fields)];
 };
@@ -206,6 +209,44 @@ int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size)
 			show_details(&x, v, host);
 	}
 	free(host);
+	if (x.failed) {
+		free(x.data);
+		return -ENOMEM;
+	}
+	*out = x.data;
+	*size = x.used;
+	return 0;
+}
+
+int mm_show_rollup(struct mm *mm, char **out, size_t *size)
+{
+	char *host = mm->space ? host_smaps(mm->k->trap_ops->pid(mm->space)) : NULL;
+	struct host_sums all = {0}, sums;
+	struct text x = {0};
+	struct vma *v, *first = vma_first(&mm->vmas), *last = first;
+	u64 anon;
+
+	for (v = first; v; v = vma_next(v)) {
+		sum_host(host, v->start, v->end, &sums);
+		for (size_t i = 0; i < ARRAY_SIZE(host_fields); i++)
+			all.kb[i] += min(sums.kb[i], (v->end - v->start) >> 10);
+		last = v;
+	}
+	free(host);
+	add(&x, "%08llx-%08llx ---p 00000000 00:00 0 ", first ? (unsigned long long)first->start : 0ULL,
+	    last ? (unsigned long long)last->end : 0ULL);
+	add(&x, "%*s[rollup]\n", (int)(x.used < NAME_COLUMN ? NAME_COLUMN - x.used : 0), "");
+	for (size_t i = 0; i < ARRAY_SIZE(host_fields); i++) {
+		field(&x, host_fields[i], all.kb[i]);
+		if (strcmp(host_fields[i], "Pss_Dirty"))
+			continue;
+		/* What is anonymous is private, or nearly so: it counts whole. */
+		anon = min(all.kb[ANONYMOUS_FIELD], all.kb[PSS_FIELD]);
+		field(&x, "Pss_Anon", anon);
+		field(&x, "Pss_File", all.kb[PSS_FIELD] - anon);
+		field(&x, "Pss_Shmem", 0);
+	}
+	field(&x, "Locked", min(mm->locked_pages * (PAGE_SIZE >> 10), all.kb[PSS_FIELD]));
 	if (x.failed) {
 		free(x.data);
 		return -ENOMEM;

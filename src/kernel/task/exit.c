@@ -249,6 +249,7 @@ static void task_ended(struct task *t)
 	g->nthreads--;
 	group_leave_children(g, t, last);
 	if (t != g->leader) {
+		proc_io_ended(t);
 		list_del(&t->group_node);
 		pid_unbind(t);
 	}

@@ -102,6 +102,11 @@ struct exec;
 /* execve(2) and execveat(2), from the reading of the path on. */
 long task_exec(struct task *t, struct call *c, int dirfd, u64 path, u64 argv, u64 envp, int flags);
 
+/* ---- proc_info.c ---- */
+
+/* A thread that is not the last one ends: its counters of bytes go to its group. */
+void proc_io_ended(struct task *t);
+
 /* ---- pidfd.c ---- */
 
 int pidfd_new(struct thread_group *g, u32 flags, struct file **out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#include "base/text.h"
 #include "task/life.h"
 #include "vfs/file.h"
 
@@ -20,7 +21,16 @@ static void pidfd_release(struct file *f)
 	group_put(f->priv);
 }
 
+static void pidfd_show(struct file *f, struct text *out)
+{
+	struct thread_group *g = f->priv;
+	int pid = g->zombie && list_empty(&g->threads) ? -1 : g->tgid;
+
+	text_add(out, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
+}
+
 static const struct file_ops pidfd_ops = {
+	.show = pidfd_show,
 	.poll = pidfd_poll,
 	.release = pidfd_release,
 	.name = "[pidfd]",

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <linux/capability.h>
 
+#include "fs/proc_net.h"
 #include "mm/mm.h"
 
 bool proc_may_read(struct task *reader, struct task *t)
@@ -99,6 +100,34 @@ static int show_maps(struct task *t, struct task *reader, struct text *out)
 static int show_smaps(struct task *t, struct task *reader, struct text *out)
 {
 	return show_mappings(t, true, out);
+}
+
+static int show_smaps_rollup(struct task *t, struct task *reader, struct text *out)
+{
+	char *data;
+	size_t size;
+	int err;
+
+	if (!t->mm)
+		return -ESRCH;
+	err = mm_show_rollup(t->mm, &data, &size);
+	if (err < 0)
+		return err;
+	text_add_bytes(out, data, size);
+	free(data);
+	return 0;
+}
+
+/* The processes that this thread made: the group's are its main thread's. */
+static int show_children(struct task *t, struct task *reader, struct text *out)
+{
+	struct thread_group *g;
+
+	if (t != t->group->leader)
+		return 0;
+	list_for_each (g, &t->group->children, sibling)
+		text_add(out, "%d ", g->tgid);
+	return 0;
 }
 
 static int show_comm(struct task *t, struct task *reader, struct text *out)
@@ -199,13 +228,6 @@ static int show_wchan(struct task *t, struct task *reader, struct text *out)
 	return 0;
 }
 
-static int show_io(struct task *t, struct task *reader, struct text *out)
-{
-	text_add(out, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
-		      "cancelled_write_bytes: 0\n");
-	return 0;
-}
-
 static int show_unset_id(struct task *t, struct task *reader, struct text *out)
 {
 	text_add(out, "%u", ~0U);
@@ -243,12 +265,6 @@ static int show_schedstat(struct task *t, struct task *reader, struct text *out)
 static int show_coredump_filter(struct task *t, struct task *reader, struct text *out)
 {
 	text_add(out, "00000033\n");
-	return 0;
-}
-
-static int show_timerslack(struct task *t, struct task *reader, struct text *out)
-{
-	text_add(out, "%lu\n", t->timer_slack_ns);
 	return 0;
 }
 
@@ -296,6 +312,19 @@ static int show_mountinfo(struct task *t, struct task *reader, struct text *out)
 	return 0;
 }
 
+static int show_mountstats(struct task *t, struct task *reader, struct text *out)
+{
+	char place[4096];
+	struct mount *m;
+
+	list_for_each (m, &t->k->vfs->mounts, node) {
+		mount_place(reader, m, place, sizeof place);
+		text_add(out, "device %s mounted on %s with fstype %s\n",
+			 m->sb->source ? m->sb->source : m->sb->type, place, m->sb->type);
+	}
+	return 0;
+}
+
 /* ---- the tables ---- */
 
 #define FILE_OF(node, perm, ...)                                                             \
@@ -321,13 +350,20 @@ static int show_mountinfo(struct task *t, struct task *reader, struct text *out)
 		FILE_OF("comm", 0644, show_comm, store_comm), FILE_OF("limits", 0444, show_limits),          \
 		FILE_OF("cgroup", 0444, show_cgroup), FILE_OF("oom_score", 0444, show_oom_score),            \
 		FILE_OF("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                     \
-		FILE_OF("wchan", 0444, show_wchan), FILE_OF("io", 0400, show_io, .guarded = true),           \
+		FILE_OF("wchan", 0444, show_wchan), FILE_OF("oom_adj", 0644, proc_show_oom_adj),             \
 		FILE_OF("loginuid", 0644, show_unset_id), FILE_OF("sessionid", 0444, show_unset_id),         \
 		FILE_OF("personality", 0400, show_personality, .guarded = true),                             \
 		FILE_OF("uid_map", 0644, show_id_map), FILE_OF("gid_map", 0644, show_id_map),                \
 		FILE_OF("setgroups", 0644, show_setgroups), FILE_OF("schedstat", 0444, show_schedstat),      \
 		FILE_OF("mounts", 0444, show_mounts), FILE_OF("mountinfo", 0444, show_mountinfo),            \
-		LINK_OF("exe", proc_exe_ops), LINK_OF("cwd", proc_cwd_ops), LINK_OF("root", proc_root_ops),  \
+		FILE_OF("mountstats", 0400, show_mountstats, .guarded = true),                               \
+		FILE_OF("smaps_rollup", 0444, show_smaps_rollup, .guarded = true),                           \
+		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),         \
+		FILE_OF("timens_offsets", 0644, proc_show_timens), {"mem", S_IFREG | 0600, &proc_mem_ops},   \
+		{"pagemap", S_IFREG | 0400, &proc_refused_ops},                                              \
+		{"ns", S_IFDIR | 0511, &proc_dir_ops, proc_ns_entries},                                      \
+		{"net", S_IFDIR | 0555, &proc_dir_ops, proc_net_entries}, LINK_OF("exe", proc_exe_ops),      \
+		LINK_OF("cwd", proc_cwd_ops), LINK_OF("root", proc_root_ops),                                \
 		{"fd", S_IFDIR | 0500, &proc_fd_ops},                                                        \
 	{                                                                                                    \
 		"fdinfo", S_IFDIR | 0555, &proc_fdinfo_ops                                                   \
@@ -335,13 +371,18 @@ static int show_mountinfo(struct task *t, struct task *reader, struct text *out)
 
 const struct synth_entry proc_thread_entries[] = {
 	COMMON_ENTRIES,
+	FILE_OF("io", 0400, proc_show_thread_io, .guarded = true),
+	FILE_OF("children", 0444, show_children),
 	{},
 };
 
 const struct synth_entry proc_process_entries[] = {
 	COMMON_ENTRIES,
+	FILE_OF("io", 0400, proc_show_io, .guarded = true),
+	FILE_OF("autogroup", 0644, proc_show_autogroup),
+	FILE_OF("timers", 0444, proc_show_nothing, .guarded = true),
 	FILE_OF("coredump_filter", 0644, show_coredump_filter),
-	FILE_OF("timerslack_ns", 0666, show_timerslack),
+	FILE_OF("timerslack_ns", 0666, proc_show_timerslack, proc_store_timerslack),
 	{"task", S_IFDIR | 0555, &proc_task_ops},
 	{},
 };

@@ -137,10 +137,10 @@ static void show_ids(struct task *t, struct text *out)
 
 	text_add(out, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid, c->euid, c->suid, c->fsuid,
 		 c->gid, c->egid, c->sgid, c->fsgid);
-	text_add(out, "FDSize:\t64\nGroups:\t");
+	text_add(out, "FDSize:\t%d\nGroups:\t", t->files ? fdtable_size(t->files) : 0);
 	for (int i = 0; i < c->ngroups; i++)
-		text_add(out, "%u ", c->groups[i]);
-	text_add(out, "\n");
+		text_add(out, i ? " %u" : "%u", c->groups[i]);
+	text_add(out, " \n");
 }
 
 static void show_memory(struct task *t, struct text *out)
@@ -161,7 +161,7 @@ static void show_memory(struct task *t, struct text *out)
 		 "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\nVmPTE:\t       4 "
 		 "kB\n",
 		 mm->data_pages * 4, mm->stack_pages * 4, (mm->end_code - mm->start_code + 1023) / 1024);
-	text_add(out, "VmSwap:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n");
+	text_add(out, "VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n");
 }
 
 static void show_signals(struct task *t, struct text *out)
@@ -169,10 +169,10 @@ static void show_signals(struct task *t, struct text *out)
 	u64 caught, ignored = ignored_signals(t, &caught);
 
 	text_add(out,
-		 "SigQ:\t0/"
+		 "SigQ:\t%ld/"
 		 "%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-		 t->group->limits[RLIMIT_SIGPENDING].rlim_cur, t->pending.set, t->group->shared_pending.set,
-		 t->blocked, ignored, caught);
+		 signal_queued(t), t->group->limits[RLIMIT_SIGPENDING].rlim_cur, t->pending.set,
+		 t->group->shared_pending.set, t->blocked, ignored, caught);
 }
 
 /* "0-3" and "f" of the CPUs that the task may use. */
@@ -210,7 +210,8 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 		 "\t0\n",
 		 t->comm, t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g));
 	show_ids(t, out);
-	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", g->tgid, t->tid, g->pgid, g->sid);
+	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n", g->tgid, t->tid,
+		 g->pgid, g->sid);
 	show_memory(t, out);
 	text_add(out, "Threads:\t%d\n", g->nthreads);
 	show_signals(t, out);

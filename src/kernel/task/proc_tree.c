@@ -11,11 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "fs/proc_text.h"
 #include "mm/mm.h"
+#include "task/life.h"
+#include "task/proc_init.h"
 #include "task/proc_pid.h"
 #include "vfs/anon.h"
+#include "vfs/lock.h"
 
 static struct task *node_task(struct synth_node *n)
 {
@@ -47,7 +51,7 @@ static long parse_number(const char *name, size_t len)
 	return value <= INT32_MAX ? value : -1;
 }
 
-static void node_owner(struct synth_node *n, u32 *uid, u32 *gid)
+void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid)
 {
 	struct task *t = node_task(n);
 
@@ -85,7 +89,7 @@ static int file_store(struct synth_node *n, struct task *writer, const char *dat
 	return file->store ? file->store(t, writer, data, size) : -EINVAL;
 }
 
-const struct synth_ops proc_pid_file_ops = {.show = file_show, .store = file_store, .owner = node_owner};
+const struct synth_ops proc_pid_file_ops = {.show = file_show, .store = file_store, .owner = proc_node_owner};
 
 /* ---- links to places ---- */
 
@@ -140,7 +144,7 @@ static long place_text(struct synth_node *n, struct task *reader, enum place pla
 		return place_text(n, t, place, buf, size);                                        \
 	}                                                                                         \
 	const struct synth_ops proc_##name##_ops = {                                              \
-		.follow = name##_follow, .readlink = name##_readlink, .owner = node_owner}
+		.follow = name##_follow, .readlink = name##_readlink, .owner = proc_node_owner}
 
 PLACE(exe, PLACE_EXE);
 PLACE(cwd, PLACE_CWD);
@@ -200,7 +204,7 @@ static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, si
 }
 
 static const struct synth_ops fd_link_ops = {
-	.follow = fd_link_follow, .readlink = fd_link_readlink, .owner = node_owner};
+	.follow = fd_link_follow, .readlink = fd_link_readlink, .owner = proc_node_owner};
 
 /* The link's permissions tell how the file is open. */
 static const struct synth_entry fd_links[] = {
@@ -256,7 +260,29 @@ static bool fd_next(struct synth_node *n, struct task *t, u64 *key, char *name, 
 	return list_fds(n, key, name);
 }
 
-const struct synth_ops proc_fd_ops = {.lookup = fd_lookup, .next = fd_next, .owner = node_owner};
+const struct synth_ops proc_fd_ops = {.lookup = fd_lookup, .next = fd_next, .owner = proc_node_owner};
+
+/* The locks that the process, or this open file, holds on the file. */
+static void show_locks(struct file *f, struct task *t, const struct kstat *st, struct text *out)
+{
+	static const char *const kinds[] = {[LOCK_POSIX] = "POSIX  ADVISORY ",
+					    [LOCK_OFD] = "OFDLCK ADVISORY ",
+					    [LOCK_FLOCK] = "FLOCK  ADVISORY "};
+	struct file_lock *l;
+	int n = 0;
+
+	list_for_each (l, &f->inode->locks, node) {
+		if (l->owner != (l->kind == LOCK_POSIX ? (const void *)t->files : (const void *)f))
+			continue;
+		text_add(out, "lock:\t%d: %s %s %d %02x:%02x:%lu %lu ", ++n, kinds[l->kind],
+			 l->write ? "WRITE" : "READ ", l->kind == LOCK_OFD ? -1 : l->pid, major(st->dev),
+			 minor(st->dev), st->ino, l->start);
+		if (l->end == INT64_MAX)
+			text_add(out, "EOF\n");
+		else
+			text_add(out, "%lu\n", l->end);
+	}
+}
 
 static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
 {
@@ -271,11 +297,17 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 	t = node_task(n);
 	file_getattr(f, &st);
 	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", f->ops->stream ? 0 : f->pos,
-		 f->flags | (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0), st.mnt_id, st.ino);
+		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
+			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
+		 st.mnt_id, st.ino);
+	if (f->inode)
+		show_locks(f, t, &st, &text);
+	if (f->ops->show)
+		f->ops->show(f, &text);
 	return proc_text_done(&text, 0, out, size);
 }
 
-static const struct synth_ops fdinfo_ops = {.show = fdinfo_show, .owner = node_owner};
+static const struct synth_ops fdinfo_ops = {.show = fdinfo_show, .owner = proc_node_owner};
 static const struct synth_entry fdinfo_entry = {"", S_IFREG | 0400, &fdinfo_ops};
 
 static int fdinfo_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
@@ -295,11 +327,12 @@ static bool fdinfo_next(struct synth_node *n, struct task *t, u64 *key, char *na
 	return list_fds(n, key, name);
 }
 
-const struct synth_ops proc_fdinfo_ops = {.lookup = fdinfo_lookup, .next = fdinfo_next, .owner = node_owner};
+const struct synth_ops proc_fdinfo_ops = {
+	.lookup = fdinfo_lookup, .next = fdinfo_next, .owner = proc_node_owner};
 
 /* ---- threads ---- */
 
-static const struct synth_ops thread_dir_ops = {.owner = node_owner};
+static const struct synth_ops thread_dir_ops = {.owner = proc_node_owner};
 static const struct synth_entry thread_dir = {"", S_IFDIR | 0555, &thread_dir_ops, proc_thread_entries};
 
 static int thread_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
@@ -332,11 +365,12 @@ static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *na
 	return true;
 }
 
-const struct synth_ops proc_task_ops = {.lookup = thread_lookup, .next = thread_next, .owner = node_owner};
+const struct synth_ops proc_task_ops = {
+	.lookup = thread_lookup, .next = thread_next, .owner = proc_node_owner};
 
 /* ---- processes ---- */
 
-static const struct synth_ops process_dir_ops = {.owner = node_owner};
+static const struct synth_ops process_dir_ops = {.owner = proc_node_owner};
 static const struct synth_entry process_dir = {"", S_IFDIR | 0555, &process_dir_ops, proc_process_entries};
 
 static int process_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
@@ -344,6 +378,11 @@ static int process_lookup(struct synth_node *n, struct task *t, const char *name
 {
 	long pid = parse_number(name, len);
 
+	if (pid == HUSK_INIT_PID) {
+		*entry = &proc_init_dir;
+		*owner = HUSK_INIT_PID;
+		return 0;
+	}
 	/* A thread's directory is found by its tid too, but not listed. */
 	if (pid <= 0 || !task_find(n->k, pid))
 		return -ENOENT;
@@ -354,12 +393,18 @@ static int process_lookup(struct synth_node *n, struct task *t, const char *name
 
 static bool process_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
 {
-	struct thread_group *g = group_next(n->k, *key);
+	struct thread_group *g;
 
+	*type = DT_DIR;
+	if (*key < HUSK_INIT_PID) {
+		*key = HUSK_INIT_PID;
+		snprintf(name, 64, "%d", HUSK_INIT_PID);
+		return true;
+	}
+	g = group_next(n->k, *key);
 	if (!g)
 		return false;
 	*key = g->tgid;
-	*type = DT_DIR;
 	snprintf(name, 64, "%d", g->tgid);
 	return true;
 }

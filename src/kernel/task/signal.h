@@ -74,6 +74,8 @@ void sigpending_flush(struct sigpending *p);
 /* Tells the parent about a child's stop, continuation or end. */
 void signal_notify_parent(struct thread_group *child, int why); /* CLD_* */
 
+/* How many signals are queued for the task's user. */
+long signal_queued(const struct task *t);
 /* Queue accounting; kernel_ops.force_signal, send_signal and the signalfd ones; the futex table. 0 or -ENOMEM. */
 int signal_init(struct kernel *k);
 void signal_fini(struct kernel *k);

@@ -45,6 +45,16 @@ static struct signal_user *signal_user_get(struct kernel *k, u32 uid)
 	return u;
 }
 
+long signal_queued(const struct task *t)
+{
+	struct signal_user *u;
+
+	list_for_each (u, &t->k->signals->users, node)
+		if (u->uid == t->cred->uid)
+			return u->count;
+	return 0;
+}
+
 static void signal_user_put(struct signal_user *u)
 {
 	if (--u->count > 0)

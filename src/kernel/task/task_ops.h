@@ -50,6 +50,7 @@ struct thread_group {
 	bool borrows_space; /* a vfork child: the host process's CPU time is its parent's until it execs */
 	u64 utime_ns, stime_ns, cutime_ns, cstime_ns; /* of ended threads; of waited-for children */
 	u64 min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, cnvcsw, cnivcsw, maxrss_kb, cmaxrss_kb;
+	struct task_io io; /* of ended threads */
 	int oom_score_adj;
 	bool thp_disabled; /* PR_SET_THP_DISABLE: kept and told */
 };

@@ -223,6 +223,11 @@ int fd_close(struct task *t, int fd)
 	return 0;
 }
 
+int fdtable_size(const struct fdtable *ft)
+{
+	return ft->size;
+}
+
 bool fd_cloexec(struct fdtable *ft, int fd)
 {
 	return fd >= 0 && fd < ft->size && ft->cloexec[fd];

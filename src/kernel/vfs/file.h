@@ -17,6 +17,7 @@
 struct file;
 struct inode;
 struct path_ref;
+struct text;
 struct dir_context;
 struct kernel;
 struct fdtable;
@@ -92,6 +93,8 @@ struct file_ops {
 	/* What /proc/PID/fd shows for files without a path ("pipe:[12]"): into @buf. NULL:
 	 * "anon_inode:[name]". */
 	void (*link_name)(struct file *f, char *buf, size_t size);
+	/* What /proc/PID/fdinfo adds to the lines of every file: nullable. */
+	void (*show)(struct file *f, struct text *out);
 	const char *name;  /* for anonymous files */
 	bool stream;       /* no offset: lseek and pread answer ESPIPE */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
@@ -167,6 +170,7 @@ int fd_get_path(struct task *t, int fd, struct file **out);
 int fd_close(struct task *t, int fd);
 bool fd_cloexec(struct fdtable *ft, int fd);
 void fd_set_cloexec(struct fdtable *ft, int fd, bool on);
+int fdtable_size(const struct fdtable *ft); /* slots, for /proc */
 /* The next used descriptor >= @fd and its file (borrowed), or -1: for /proc/PID/fd and close_range. */
 int fdtable_next(struct fdtable *ft, int fd, struct file **out);
 

@@ -133,6 +133,15 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 {
 	long n = do_rw(t, c, f, u, pos, write);
 
+	if (n == CALL_PARK || n == CALL_FETCH)
+		return n;
+	if (write) {
+		t->io.syscw++;
+		t->io.wchar += n > 0 ? (u64)n : 0;
+	} else {
+		t->io.syscr++;
+		t->io.rchar += n > 0 ? (u64)n : 0;
+	}
 	if (n > 0)
 		notify_file(f, write ? IN_MODIFY : IN_ACCESS);
 	return n;

@@ -297,8 +297,12 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	struct file *f;
 	int err;
 
-	if (n->entry->ops->open)
-		return n->entry->ops->open(n, t, flags, out);
+	if (n->entry->ops->open) {
+		err = n->entry->ops->open(n, t, flags, out);
+		if (!err && !(*out)->inode)
+			(*out)->inode = inode_get(i);
+		return err;
+	}
 	if (flags & O_ACCMODE && !n->entry->ops->store)
 		return -EACCES;
 	s = calloc(1, sizeof *s);

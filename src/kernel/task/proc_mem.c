@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc/PID/mem: the memory of a process as a file whose offsets are addresses (fs/proc/base.c: mem_rw).
+ *
+ * Linux: reads and writes what is mapped, whatever its protection (a debugger's breakpoints in code). Here: only what
+ * the process itself could read or write, since the host copies on its behalf and asks the same.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "mm/mm.h"
+#include "task/proc_pid.h"
+#include "vfs/inode.h"
+
+#define PIECE 65536
+
+static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf)
+{
+	long n = mm_peek(mm, buf, addr, min(to->left, (size_t)PIECE));
+
+	if (n > 0)
+		n = uio_to_user(to, buf, (size_t)n);
+	return n;
+}
+
+static long mem_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct mm *mm = f->priv;
+	char *buf = malloc(PIECE);
+	long done = 0, n = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while (mm->space && to->left) {
+		n = copy_out(mm, to, *pos, buf);
+		if (n <= 0)
+			break;
+		*pos += (u64)n;
+		done += n;
+	}
+	free(buf);
+	if (done || n == CALL_FETCH)
+		return done ? done : n;
+	return mm->space && to->left ? -EIO : 0;
+}
+
+/* Bytes from @addr on that the process could write. */
+static size_t writable(struct mm *mm, u64 addr, size_t size)
+{
+	u64 at = addr;
+
+	while (at - addr < size) {
+		struct vma *v = vma_lookup(&mm->vmas, at);
+
+		if (!v || !(v->flags & VM_WRITE))
+			break;
+		at = v->end;
+	}
+	return min(size, (size_t)(at - addr));
+}
+
+static long mem_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct mm *mm = f->priv;
+	size_t size = mm->space ? writable(mm, *pos, min(from->left, (size_t)PIECE)) : 0;
+	char *buf;
+	long n;
+
+	if (!mm->space || !from->left)
+		return 0;
+	if (!size)
+		return -EIO;
+	buf = malloc(size);
+	if (!buf)
+		return -ENOMEM;
+	n = uio_from_user(from, buf, size);
+	if (n > 0) {
+		long put = mm->k->trap_ops->write(mm->space, *pos, buf, (size_t)n);
+
+		if (put != n) {
+			from->done -= (size_t)n;
+			from->left += (size_t)n;
+			n = -EIO;
+		} else {
+			*pos += (u64)n;
+		}
+	}
+	free(buf);
+	return n;
+}
+
+static s64 mem_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += (s64)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static void mem_release(struct file *f)
+{
+	mm_put(f->priv);
+}
+
+static const struct file_ops mem_ops = {
+	.read = mem_read,
+	.write = mem_write,
+	.seek = mem_seek,
+	.release = mem_release,
+};
+
+int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out)
+{
+	int err;
+
+	if (!t->mm || !proc_may_read(reader, t))
+		return -EACCES;
+	err = file_new(reader->k, &mem_ops, flags, NULL, mm_get(t->mm), out);
+	if (err)
+		mm_put(t->mm);
+	return err;
+}
