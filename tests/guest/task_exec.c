@@ -349,6 +349,39 @@ static void by_descriptor(void)
 	CHECK_EQ(exec_status(self, (char *[]){NULL}), 55);
 }
 
+/* Out of memory files, which have no path; and out of what is no file. */
+static void by_memfd(void)
+{
+	int from = open(self, O_RDONLY | O_CLOEXEC), fd = memfd_create("program", MFD_CLOEXEC), status = -1,
+	    ends[2];
+	char bytes[4096];
+	ssize_t n;
+	pid_t pid;
+
+	while ((n = read(from, bytes, sizeof bytes)) > 0)
+		CHECK_EQ(write(fd, bytes, (size_t)n), n);
+	close(from);
+	pid = fork();
+	if (!pid) {
+		syscall(SYS_execveat, fd, "", (char *[]){"x", "noop", NULL}, environ, AT_EMPTY_PATH);
+		_exit(97);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(fchmod(fd, 0600), 0);
+	CHECK_ERRNO(syscall(SYS_execveat, fd, "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH), EACCES);
+	close(fd);
+	fd = memfd_create("empty", MFD_CLOEXEC);
+	CHECK_ERRNO(syscall(SYS_execveat, fd, "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH), ENOEXEC);
+	CHECK_ERRNO(syscall(SYS_execveat, fd, "x", (char *[]){"x", NULL}, environ, 0), ENOTDIR);
+	close(fd);
+	CHECK_EQ(pipe2(ends, O_CLOEXEC), 0);
+	CHECK_ERRNO(syscall(SYS_execveat, ends[0], "", (char *[]){"x", NULL}, environ, AT_EMPTY_PATH),
+		    EACCES);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void clean(void)
 {
 	char command[PATH_MAX + 16];
@@ -379,6 +412,7 @@ int main(int argc, char *argv[])
 	from_thread();
 	survivors();
 	by_descriptor();
+	by_memfd();
 	clean();
 	return check_done();
 }

@@ -272,6 +272,26 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 	return err;
 }
 
+/* What may be executed of a file that was not reached by a path: a memfd. -ENOTDIR for all that was. */
+static int open_exec_anonymous(struct task *t, int dirfd, struct file **out)
+{
+	struct file *f;
+	int err = fd_get_path(t, dirfd, &f);
+
+	if (err)
+		return err;
+	if (f->path)
+		err = -ENOTDIR;
+	else if (f->inode->type != S_IFREG || !f->inode->ops->open)
+		err = -EACCES;
+	else
+		err = inode_permission(t->cred, f->inode, MAY_EXEC);
+	if (!err)
+		err = f->inode->ops->open(f->inode, t, O_RDONLY, out);
+	file_put(f);
+	return err;
+}
+
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out)
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
@@ -279,6 +299,8 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 	struct path p;
 	int err = path_lookup(t, dirfd, path, flags, &p);
 
+	if (err == -ENOTDIR && !*path && dirfd != AT_FDCWD)
+		return open_exec_anonymous(t, dirfd, out);
 	if (err)
 		return err;
 	if (path_inode(&p)->type == S_IFLNK)
