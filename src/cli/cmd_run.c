@@ -35,9 +35,10 @@ struct run {
 	struct sandbox_config config;
 	struct sandbox_result result;
 	struct launch launch;
+	struct launch_path *paths;
 	const struct trap_ops *traps[TRAP_DRIVERS_MAX];
 	char cwd[PATH_MAX];
-	int strace_fd, stats_fd, result_fd; /* -1: none */
+	int strace_fd, stats_fd, result_fd, changes_fd; /* -1: none */
 };
 
 /* The drivers that are to be tried: the one that was asked for, or all. */
@@ -76,6 +77,8 @@ static int open_reports(struct run *r)
 	if (o->strace && open_report("--strace", o->strace_file, &r->strace_fd))
 		return -1;
 	if (o->stats && open_report("--stats", o->stats_file, &r->stats_fd))
+		return -1;
+	if (o->changes && open_report("--changes", o->changes_file, &r->changes_fd))
 		return -1;
 	if (o->result_file && open_for_writing("--result", o->result_file, &r->result_fd))
 		return -1;
@@ -132,6 +135,28 @@ static void choose_directories(struct run *r)
 	}
 }
 
+/* What the outer jail must leave open. */
+static int collect_paths(struct run *r)
+{
+	const struct run_options *o = &r->options;
+	size_t n = 0;
+
+	r->paths = calloc(o->nmounts + 1, sizeof *r->paths);
+	if (!r->paths)
+		return cli_error("run", "out of memory");
+	for (size_t i = 0; i < o->nmounts; i++) {
+		const struct sandbox_mount *m = &o->mounts[i];
+
+		if (!m->src)
+			continue;
+		r->paths[n++] = (struct launch_path){m->src, m->kind == MOUNT_BIND};
+		r->launch.writes |= m->kind == MOUNT_BIND;
+	}
+	r->launch.paths = r->paths;
+	r->launch.npaths = n;
+	return 0;
+}
+
 static int run_configure(struct run *r, char **argv)
 {
 	struct sandbox_config *c = &r->config;
@@ -143,7 +168,9 @@ static int run_configure(struct run *r, char **argv)
 	take_standard_streams(r);
 	choose_directories(r);
 	c->root = o->root;
-	c->tmpfs = (const char *const *)o->tmpfs.word;
+	c->mounts = o->mounts;
+	c->nmounts = o->nmounts;
+	c->disk_limit = o->disk_limit;
 	c->path = argv[0];
 	c->argv = argv;
 	c->envp = o->env.word;
@@ -158,7 +185,10 @@ static int run_configure(struct run *r, char **argv)
 			return cli_error("--strace", "out of memory");
 	}
 	c->stats_timing = o->stats;
+	c->changes = o->changes;
 	r->launch.root = o->root;
+	if (collect_paths(r))
+		return -1;
 	setup_confinement(c, &r->launch);
 	return 0;
 }
@@ -237,10 +267,31 @@ static int write_stats(const struct run *r)
 	return statistics_text(&s, r->stats_fd);
 }
 
+static int write_changes(const struct run *r)
+{
+	const char *text = r->result.changes;
+	size_t left = text ? strlen(text) : 0;
+
+	while (left) {
+		ssize_t n = write(r->changes_fd, text, left);
+
+		if (n < 0)
+			return -errno;
+		text += n;
+		left -= (size_t)n;
+	}
+	return r->result.changes ? 0 : -ENOMEM;
+}
+
 static int run_report(const struct run *r, int status)
 {
 	int error;
 
+	error = r->changes_fd >= 0 && r->result.started ? write_changes(r) : 0;
+	if (error) {
+		cli_error("--changes", "%s", strerror(-error));
+		status = STATUS_FAILED;
+	}
 	error = r->stats_fd >= 0 && r->result.started ? write_stats(r) : 0;
 	if (error) {
 		cli_error("--stats", "%s", strerror(-error));
@@ -275,7 +326,7 @@ int cmd_run(char **argv)
 		free(r);
 		return STATUS_FAILED;
 	}
-	r->strace_fd = r->stats_fd = r->result_fd = r->config.signals.fd = -1;
+	r->strace_fd = r->stats_fd = r->changes_fd = r->result_fd = r->config.signals.fd = -1;
 	parsed = options_parse(run_option_table, run_option_count, &r->options, argv, &at);
 	if (parsed > 0) {
 		run_help();
@@ -286,6 +337,8 @@ int cmd_run(char **argv)
 		status = run_sandbox(r, argv + at);
 	}
 	run_options_free(&r->options);
+	free(r->paths);
+	free(r->result.changes);
 	free(r);
 	return status;
 }

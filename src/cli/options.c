@@ -128,6 +128,30 @@ int parse_u64(const char *option, const char *text, u64 max, u64 *out)
 	return 0;
 }
 
+int parse_size(const char *option, const char *text, u64 *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *p, *unit;
+	u64 value = 0;
+	int shift = 0;
+
+	for (p = text; *p >= '0' && *p <= '9' && value < 1UL << 40; p++)
+		value = value * 10 + (u64)(*p - '0');
+	unit = p != text && *p ? strchr(units, *p) : NULL;
+	if (unit) {
+		shift = 10 * (int)(unit - units + 1);
+		p++;
+	}
+	if (p == text || *p)
+		return cli_error(option, "'%s' is not a size like 512M", text);
+	if (!value)
+		return cli_error(option, "wants more than 0 bytes");
+	if (value > (1UL << 62) >> shift)
+		return cli_error(option, "'%s' is too big", text);
+	*bytes = value << shift;
+	return 0;
+}
+
 int parse_seconds(const char *option, const char *text, u64 *ns)
 {
 	u64 value = 0, unit = 1000000000;

@@ -39,6 +39,8 @@ __attribute__((format(printf, 2, 3))) int cli_error(const char *what, const char
 
 /* Numbers in options: 0, or -1 after an error was said that names @option. */
 int parse_u64(const char *option, const char *text, u64 max, u64 *out);
+/* Bytes, with K, M, G or T behind if wanted; 0 is refused. */
+int parse_size(const char *option, const char *text, u64 *bytes);
 /* Seconds, with a fraction if wanted ("0.5"), into nanoseconds; 0 is refused. */
 int parse_seconds(const char *option, const char *text, u64 *ns);
 

@@ -2,6 +2,9 @@
 /* The options of `husk run`: one line each, with the function that takes it. */
 #include "cli/run_options.h"
 
+#include "kernel/boot/boot.h"
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,13 +69,84 @@ static int set_root(void *target, const char *value)
 	return 0;
 }
 
+/* Takes @src and @dst over. */
+static int add_mount(struct run_options *o, int kind, char *src, char *dst, u64 size)
+{
+	struct sandbox_mount *more = realloc(o->mounts, (o->nmounts + 1) * sizeof *more);
+
+	if (!more || !dst) {
+		o->mounts = more ? more : o->mounts;
+		free(src);
+		free(dst);
+		return no_memory();
+	}
+	o->mounts = more;
+	more[o->nmounts++] = (struct sandbox_mount){kind, src, dst, size};
+	return 0;
+}
+
+/* DST[:SIZE]; a colon in the path itself is meant when no size follows it. */
 static int add_tmpfs(void *target, const char *value)
 {
-	struct run_options *o = target;
+	const char *colon = strrchr(value, ':');
+	u64 size = 0;
 
 	if (value[0] != '/')
 		return cli_error("--tmpfs", "'%s' is not an absolute path", value);
-	return words_add(&o->tmpfs, strdup(value));
+	if (colon && colon[1] >= '0' && colon[1] <= '9') {
+		if (parse_size("--tmpfs", colon + 1, &size))
+			return -1;
+	} else {
+		colon = value + strlen(value);
+	}
+	return add_mount(target, MOUNT_TMPFS, NULL, strndup(value, (size_t)(colon - value)), size);
+}
+
+/* SRC[:DST]; a relative SRC is the caller's, from where it stands. */
+static int add_bind(const char *option, void *target, int kind, const char *value)
+{
+	const char *colon = strchr(value, ':');
+	char *given = colon ? strndup(value, (size_t)(colon - value)) : strdup(value);
+	char *src = given ? realpath(given, NULL) : NULL;
+
+	if (!src) {
+		cli_error(option, "%s: %s", given ? given : value, strerror(errno));
+		free(given);
+		return -1;
+	}
+	if (colon && colon[1] != '/') {
+		free(given);
+		free(src);
+		return cli_error(option, "'%s' is not an absolute path", colon + 1);
+	}
+	/* Without a DST the guest sees it under the name that was given. */
+	if (!colon && given[0] == '/') {
+		return add_mount(target, kind, src, given, 0);
+	}
+	free(given);
+	return add_mount(target, kind, src, strdup(colon ? colon + 1 : src), 0);
+}
+
+static int add_bind_writable(void *target, const char *value)
+{
+	return add_bind("--bind", target, MOUNT_BIND, value);
+}
+
+static int add_bind_read_only(void *target, const char *value)
+{
+	return add_bind("--ro-bind", target, MOUNT_RO_BIND, value);
+}
+
+static int add_hide(void *target, const char *value)
+{
+	if (value[0] != '/')
+		return cli_error("--hide", "'%s' is not an absolute path", value);
+	return add_mount(target, MOUNT_HIDE, NULL, strdup(value), 0);
+}
+
+static int set_disk_limit(void *target, const char *value)
+{
+	return parse_size("--disk-limit", value, &((struct run_options *)target)->disk_limit);
 }
 
 static int set_chdir(void *target, const char *value)
@@ -180,9 +254,25 @@ static int set_no_tty(void *target, const char *value)
 	return 0;
 }
 
+static int set_changes(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	o->changes = true;
+	o->changes_file = value;
+	return 0;
+}
+
 const struct option_spec run_option_table[] = {
 	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
-	{0, "tmpfs", "DST", "an empty in-memory tree at DST; repeatable", add_tmpfs},
+	{0, "changes", "[FILE]", "at the end, what the guest added (A), changed (C), deleted (D)",
+	 set_changes},
+	{0, "bind", "SRC[:DST]", "SRC of the host at DST, written through; repeatable", add_bind_writable},
+	{0, "ro-bind", "SRC[:DST]", "SRC of the host at DST, read-only; repeatable", add_bind_read_only},
+	{0, "tmpfs", "DST[:SIZE]", "an empty in-memory tree at DST; repeatable", add_tmpfs},
+	{0, "hide", "PATH", "a path of the root that the guest must not see; repeatable", add_hide},
+	{0, "disk-limit", "SIZE", "how much the guest may write, in bytes or with K, M, G, T (none)",
+	 set_disk_limit},
 	{'w', "chdir", "DIR", "working directory (the caller's, where the guest has it, else /)", set_chdir},
 	{'e', "setenv", "K=V", "set a variable of the environment (the caller's)", set_env},
 	{0, "unsetenv", "K", "remove a variable", unset_env},
@@ -215,8 +305,11 @@ int run_options_init(struct run_options *o)
 
 void run_options_free(struct run_options *o)
 {
-	words_clear(&o->tmpfs);
+	for (size_t i = 0; i < o->nmounts; i++) {
+		free(o->mounts[i].src);
+		free(o->mounts[i].dst);
+	}
+	free(o->mounts);
 	words_clear(&o->env);
-	free(o->tmpfs.word);
 	free(o->env.word);
 }

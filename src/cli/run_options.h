@@ -14,15 +14,17 @@ struct words {
 
 struct run_options {
 	const char *root, *chdir, *hostname;
-	const char *trap; /* NULL: what HUSK_TRAP says */
-	struct words tmpfs;
+	const char *trap;             /* NULL: what HUSK_TRAP says */
+	struct sandbox_mount *mounts; /* owned, with their strings */
+	size_t nmounts;
+	u64 disk_limit;   /* bytes; 0: none */
 	struct words env; /* K=V each: the caller's environment, as changed by the options so far */
 	u64 uid, gid;
 	u64 time_limit_ns;
-	bool strace, stats;
+	bool strace, stats, changes;
 	bool tty, no_tty;                     /* neither: yes when standard input and output are a terminal */
 	const char *strace_file, *stats_file; /* NULL: standard error */
-	const char *result_file;
+	const char *result_file, *changes_file;
 };
 
 extern const struct option_spec run_option_table[];

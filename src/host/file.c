@@ -35,6 +35,19 @@ int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
 	return 0;
 }
 
+int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out)
+{
+	char path[32];
+	int n;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	n = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	out->fd = n;
+	return 0;
+}
+
 void host_close(struct hostfd *fd)
 {
 	if (fd->fd >= 0)

@@ -17,6 +17,8 @@ int host_open_name(struct hostfd dir, const char *name, struct hostfd *out);
  * terminal the controlling one. The caller has checked with fstat that it is a regular file or a directory.
  */
 int host_reopen(struct hostfd fd, int flags, struct hostfd *out);
+/* The same for writing too: @access is O_WRONLY or O_RDWR. */
+int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out);
 void host_close(struct hostfd *fd);
 
 /* A file in memory, for data of guests; sealing is allowed. */

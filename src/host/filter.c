@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,7 +28,7 @@ struct allowed {
 	u16 nr;
 	u8 arg;
 	u32 mask, value; /* of the argument's low 32 bits; mask 0: any */
-	bool traces;     /* for the ptrace trap alone */
+	u8 only;         /* HOST_FILTER_*: for those alone; 0: always */
 };
 
 static const struct allowed allowed[] = {
@@ -58,17 +59,17 @@ static const struct allowed allowed[] = {
 	{SYS_pidfd_open},
 	{SYS_kill},
 	{SYS_tgkill},
-	{SYS_ptrace, 0, ~0u, PTRACE_SYSEMU, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_GETREGSET, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_SETREGSET, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_SYSCALL, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_CONT, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_GETSIGINFO, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_GETEVENTMSG, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_INTERRUPT, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_PEEKDATA, true},
-	{SYS_ptrace, 0, ~0u, PTRACE_POKEDATA, true},
-	/* Files: only for reading, by descriptors. */
+	{SYS_ptrace, 0, ~0u, PTRACE_SYSEMU, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETREGSET, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_SETREGSET, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_SYSCALL, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_CONT, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETSIGINFO, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_GETEVENTMSG, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_INTERRUPT, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_PEEKDATA, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_POKEDATA, HOST_FILTER_TRACES},
+	/* Files: for reading, by descriptors. */
 	{SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
 	{SYS_read},
 	{SYS_pread64},
@@ -88,6 +89,25 @@ static const struct allowed allowed[] = {
 	{SYS_fcntl},
 	{SYS_memfd_create},
 	{SYS_ftruncate},
+	{SYS_getxattr},
+	{SYS_listxattr},
+	/* Files that are bound to be written: Landlock holds them below those. */
+	{SYS_openat, 2, O_PATH, 0, HOST_FILTER_WRITES},
+	{SYS_mkdirat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_mknodat, 2, S_IFMT, S_IFIFO, HOST_FILTER_WRITES},
+	{SYS_mknodat, 2, S_IFMT, S_IFSOCK, HOST_FILTER_WRITES},
+	{SYS_symlinkat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_linkat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_unlinkat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_renameat2, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_chmod, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_fchownat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_utimensat, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_truncate, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_fsync, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_fdatasync, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_setxattr, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_removexattr, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_fallocate},
 	/* The caller's terminal and pipes: never TIOCSTI, which types into the caller's shell. */
 	{SYS_ioctl, 1, ~7u, 0x5400},     /* TCGETS, TCSETS, TCSETSW, TCSETSF */
@@ -128,7 +148,13 @@ static const struct allowed allowed[] = {
 #define JUMP_EQ(k, yes, no) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
 #define RETURN(k)           (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, (k))
 
-int host_filter_count(bool traces)
+/* Whether the line is one for a process that does @what. */
+static bool applies(const struct allowed *a, u32 what)
+{
+	return !a->only || a->only & what;
+}
+
+int host_filter_count(u32 what)
 {
 	int n = 0;
 
@@ -136,14 +162,14 @@ int host_filter_count(bool traces)
 		bool seen = false;
 
 		for (size_t j = 0; j < i; j++)
-			seen |= allowed[j].nr == allowed[i].nr;
-		n += !seen && (traces || !allowed[i].traces);
+			seen |= allowed[j].nr == allowed[i].nr && applies(&allowed[j], what);
+		n += !seen && applies(&allowed[i], what);
 	}
 	return n;
 }
 
 /* Five instructions a pinned line, two a plain one; the number stays in the accumulator between lines. */
-static u16 build(struct sock_filter *f, u32 otherwise, bool traces)
+static u16 build(struct sock_filter *f, u32 otherwise, u32 what)
 {
 	u16 n = 0;
 
@@ -154,7 +180,7 @@ static u16 build(struct sock_filter *f, u32 otherwise, bool traces)
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
 		const struct allowed *a = &allowed[i];
 
-		if (a->traces && !traces)
+		if (!applies(a, what))
 			continue;
 		if (!a->mask) {
 			f[n++] = JUMP_EQ(a->nr, 0, 1);
@@ -173,13 +199,13 @@ static u16 build(struct sock_filter *f, u32 otherwise, bool traces)
 	return n;
 }
 
-int host_filter_install(bool kill, bool traces)
+int host_filter_install(bool kill, u32 what)
 {
 	struct sock_filter code[8 + 6 * ARRAY_SIZE(allowed)];
 	struct sock_fprog program = {.filter = code};
 	u32 otherwise = kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
 
-	program.len = build(code, otherwise, traces);
+	program.len = build(code, otherwise, what);
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
 		return errno == EAGAIN || errno == ESRCH ? -EBUSY : -errno;
 	return 0;

@@ -6,11 +6,14 @@
 
 #include "base/types.h"
 
+#define HOST_FILTER_TRACES 1u /* the ptrace trap */
+#define HOST_FILTER_WRITES 2u /* files of the host are written */
+
 /* Installs the filter in every thread of this process, which has no_new_privs. Another call fails with EPERM,
  * or, with
- * @kill, ends the process by SIGSYS. With @traces the calls of the ptrace trap are allowed too. 0 or -errno. */
-int host_filter_install(bool kill, bool traces);
+ * @kill, ends the process by SIGSYS. With @what (HOST_FILTER_*) the calls that those need are allowed too. 0 or -errno. */
+int host_filter_install(bool kill, u32 what);
 /* How many calls the table allows. */
-int host_filter_count(bool traces);
+int host_filter_count(u32 what);
 
 #endif

@@ -10,6 +10,7 @@
 int launch_filter(struct launch *l)
 {
 	struct layer_state *state = &l->layers[LAYER_FILTER];
+	u32 what = (l->traces ? HOST_FILTER_TRACES : 0) | (l->writes ? HOST_FILTER_WRITES : 0);
 	int error;
 
 	if (l->no_filter) {
@@ -21,10 +22,10 @@ int launch_filter(struct launch *l)
 	snprintf(state->why, sizeof state->why, "a sanitizer's build");
 	return -ECANCELED;
 #endif
-	error = host_filter_install(l->filter_kills, l->traces);
+	error = host_filter_install(l->filter_kills, what);
 	if (error)
 		snprintf(state->why, sizeof state->why, "refused (error %d)", -error);
 	else
-		snprintf(state->why, sizeof state->why, "%d host calls", host_filter_count(l->traces));
+		snprintf(state->why, sizeof state->why, "%d host calls", host_filter_count(what));
 	return error;
 }

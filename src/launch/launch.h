@@ -21,8 +21,17 @@ enum layer {
 	NR_LAYERS,
 };
 
+/* A host path that the guest is given besides the root. */
+struct launch_path {
+	const char *path; /* borrowed */
+	bool writable;
+};
+
 struct launch {
 	const char *root; /* the guest's root tree on the host; borrowed */
+	const struct launch_path *paths;
+	size_t npaths;
+	bool writes;      /* one of them is writable */
 	int image;        /* a file that guests' first process is executed from, wherever it lies; -1: none */
 	bool no_landlock; /* leave the layer out (developers) */
 	bool no_filter;   /* leave the kernel's filter out (developers) */

@@ -34,9 +34,10 @@ as() {
 	esac
 }
 
-# same NAME USER SEED DIR: the guest's tree at DIR, prepared by the host when it is below $work.
+# same NAME USER SEED DIR [OPTION]...: the guest's tree at DIR, prepared by the host when it is below $work.
 same() {
 	local name=$1 user=$2 seed=$3 dir=$4 prepare=:
+	shift 4
 	cases=$((cases + 1))
 	rm -rf "$native/tree" "$work/tree"
 	as root mkdir -m 777 "$native/tree" "$work/tree"
@@ -47,7 +48,7 @@ same() {
 	esac
 	(cd / && as "$user" timeout 60 "$work/fs_model" run "$native/tree" "$seed" "$count") >"$work/native" 2>&1
 	# shellcheck disable=SC2086
-	(cd / && as "$user" timeout 100 "$work/husk" run ${HUSK_FLAGS:-} -- \
+	(cd / && as "$user" timeout 100 "$work/husk" run ${HUSK_FLAGS:-} "$@" -- \
 		sh -c "$prepare && exec $work/fs_model run $dir $seed $count") >"$work/inside" 2>&1 </dev/null
 	if [ "$(wc -l <"$work/native")" -gt "$count" ] && cmp -s "$work/native" "$work/inside"; then
 		echo "ok $cases - $name, seed $seed: $count operations"
@@ -61,8 +62,12 @@ same() {
 for seed in $seeds; do
 	same overlay "" "$seed" "$work/tree"
 	same tmpfs "" "$seed" /tmp/tree
+	# Root inside has no more rights over a bind than husk has, which drops them.
 	if [ "$(id -u)" = 0 ]; then
+		same bind nobody "$seed" "$work/tree" --bind "$work/tree"
 		same "overlay as nobody" nobody "$seed" "$work/tree"
+	else
+		same bind "" "$seed" "$work/tree" --bind "$work/tree"
 	fi
 done
 echo "1..$cases"

@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static bool is_below(const char *path, const char *dir)
 static int mount_memory(struct sandbox *s, const char *dir, u32 mode, u32 uid, u32 gid)
 {
 	const struct sandbox_config *c = s->config;
-	int err = vfs_mount_tmpfs(&s->k, dir, mode, uid, gid);
+	int err = vfs_mount_tmpfs(&s->k, dir, mode, uid, gid, 0);
 
 	if (!err && c->cwd && is_below(c->cwd, dir) && strcmp(c->cwd, dir))
 		err = vfs_mount_overlay(&s->k, c->cwd, c->cwd);
@@ -89,11 +90,51 @@ static int mount_super(struct sandbox *s, int (*make)(struct kernel *k, struct s
 	return err ? err : vfs_mount_super(&s->k, sb, path, false);
 }
 
+/* Each of the command line's mounts; an error names it. */
+static int mount_one(struct sandbox *s, const struct sandbox_mount *m)
+{
+	static const char *const doing[] = {
+		[MOUNT_TMPFS] = "cannot mount a tmpfs at",
+		[MOUNT_BIND] = "cannot bind",
+		[MOUNT_RO_BIND] = "cannot bind",
+		[MOUNT_HIDE] = "cannot hide",
+	};
+	int err = 0;
+
+	switch (m->kind) {
+	case MOUNT_TMPFS:
+		err = vfs_mount_tmpfs(&s->k, m->dst, 0755, s->config->uid, s->config->gid, m->size);
+		break;
+	case MOUNT_BIND:
+	case MOUNT_RO_BIND:
+		err = vfs_bind_host(&s->k, m->src, m->dst, m->kind == MOUNT_BIND);
+		break;
+	case MOUNT_HIDE:
+		err = vfs_hide(&s->k, m->dst);
+		break;
+	}
+	if (!err)
+		return 0;
+	if (m->src && strcmp(m->src, m->dst))
+		snprintf(s->result->why, sizeof s->result->why, "%s %s at %s: %s", doing[m->kind], m->src,
+			 m->dst, strerror(-err));
+	else
+		snprintf(s->result->why, sizeof s->result->why, "%s %s: %s", doing[m->kind], m->dst,
+			 strerror(-err));
+	return err;
+}
+
 static int mount_all(struct sandbox *s)
 {
 	const struct sandbox_config *c = s->config;
-	int err = vfs_init(&s->k, c->root, s->result->why, sizeof s->result->why);
+	int err;
 
+	/* What is made on the host by a bind has the mode that the guest gives. */
+	umask(0);
+	err = vfs_init(&s->k, c->root, s->result->why, sizeof s->result->why);
+
+	if (!err)
+		s->k.vfs->disk_max = c->disk_limit;
 	if (!err)
 		err = mount_super(s, proc_super, "/proc");
 	if (!err)
@@ -106,8 +147,13 @@ static int mount_all(struct sandbox *s)
 		err = mount_memory(s, "/tmp", 01777, 0, 0);
 	if (!err)
 		err = mount_memory(s, "/run", 0755, 0, 0);
-	for (const char *const *t = c->tmpfs; !err && t && *t; t++)
-		err = vfs_mount_tmpfs(&s->k, *t, 0755, c->uid, c->gid);
+	for (size_t i = 0; !err && i < c->nmounts; i++) {
+		err = mount_one(s, &c->mounts[i]);
+		if (err)
+			return err;
+	}
+	if (!err)
+		vfs_begin(&s->k);
 	return err ? fail(s, "cannot mount the guest's tree", err) : 0;
 }
 
@@ -477,6 +523,76 @@ static void take_apart(struct sandbox *s)
 	report_leaks(k);
 }
 
+/* ---- what guests changed ---- */
+
+struct lines {
+	char **line;
+	size_t count, room;
+};
+
+/* Names may hold anything: a newline, another control character or a backslash is shown in octal. */
+static int add_change(void *arg, char what, const char *path)
+{
+	struct lines *l = arg;
+	char *line = malloc(4 * strlen(path) + 3), *to = line;
+
+	if (l->count == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		char **more = realloc(l->line, room * sizeof *more);
+
+		if (!more) {
+			free(line);
+			return -ENOMEM;
+		}
+		l->line = more;
+		l->room = room;
+	}
+	if (!line)
+		return -ENOMEM;
+	*to++ = what;
+	*to++ = ' ';
+	for (; *path; path++) {
+		if ((u8)*path < ' ' || *path == '\\' || *path == 127)
+			to += sprintf(to, "\\%03o", (u8)*path);
+		else
+			*to++ = *path;
+	}
+	*to = 0;
+	l->line[l->count++] = line;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a + 2, *(char *const *)b + 2);
+}
+
+/* Leaves result->changes NULL when there is no memory for it. */
+static void collect_changes(struct sandbox *s)
+{
+	struct lines l = {0};
+	size_t size = 0;
+	char *text = NULL, *to;
+	int err = vfs_changes(&s->k, add_change, &l);
+
+	if (l.count)
+		qsort(l.line, l.count, sizeof *l.line, by_path);
+	for (size_t i = 0; i < l.count; i++)
+		size += strlen(l.line[i]) + 1;
+	to = text = err ? NULL : malloc(size + 1);
+	for (size_t i = 0; i < l.count; i++) {
+		if (text) {
+			to = stpcpy(to, l.line[i]);
+			*to++ = '\n';
+		}
+		free(l.line[i]);
+	}
+	free(l.line);
+	if (text)
+		*to = 0;
+	s->result->changes = text;
+}
+
 static void fill_result(struct sandbox *s)
 {
 	struct sandbox_result *r = s->result;
@@ -522,6 +638,8 @@ int sandbox_run(const struct sandbox_config *config, struct sandbox_result *resu
 			ctty_set(s->k.first, &relay_pty(s->relay)->tty);
 		if (result->started)
 			kernel_loop(&s->k);
+		if (config->changes)
+			collect_changes(s);
 		result->wall_ns = kernel_now(&s->k) - s->k.boot_ns;
 	}
 	take_apart(s);

@@ -9,10 +9,19 @@
 
 struct tracer;
 
+/* One of --tmpfs, --bind, --ro-bind, --hide. */
+struct sandbox_mount {
+	enum { MOUNT_TMPFS, MOUNT_BIND, MOUNT_RO_BIND, MOUNT_HIDE } kind;
+	char *src, *dst; /* src: on the host, for binds */
+	u64 size;        /* of a tmpfs; 0: half of the memory */
+};
+
 struct sandbox_config {
-	const char *root;         /* host directory that is the guest's / */
-	const char *const *tmpfs; /* destinations of --tmpfs, NULL-terminated; nullable */
-	const char *cwd;          /* working directory in the guest; falls back to / when cwd_optional */
+	const char *root;                   /* host directory that is the guest's / */
+	const struct sandbox_mount *mounts; /* in this order, after husk's own */
+	size_t nmounts;
+	u64 disk_limit;  /* what guests may write to trees in memory, in bytes; 0: any */
+	const char *cwd; /* working directory in the guest; falls back to / when cwd_optional */
 	bool cwd_optional;
 	const char *path; /* the program as typed: searched in PATH of envp when it has no slash */
 	char *const *argv, *const *envp;
@@ -30,6 +39,7 @@ struct sandbox_config {
 	struct tracer *tracer; /* --strace's; borrowed, nullable */
 	struct hostfd signals; /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
+	bool changes; /* tell what guests changed */
 	/* Called once everything host-side is open and before the first guest process: the outer jail
 	 * (launch) confines the kernel process here, in two steps around the zygote (phase 0: before it,
 	 * phase 1: after it, when it is known whether the kernel process is to trace its guests). */
@@ -38,6 +48,7 @@ struct sandbox_config {
 };
 
 struct sandbox_result {
+	char *changes; /* what guests changed, a line each, sorted; malloc()ed, the caller's; NULL: not asked for */
 	int status;   /* of the first program, as waitpid() gives it */
 	int error;    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk
 			 failed */

@@ -104,6 +104,8 @@ struct inode_ops {
 	 * fifo_open. NULL: regular files and directories of file_ops @fops. */
 	int (*open)(struct inode *i, struct task *t, u32 flags, struct file **out);
 	/* False: the cached dentry is stale and is looked up anew. NULL: always valid. */
+	/* Makes a name of a lower layer's unseen. NULL: cannot be. */
+	int (*hide)(struct inode *dir, const char *name, size_t len);
 	bool (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *i);
 	long (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
 	int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
@@ -111,6 +113,9 @@ struct inode_ops {
 	int (*removexattr)(struct inode *i, const char *name);
 	void (*release)(struct inode *i); /* the last reference went: frees priv */
 };
+
+/* One change: @what is A, C or D, @path begins with a slash. 0, or a negative errno that ends the telling. */
+typedef int change_fn(void *arg, char what, const char *path);
 
 /* One instance of a file system. */
 struct super {
@@ -123,6 +128,9 @@ struct super {
 	struct inode *root; /* owned */
 	void *priv;
 	int (*statfs)(struct super *sb, struct statfs *st);
+	/* Guests begin: what is there now was given to them. What they have changed since. Both nullable. */
+	void (*begin)(struct super *sb);
+	int (*changes)(struct super *sb, change_fn *tell, void *arg);
 	void (*release)(struct super *sb);
 	int refs;
 };
@@ -183,6 +191,7 @@ struct vfs {
 	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */
 	u64 next_dev;         /* minor number of the next anonymous st_dev */
 	struct mount *root;
+	u64 disk_max, disk_used; /* bytes in trees in memory; disk_max 0: no limit besides each tree's own */
 	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened
 	 * end in c->file and answers what call_wait() says; vfs_open_at(), run again, comes straight back
 	 * here while c->file is set. On 0 the end is moved from c->file to *out. */
@@ -283,17 +292,27 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 /* A tree that may be changed over one that stays as it is: @lower is consumed, also on failure. What is written
  * takes memory, up to @max_bytes. */
 int overlay_super(struct super *lower, u64 max_bytes, struct super **out);
-int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, struct super **out);
+/* @writable: what guests change is changed on the host. */
+int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, bool writable,
+	       struct super **out);
 /* A nameless regular file in memory (memfd_create): its inode and open file. */
 int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred,
 		    struct file **out);
 
 /* ---- for boot ---- */
 int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size);
-int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid);
+/* @max_bytes 0: half of the memory. */
+int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid, u64 max_bytes);
 /* What @host_path holds, below an in-memory layer, at @path. */
 int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path);
-int vfs_bind_host(struct kernel *k, const char *host_path, const char *path);
+/* A directory or a file of the host's at @path. */
+int vfs_bind_host(struct kernel *k, const char *host_path, const char *path, bool writable);
+/* Takes what is at @path out of sight; 0 also when nothing is. -EOPNOTSUPP where the tree is not an overlay. */
+int vfs_hide(struct kernel *k, const char *path);
+/* All mounts are there. */
+void vfs_begin(struct kernel *k);
+/* Tells what guests have changed, in no order. 0 or a negative errno. */
+int vfs_changes(struct kernel *k, change_fn *tell, void *arg);
 void vfs_shutdown(struct kernel *k);
 
 #endif

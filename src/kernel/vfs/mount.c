@@ -146,18 +146,19 @@ static int ghost_child(struct path *dir, const char *name)
 	return 0;
 }
 
-static int make_directory(struct path *dir, const char *name)
+/* Makes @name in @dir: a directory or, for a file to be bound there, an empty file. */
+static int make_place(struct path *dir, const char *name, u32 type)
 {
 	struct inode *i = path_inode(dir), *made;
 	struct cred *root;
 	int err;
 
 	if (dir->mnt->sb->read_only || !i->ops->create)
-		return ghost_child(dir, name);
+		return type == S_IFDIR ? ghost_child(dir, name) : -EROFS;
 	root = cred_new(i->k, 0, 0);
 	if (!root)
 		return -ENOMEM;
-	err = i->ops->create(i, name, strlen(name), S_IFDIR | 0755, 0, root, &made);
+	err = i->ops->create(i, name, strlen(name), type | 0755, 0, root, &made);
 	cred_put(root);
 	if (err)
 		return err;
@@ -165,58 +166,124 @@ static int make_directory(struct path *dir, const char *name)
 	return 0;
 }
 
-/* Walks to @path from the root, making what is missing; symlinks in it are followed. */
-static int mount_point(struct kernel *k, const char *path, struct path *out)
+/* Below @at: finds or makes all that @path names. */
+static int make_places(struct task *t, const char *path, u32 type, struct path *out)
 {
-	char text[PATH_MAX], target[PATH_MAX], *name, *save;
-	struct path at = {k->vfs->root, k->vfs->root->root}, next;
-	int err;
+	char last[256];
+	enum last_type kind;
+	struct path dir, child;
+	bool slashes;
+	int err = path_lookup(t, AT_FDCWD, path, LOOKUP_FOLLOW, out);
 
-	if (strlen(path) >= sizeof text)
-		return -ENAMETOOLONG;
-	strcpy(text, path);
-	path_get(&at);
-	for (name = strtok_r(text, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
-		err = path_child(&at, name, strlen(name), &next);
-		if (err == -ENOENT) {
-			err = make_directory(&at, name);
-			if (err)
-				goto fail;
-			if (at.dentry->inode->ops == &ghost_ops && !strcmp(at.dentry->name, name))
-				continue;
-			err = path_child(&at, name, strlen(name), &next);
-		}
-		if (err)
-			goto fail;
-		if (path_inode(&next)->type == S_IFLNK) {
-			char whole[2 * PATH_MAX];
+	if (err != -ENOENT)
+		return err;
+	err = path_parent(t, AT_FDCWD, path, LOOKUP_FOLLOW, &dir, last, &kind, &slashes);
+	if (err == -ENOENT) {
+		char *above = strdup(path), *end;
 
-			err = read_link(&next, target);
-			path_put(&next);
-			if (err)
-				goto fail;
-			if (*target != '/') {
-				err = -EINVAL;
-				goto fail;
-			}
-			snprintf(whole, sizeof whole, "%s/%s", target, save && *save ? save : "");
-			path_put(&at);
-			return mount_point(k, whole, out);
+		if (!above)
+			return -ENOMEM;
+		end = above + strlen(above);
+		while (end > above && end[-1] == '/')
+			*--end = 0;
+		end = strrchr(above, '/');
+		*end = 0;
+		err = end > above ? make_places(t, above, S_IFDIR, &dir) : -ENOENT;
+		free(above);
+		if (!err) {
+			path_put(&dir);
+			err = path_parent(t, AT_FDCWD, path, LOOKUP_FOLLOW, &dir, last, &kind, &slashes);
 		}
-		path_put(&at);
-		at = next;
 	}
-	*out = at;
-	return 0;
-fail:
-	path_put(&at);
+	if (err)
+		return err;
+	err = kind == LAST_NORM ? make_place(&dir, last, type) : -EINVAL;
+	if (!err && is_ghost(dir.dentry) && !strcmp(dir.dentry->name, last)) {
+		*out = dir;
+		return 0;
+	}
+	if (!err)
+		err = path_child(&dir, last, strlen(last), &child);
+	path_put(&dir);
+	if (!err)
+		*out = child;
 	return err;
+}
+
+/* A task that stands at the root and may do everything, for walking. 0 or -ENOMEM; walker_end() in any case. */
+static int walker_begin(struct kernel *k, struct task *t)
+{
+	*t = (struct task){.k = k, .fs = fs_info_new(k), .cred = cred_new(k, 0, 0)};
+	return t->fs && t->cred ? 0 : -ENOMEM;
+}
+
+static void walker_end(struct task *t)
+{
+	fs_info_put(t->fs);
+	cred_put(t->cred);
+}
+
+/* Walks to @path, an absolute one, making what is missing. */
+static int mount_point(struct kernel *k, const char *path, u32 type, struct path *out)
+{
+	struct task t;
+	int err = walker_begin(k, &t);
+
+	if (!err)
+		err = strlen(path) < PATH_MAX ? make_places(&t, path, type, out) : -ENAMETOOLONG;
+	walker_end(&t);
+	return err;
+}
+
+static int hide_name(struct path *dir, const char *name)
+{
+	struct inode *i = path_inode(dir);
+	int err = i->ops->hide ? i->ops->hide(i, name, strlen(name)) : -EOPNOTSUPP;
+
+	dentries_shrink(i->k, 0);
+	return err;
+}
+
+int vfs_hide(struct kernel *k, const char *path)
+{
+	char last[256];
+	enum last_type kind;
+	struct path dir, to = {0};
+	bool slashes;
+	struct task t;
+	int err = walker_begin(k, &t);
+
+	if (!err)
+		err = path_parent(&t, AT_FDCWD, path, LOOKUP_FOLLOW, &dir, last, &kind, &slashes);
+	if (!err) {
+		struct path up;
+
+		/* What a symlink leads to is hidden too. */
+		if (path_lookup(&t, AT_FDCWD, path, LOOKUP_FOLLOW, &to) || !to.dentry->parent) {
+			path_put(&to);
+		} else {
+			up = (struct path){to.mnt, to.dentry->parent};
+			err = hide_name(&up, to.dentry->name);
+		}
+		if (!err && kind == LAST_NORM)
+			err = hide_name(&dir, last);
+		path_put(&to);
+		path_put(&dir);
+	}
+	walker_end(&t);
+	dentries_shrink(k, 0);
+	return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 }
 
 int vfs_mount_super(struct kernel *k, struct super *sb, const char *path, bool read_only)
 {
 	struct path on;
-	int err = mount_point(k, path, &on);
+	int err = mount_point(k, path, sb->root->type == S_IFDIR ? S_IFDIR : S_IFREG, &on);
+
+	if (!err && (path_inode(&on)->type == S_IFDIR) != (sb->root->type == S_IFDIR)) {
+		err = path_inode(&on)->type == S_IFDIR ? -EISDIR : -ENOTDIR;
+		path_put(&on);
+	}
 
 	sb->refs = 1;
 	if (!err) {
@@ -236,43 +303,47 @@ static u64 memory_half(void)
 	return half ? half : OVERFLOW_TMPFS_BYTES;
 }
 
-int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid)
+int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid, u64 max_bytes)
 {
 	struct super *sb;
-	int err = tmpfs_super(k, mode, uid, gid, memory_half(), &sb);
+	int err = tmpfs_super(k, mode, uid, gid, max_bytes ? max_bytes : memory_half(), &sb);
 
 	return err ? err : vfs_mount_super(k, sb, path, false);
 }
 
-/* The host's tree at @host_path as a file system. */
-static int open_host(struct kernel *k, const char *host_path, struct super **out)
+/* The host's object at @host_path as a file system. */
+static int open_host(struct kernel *k, const char *host_path, bool writable, struct super **out)
 {
-	struct hostfd dir = {open(host_path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+	struct hostfd fd = {open(host_path, O_PATH | O_CLOEXEC)};
+	struct stat st;
 	int err;
 
-	if (dir.fd < 0)
+	if (fd.fd < 0)
 		return -errno;
 	/* An O_PATH descriptor is to be had of any directory: whether names can be looked up in it shows now. */
-	if (faccessat(dir.fd, ".", X_OK, AT_EACCESS)) {
-		err = -errno;
-		close(dir.fd);
+	err = fstat(fd.fd, &st) || (S_ISDIR(st.st_mode) && faccessat(fd.fd, ".", X_OK, AT_EACCESS)) ? -errno
+												    : 0;
+	if (!err && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		err = -EOPNOTSUPP;
+	if (err) {
+		close(fd.fd);
 		return err;
 	}
-	return host_super(k, dir, host_path, out);
+	return host_super(k, fd, host_path, writable, out);
 }
 
-int vfs_bind_host(struct kernel *k, const char *host_path, const char *path)
+int vfs_bind_host(struct kernel *k, const char *host_path, const char *path, bool writable)
 {
 	struct super *sb;
-	int err = open_host(k, host_path, &sb);
+	int err = open_host(k, host_path, writable, &sb);
 
-	return err ? err : vfs_mount_super(k, sb, path, true);
+	return err ? err : vfs_mount_super(k, sb, path, !writable);
 }
 
 int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path)
 {
 	struct super *sb;
-	int err = open_host(k, host_path, &sb);
+	int err = open_host(k, host_path, false, &sb);
 
 	if (!err)
 		err = overlay_super(sb, memory_half(), &sb);
@@ -300,7 +371,11 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	if (err)
 		return err;
 	v->memfds->refs = 1;
-	err = open_host(k, host_root, &sb);
+	err = open_host(k, host_root, false, &sb);
+	if (!err && sb->root->type != S_IFDIR) {
+		super_put(sb);
+		err = -ENOTDIR;
+	}
 	if (err && err != -EACCES) {
 		snprintf(why, size, "cannot use %s as the root: %s; name an existing directory with --root",
 			 host_root, strerror(-err));
@@ -315,6 +390,57 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 	if (err)
 		snprintf(why, size, "cannot read %s: %s; choose a readable directory with --root", host_root,
 			 strerror(-err));
+	return err;
+}
+
+void vfs_begin(struct kernel *k)
+{
+	struct mount *m;
+
+	list_for_each (m, &k->vfs->mounts, node)
+		if (m->sb->begin)
+			m->sb->begin(m->sb);
+}
+
+/* Puts the mount's place before a path. */
+struct placed {
+	change_fn *tell;
+	void *arg;
+	char place[PATH_MAX];
+};
+
+static int tell_placed(void *arg, char what, const char *path)
+{
+	struct placed *p = arg;
+	char *whole;
+	int err;
+
+	if (!strcmp(p->place, "/"))
+		return p->tell(p->arg, what, path);
+	if (asprintf(&whole, "%s%s", p->place, path) < 0)
+		return -ENOMEM;
+	err = p->tell(p->arg, what, whole);
+	free(whole);
+	return err;
+}
+
+int vfs_changes(struct kernel *k, change_fn *tell, void *arg)
+{
+	struct placed p = {.tell = tell, .arg = arg};
+	struct mount *m;
+	struct task t;
+	int err = walker_begin(k, &t);
+
+	list_for_each (m, &k->vfs->mounts, node) {
+		struct path top = {m, m->root};
+		long n;
+
+		if (err || !m->sb->changes)
+			continue;
+		n = path_text(&t, &top, p.place, sizeof p.place, false);
+		err = n < 0 ? (int)n : m->sb->changes(m->sb, tell_placed, &p);
+	}
+	walker_end(&t);
 	return err;
 }
 

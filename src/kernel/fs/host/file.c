@@ -68,6 +68,52 @@ static long host_read(struct file *f, struct uio *to, u64 *pos)
 	return done;
 }
 
+/* By pieces, since what is written lies in the guest. */
+static long host_write(struct file *f, struct uio *from, u64 *pos)
+{
+	struct host_file *h = f->priv;
+	char buf[PIECE];
+	long done = 0;
+
+	while (from->left) {
+		long got = uio_from_user(from, buf, min(from->left, sizeof buf));
+		ssize_t n;
+
+		if (got <= 0)
+			return done ? done : got;
+		n = pwrite(h->fd.fd, buf, (size_t)got, (off_t)*pos);
+		if (n < got) { /* what did not get there is not taken */
+			size_t rest = (size_t)(got - (n > 0 ? n : 0));
+
+			from->done -= rest;
+			from->left += rest;
+			if (n <= 0)
+				return done ? done : n < 0 ? -errno : 0;
+		}
+		*pos += (u64)n;
+		done += n;
+		if (n < got)
+			break;
+	}
+	return done;
+}
+
+static int host_fsync(struct file *f, bool data_only)
+{
+	struct host_file *h = f->priv;
+
+	if (!hnode(f->inode)->fs->writable)
+		return 0;
+	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) ? -errno : 0;
+}
+
+static int host_fallocate(struct file *f, int mode, u64 offset, u64 len)
+{
+	struct host_file *h = f->priv;
+
+	return fallocate(h->fd.fd, mode, (off_t)offset, (off_t)len) ? -errno : 0;
+}
+
 static s64 host_seek(struct file *f, s64 offset, int whence)
 {
 	struct host_file *h = f->priv;
@@ -156,20 +202,35 @@ static int host_iterate(struct file *f, struct dir_context *ctx)
 
 static const struct file_ops host_file_ops = {
 	.read = host_read,
+	.write = host_write,
+	.fallocate = host_fallocate,
 	.always_waits = true,
 	.poll = host_poll,
 	.seek = host_seek,
 	.mmap = host_mmap,
-	.fsync = fsync_nothing,
+	.fsync = host_fsync,
 	.release = host_release,
 };
 static const struct file_ops host_dir_ops = {
 	.read = dir_read,
 	.seek = dir_seek,
 	.iterate = host_iterate,
-	.fsync = fsync_nothing,
+	.fsync = host_fsync,
 	.release = host_release,
 };
+
+static int reopen(struct hostfd fd, struct inode *i, u32 flags, struct hostfd *out)
+{
+	struct hnode *h = hnode(i);
+
+	if (flags & O_ACCMODE && hostfd_valid(h->fresh)) {
+		*out = h->fresh;
+		h->fresh = HOSTFD_NONE;
+		return 0;
+	}
+	return flags & O_ACCMODE ? host_reopen_writable(fd, (int)(flags & O_ACCMODE), out)
+				 : host_reopen(fd, i->type == S_IFDIR ? O_DIRECTORY : 0, out);
+}
 
 int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
@@ -178,7 +239,7 @@ int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 	struct hostfd fd;
 	int err;
 
-	if (flags & O_ACCMODE)
+	if (flags & O_ACCMODE && !hnode(i)->fs->writable)
 		return -EROFS;
 	err = hnode_fd(hnode(i), &fd);
 	if (err)
@@ -187,12 +248,12 @@ int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 	if (!h)
 		return -ENOMEM;
 	cold_init(&h->cold);
-	err = host_reopen(fd, dir ? O_DIRECTORY : 0, &h->fd);
+	err = reopen(fd, i, flags, &h->fd);
 	if (err == -EMFILE && hnode(i)->fs->nopen) {
 		hnodes_close(hnode(i)->fs, MAX_OPEN / 8);
 		err = hnode_fd(hnode(i), &fd);
 		if (!err)
-			err = host_reopen(fd, dir ? O_DIRECTORY : 0, &h->fd);
+			err = reopen(fd, i, flags, &h->fd);
 	}
 	if (err) {
 		free(h);

@@ -20,6 +20,8 @@ struct hostfs {
 	struct list nodes[BUCKETS];
 	struct list lru; /* struct hnode with an open descriptor, the root's not among them */
 	int nopen;
+	bool writable;  /* bound to be written through */
+	u64 believe_ns; /* how long names and directories' attributes are taken as they were */
 };
 
 struct hnode {
@@ -27,7 +29,9 @@ struct hnode {
 	struct inode *inode;
 	struct list hash_node, lru_node;
 	u64 dev, ino;
-	struct hostfd fd;     /* O_PATH, or none now */
+	struct hostfd fd; /* O_PATH, or none now */
+	struct hostfd
+		fresh; /* of a file that was just made, open for both: its mode may forbid to open it again */
 	struct inode *parent; /* owned; NULL for the root */
 	char *name;           /* owned */
 	struct kstat st;
@@ -41,13 +45,17 @@ static inline struct hnode *hnode(struct inode *i)
 }
 
 /* node.c */
-extern const struct inode_kinds host_kinds; /* in super.c */
+extern const struct inode_kinds host_kinds, host_writable_kinds; /* in super.c */
 /* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
  * already. */
 int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
 	      struct inode **out);
 /* The node's descriptor, borrowed until the next call into this room. -ESTALE: the name leads elsewhere. */
 int hnode_fd(struct hnode *h, struct hostfd *out);
+/* Keeps the node's descriptor for as long as the node lives: its name is about to lead elsewhere. */
+int hnode_hold(struct hnode *h);
+/* It is @name in @parent now; it is held. */
+void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
 /* Closes descriptors until no more than @keep are left. */
 void hnodes_close(struct hostfs *fs, int keep);
 int host_getattr(struct inode *i, struct kstat *st);
@@ -55,6 +63,25 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 bool host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 long host_readlink(struct inode *i, char *buf, size_t size);
 void host_release_inode(struct inode *i);
+
+/* write.c: for those that may be written */
+int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
+		struct inode **out);
+int host_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out);
+int host_symlink(struct inode *dir, const char *name, size_t len, const char *target, const struct cred *cred,
+		 struct inode **out);
+int host_link(struct inode *dir, const char *name, size_t len, struct inode *target);
+int host_unlink(struct inode *dir, const char *name, size_t len, struct inode *target);
+int host_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target);
+int host_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
+		const char *new_name, size_t new_len, struct inode *over, u32 flags, const struct cred *cred);
+int host_setattr(struct inode *i, const struct iattr *a);
+
+/* xattr.c */
+long host_getxattr(struct inode *i, const char *name, void *buf, size_t size);
+long host_listxattr(struct inode *i, char *buf, size_t size);
+int host_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags);
+int host_removexattr(struct inode *i, const char *name);
 
 /* file.c */
 int host_open(struct inode *i, struct task *t, u32 flags, struct file **out);

@@ -21,8 +21,6 @@
 #include "fs/host/host.h"
 #include "host/file.h"
 
-#define BELIEVE_NS 1000000000UL
-
 static u64 now(struct hostfs *fs)
 {
 	return fs->sb->k->now;
@@ -98,6 +96,31 @@ int hnode_fd(struct hnode *h, struct hostfd *out)
 	keep_open(h, fd);
 	*out = fd;
 	return 0;
+}
+
+int hnode_hold(struct hnode *h)
+{
+	struct hostfd fd;
+	int err = hnode_fd(h, &fd);
+
+	if (!err && !list_empty(&h->lru_node)) {
+		list_del(&h->lru_node);
+		h->fs->nopen--;
+	}
+	return err;
+}
+
+void hnode_moved(struct hnode *h, struct inode *parent, const char *name)
+{
+	char *text = strdup(name);
+	struct inode *old = h->parent;
+
+	if (!text)
+		return; /* it is held: the name matters no more */
+	free(h->name);
+	h->name = text;
+	h->parent = inode_get(parent);
+	inode_put(old);
 }
 
 /* ---- nodes ---- */
@@ -187,7 +210,9 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	h->name = name ? strdup(name) : NULL;
 	h->inode = name && !h->name
 			   ? NULL
-			   : inode_new(fs->sb->k, fs->sb, inode_ops_of(&host_kinds, st.mode & S_IFMT),
+			   : inode_new(fs->sb->k, fs->sb,
+				       inode_ops_of(fs->writable ? &host_writable_kinds : &host_kinds,
+						    st.mode & S_IFMT),
 				       st.mode & S_IFMT, st.ino, h);
 	if (!h->inode) {
 		free(h->name);
@@ -199,6 +224,7 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	h->ino = st.ino;
 	h->parent = parent ? inode_get(parent) : NULL;
 	list_init(&h->lru_node);
+	h->fresh = HOSTFD_NONE;
 	list_add(b, &h->hash_node);
 	if (parent)
 		keep_open(h, *fd);
@@ -218,6 +244,7 @@ void host_release_inode(struct inode *i)
 	struct inode *parent = h->parent;
 
 	close_node(h);
+	host_close(&h->fresh);
 	list_del(&h->hash_node);
 	free(h->name);
 	free(h);
@@ -230,7 +257,7 @@ int host_getattr(struct inode *i, struct kstat *st)
 	struct hostfd fd;
 	int err;
 
-	if (i->type == S_IFREG || !h->st_ns || now(h->fs) - h->st_ns > BELIEVE_NS) {
+	if (i->type == S_IFREG || !h->st_ns || now(h->fs) - h->st_ns >= h->fs->believe_ns) {
 		err = hnode_fd(h, &fd);
 		/* A file that was removed on the host is as it was, for those who still hold it. */
 		if (err == -ESTALE && h->st_ns)
@@ -278,7 +305,7 @@ bool host_revalidate(struct inode *dir, const char *name, size_t len, struct ino
 	text[len] = 0;
 	/* What is believed is one name of the file; its other hard links are looked at each time. */
 	known = h->parent == dir && !strcmp(h->name, text);
-	if (known && now(d->fs) - h->checked_ns <= BELIEVE_NS)
+	if (known && now(d->fs) - h->checked_ns < d->fs->believe_ns)
 		return true;
 	if (hnode_fd(d, &fd) || fstatat(fd.fd, text, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
 		return false;

@@ -7,8 +7,13 @@
 #include "fs/host/host.h"
 #include "host/file.h"
 
+/* Nobody but the host changes its tree, and a moment late is early enough. */
+#define BELIEVE_NS 1000000000UL
+
 /* What is neither a file nor a directory is shown, never opened. */
-#define COMMON .getattr = host_getattr, .release = host_release_inode
+#define COMMON                                                                           \
+	.getattr = host_getattr, .getxattr = host_getxattr, .listxattr = host_listxattr, \
+	.release = host_release_inode
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
 	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .open = host_open},
@@ -16,11 +21,22 @@ const struct inode_kinds host_kinds = {
 	.special = {COMMON},
 };
 
+#define WRITABLE .setattr = host_setattr, .setxattr = host_setxattr, .removexattr = host_removexattr
+const struct inode_kinds host_writable_kinds = {
+	.file = {COMMON, WRITABLE, .open = host_open},
+	.dir = {COMMON, WRITABLE, .lookup = host_lookup, .revalidate = host_revalidate, .open = host_open,
+		.create = host_create, .symlink = host_symlink, .link = host_link, .unlink = host_unlink,
+		.rmdir = host_rmdir, .rename = host_rename, .tmpfile = host_tmpfile},
+	.link = {COMMON, WRITABLE, .readlink = host_readlink},
+	.special = {COMMON, WRITABLE},
+};
+
 static int host_statfs(struct super *sb, struct statfs *st)
 {
 	if (fstatfs(hnode(sb->root)->fd.fd, st))
 		return -errno;
-	st->f_flags |= ST_RDONLY;
+	if (sb->read_only)
+		st->f_flags |= ST_RDONLY;
 	return 0;
 }
 
@@ -29,7 +45,7 @@ static void host_release_super(struct super *sb)
 	free(sb->priv);
 }
 
-int host_super(struct kernel *k, struct hostfd dir, const char *source, struct super **out)
+int host_super(struct kernel *k, struct hostfd dir, const char *source, bool writable, struct super **out)
 {
 	struct super *sb = calloc(1, sizeof *sb);
 	struct hostfs *fs = calloc(1, sizeof *fs);
@@ -43,7 +59,9 @@ int host_super(struct kernel *k, struct hostfd dir, const char *source, struct s
 		sb->k = k;
 		sb->type = "husk-host";
 		sb->source = "/dev/root";
-		sb->read_only = true;
+		sb->read_only = !writable;
+		fs->writable = writable;
+		fs->believe_ns = writable ? 0 : BELIEVE_NS;
 		sb->priv = fs;
 		sb->statfs = host_statfs;
 		sb->release = host_release_super;

@@ -25,6 +25,32 @@ int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode
 	return err ? err : lower_node(dir->sb, below, dir, name, len, out);
 }
 
+/* A whiteout that is nobody's change. What an earlier run had put there stays in the upper layer, unseen. */
+int overlay_hide(struct inode *dir, const char *name, size_t len)
+{
+	struct tnode *d = tnode(dir);
+	struct tentry *e;
+	int err = overlay_own(dir);
+
+	if (err)
+		return err;
+	e = tentry_any(d, name, len);
+	if (!e) {
+		err = tentry_enter(d, name, len, NULL);
+		if (err)
+			return err;
+		e = tentry_any(d, name, len);
+	} else if (e->inode) {
+		struct inode *i;
+
+		e->covers = true;
+		i = tentry_leave(d, e);
+		inode_put(i);
+	}
+	e->covers = e->hidden = true;
+	return 0;
+}
+
 bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
 {
 	struct tentry *e = tentry_any(tnode(dir), name, len);

@@ -28,7 +28,8 @@
 struct overlay {
 	struct tmpfs fs; /* first: super->priv is a struct tmpfs */
 	struct super *lower;
-	struct list pinned; /* struct lower of owned files that may have other names below */
+	u64 given_from, given_to; /* numbers of what was made for the mounts, before guests began */
+	struct list pinned;       /* struct lower of owned files that may have other names below */
 };
 
 /* What lies below an inode. */
@@ -88,6 +89,7 @@ int overlay_take_xattrs(struct inode *i, struct inode *below);
 
 /* ---- names.c ---- */
 int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+int overlay_hide(struct inode *dir, const char *name, size_t len);
 bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 int overlay_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
 		   const struct cred *cred, struct inode **out);
@@ -105,6 +107,9 @@ int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode
 /* 0 when @dir has no name left, -ENOTEMPTY, or what the lower layer says. */
 int overlay_check_empty(struct inode *dir);
 int overlay_open_dir(struct inode *i, struct task *t, u32 flags, struct file **out);
+
+/* ---- changes.c ---- */
+int overlay_changes(struct super *sb, change_fn *tell, void *arg);
 
 /* ---- file.c ---- */
 int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out);

@@ -14,10 +14,10 @@
 	.release = overlay_release_inode
 const struct inode_kinds overlay_kinds = {
 	.file = {COMMON, .open = overlay_open},
-	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .create = overlay_create,
-		.symlink = overlay_symlink, .link = overlay_link, .unlink = overlay_unlink,
-		.rmdir = overlay_rmdir, .rename = overlay_rename, .tmpfile = overlay_tmpfile,
-		.open = overlay_open_dir},
+	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .hide = overlay_hide,
+		.create = overlay_create, .symlink = overlay_symlink, .link = overlay_link,
+		.unlink = overlay_unlink, .rmdir = overlay_rmdir, .rename = overlay_rename,
+		.tmpfile = overlay_tmpfile, .open = overlay_open_dir},
 	.link = {COMMON, .readlink = overlay_readlink},
 	.special = {COMMON},
 };
@@ -28,6 +28,13 @@ static int overlay_statfs(struct super *sb, struct statfs *st)
 
 	st->f_type = OVERLAYFS_SUPER_MAGIC;
 	return err;
+}
+
+static void overlay_begin(struct super *sb)
+{
+	struct overlay *o = sb->priv;
+
+	o->given_to = o->fs.next_ino;
 }
 
 static void overlay_release_super(struct super *sb)
@@ -52,14 +59,18 @@ int overlay_super(struct super *lower, u64 max_bytes, struct super **out)
 
 	if (!err) {
 		tmpfs_setup(&o->fs, max_bytes);
+		o->fs.disk = lower->k->vfs;
 		o->fs.kinds = &overlay_kinds;
 		o->fs.next_ino = FIRST_INO;
+		o->given_from = FIRST_INO;
 		o->lower = lower;
 		list_init(&o->pinned);
 		sb->k = lower->k;
 		sb->type = sb->source = "overlay";
 		sb->dev = lower->dev;
 		sb->priv = o;
+		sb->begin = overlay_begin;
+		sb->changes = overlay_changes;
 		sb->statfs = overlay_statfs;
 		sb->release = overlay_release_super;
 		err = lower_node(sb, inode_get(lower->root), NULL, NULL, 0, &sb->root);

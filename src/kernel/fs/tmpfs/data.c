@@ -34,7 +34,7 @@
 static void charge(struct tnode *n, u64 bytes)
 {
 	if (n->fs)
-		n->fs->used_bytes += bytes - n->charged;
+		tmpfs_charge(n->fs, n->charged, bytes);
 	n->charged = bytes;
 }
 
@@ -54,10 +54,22 @@ static bool has_room(struct tnode *n, u64 more)
 {
 	struct tmpfs *fs = n->fs;
 
-	if (!fs || fs->used_bytes + n->written + more <= fs->max_bytes)
+	if (!fs || n->written + more <= tmpfs_free(fs))
 		return true;
 	tnode_measure(n);
-	return fs->used_bytes + more <= fs->max_bytes;
+	return more <= tmpfs_free(fs);
+}
+
+/* @size bytes went to the memfd at @pos: beyond the end they are new, before it they may have filled holes, which
+ * shows when it is measured. */
+static void wrote(struct tnode *n, u64 pos, u64 size)
+{
+	u64 end = pos + size, more = end > (u64)n->size ? min(size, end - (u64)n->size) : 0;
+
+	charge(n, n->charged + more);
+	n->written += size - more;
+	if (n->written > MEASURE_AFTER)
+		tnode_measure(n);
 }
 
 /* ---- where it is ---- */
@@ -286,9 +298,7 @@ static long write_piece(struct tnode *n, struct uio *from, u64 pos)
 		from->left += (size_t)got;
 		return err;
 	}
-	n->written += (u64)got;
-	if (n->written > MEASURE_AFTER)
-		tnode_measure(n);
+	wrote(n, pos, (u64)got);
 	return got;
 }
 
@@ -339,9 +349,7 @@ int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos)
 		err = write_fully(n->memfd, data, size, pos);
 		if (err)
 			return err;
-		n->written += size;
-		if (n->written > MEASURE_AFTER)
-			tnode_measure(n);
+		wrote(n, pos, size);
 	} else {
 		memcpy(n->data + pos, data, size);
 	}

@@ -103,7 +103,7 @@ void tmpfs_release_inode(struct inode *i)
 
 	tnode_free_data(n);
 	if (fs)
-		fs->used_bytes -= n->xattrs.bytes;
+		tmpfs_charge(fs, n->xattrs.bytes, 0);
 	xattrs_free(&n->xattrs);
 	while ((rb = n->by_name.node)) {
 		struct tentry *e = rb_entry(rb, struct tentry, name_node);

@@ -54,13 +54,32 @@ int tmpfs_statfs(struct super *sb, struct statfs *st)
 	memset(st, 0, sizeof *st);
 	st->f_type = TMPFS_MAGIC;
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
-	st->f_blocks = fs->max_bytes / PAGE_SIZE;
-	st->f_bfree = fs->max_bytes > fs->used_bytes ? (fs->max_bytes - fs->used_bytes) / PAGE_SIZE : 0;
+	st->f_blocks =
+		(fs->disk && fs->disk->disk_max ? min(fs->max_bytes, fs->disk->disk_max) : fs->max_bytes) /
+		PAGE_SIZE;
+	st->f_bfree = tmpfs_free(fs) / PAGE_SIZE;
 	st->f_bavail = st->f_bfree;
 	st->f_files = fs->max_inodes;
 	st->f_ffree = fs->max_inodes - fs->used_inodes;
 	st->f_namelen = 255;
 	return 0;
+}
+
+u64 tmpfs_free(const struct tmpfs *fs)
+{
+	u64 room = fs->max_bytes > fs->used_bytes ? fs->max_bytes - fs->used_bytes : 0;
+	struct vfs *v = fs->disk;
+
+	if (v && v->disk_max)
+		room = min(room, v->disk_max > v->disk_used ? v->disk_max - v->disk_used : 0);
+	return room;
+}
+
+void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now)
+{
+	fs->used_bytes += now - before;
+	if (fs->disk)
+		fs->disk->disk_used += now - before;
 }
 
 void tmpfs_setup(struct tmpfs *fs, u64 max_bytes)
@@ -88,6 +107,7 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 		return -ENOMEM;
 	}
 	tmpfs_setup(fs, max_bytes);
+	fs->disk = k->vfs->memfds ? k->vfs : NULL; /* the first is that of the memfds */
 	sb->k = k;
 	sb->type = sb->source = "tmpfs";
 	sb->dev = makedev(0, k->vfs->next_dev++);

@@ -21,6 +21,7 @@
 /* One tree; all of its inodes hang off the root's entries or are kept by open files. */
 struct tmpfs {
 	const struct inode_kinds *kinds; /* tmpfs_kinds, or those of a file system made on top of it */
+	struct vfs *disk; /* whose disk_used counts with used_bytes; NULL: memfds, which are no disk */
 	u64 max_bytes, used_bytes;
 	u64 max_inodes, used_inodes;
 	u64 next_ino;
@@ -66,6 +67,7 @@ struct tentry {
 	struct list doomed;
 	u64 order;           /* its getdents offset, stable as long as it lives */
 	struct inode *inode; /* owned; NULL: a whiteout, which is in no listing */
+	bool hidden;         /* by the command line */
 	bool covers;         /* there is such a name in the lower layer: when it goes, a whiteout stays */
 	u8 len;
 	char name[];
@@ -131,6 +133,10 @@ int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out);
 long tmpfs_readlink(struct inode *i, char *buf, size_t size);
 int tmpfs_statfs(struct super *sb, struct statfs *st);
 void tmpfs_setup(struct tmpfs *fs, u64 max_bytes);
+/* Bytes that are free in @fs: also by --disk-limit. */
+u64 tmpfs_free(const struct tmpfs *fs);
+/* @now bytes where @before were. */
+void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now);
 
 /* data.c */
 extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */

@@ -13,7 +13,7 @@ static void changed(struct tnode *n, size_t before)
 {
 	n->ctime = tmpfs_now();
 	if (n->fs)
-		n->fs->used_bytes += n->xattrs.bytes - before;
+		tmpfs_charge(n->fs, before, n->xattrs.bytes);
 }
 
 int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags)
@@ -22,7 +22,7 @@ int tmpfs_setxattr(struct inode *i, const char *name, const void *value, size_t 
 	size_t before = n->xattrs.bytes;
 	int err;
 
-	if (n->fs && n->fs->used_bytes + size > n->fs->max_bytes)
+	if (n->fs && size > tmpfs_free(n->fs))
 		return -ENOSPC;
 	err = xattrs_set(&n->xattrs, name, value, size, flags);
 	if (!err)

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The guest's tree as the command line makes it: the overlay, --changes, --bind, --ro-bind, --tmpfs, --hide,
+# --disk-limit. TAP.
+
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# run ARG...: husk run; output in out and err, status in $status.
+run() {
+	# shellcheck disable=SC2086
+	limited 30 "$HUSK" run ${HUSK_FLAGS:-} "$@"
+}
+
+# said TEXT...: the program ended with 0 and printed just these lines.
+said() {
+	[ $status = 0 ] && printf '%s\n' "$@" | cmp -s - out
+}
+
+mkdir -p tree/sub/deep
+echo one >tree/a
+echo two >tree/sub/b
+echo three >tree/sub/deep/c
+ln -s a tree/link
+ln tree/a tree/sub/hard
+mkfifo tree/fifo
+find tree -printf '%p %y %m %n %s %l\n' | sort >before
+
+# The overlay takes every change and the host keeps its own.
+run -- sh -c 'echo more >>tree/a; rm tree/sub/b; mv tree/sub tree/moved; chmod 600 tree/link; mkdir tree/sub; touch tree/new; cat tree/moved/hard tree/moved/deep/c; ls tree tree/sub'
+said one more three 'tree:' a fifo link moved new sub '' 'tree/sub:'; check 'the overlay takes changes'
+find tree -printf '%p %y %m %n %s %l\n' | sort | cmp -s - before && [ "$(cat tree/a)" = one ]; check 'the host keeps its tree'
+
+# --changes: sorted, one a line, nothing of what only had to be there for it.
+run --changes=list --tmpfs "$dir/made/here" -- sh -c 'echo x >>tree/a; rm tree/sub/deep/c; mv tree/link tree/other; mkdir tree/d; echo 1 >"tree/d/a
+b"; touch /tmp/nobody-cares; cat tree/sub/b >/dev/null; mv tree/sub/b tree/b; mv tree/b tree/sub/b; chmod 700 tree/sub'
+printf '%s\n' "C $dir/tree/a" "A $dir/tree/d" "A $dir/tree/d/a\\012b" "D $dir/tree/link" "A $dir/tree/other" "C $dir/tree/sub" "D $dir/tree/sub/deep/c" |
+	cmp -s - list
+check 'changes'
+run --changes=list -- sh -c 'mv tree/sub tree/s2; rm tree/a; mkdir tree/a; touch tree/a/x; rm -r tree/s2/deep'
+printf '%s\n' "C $dir/tree/a" "A $dir/tree/a/x" "A $dir/tree/s2" "A $dir/tree/s2/b" "A $dir/tree/s2/hard" "D $dir/tree/sub" | cmp -s - list
+check 'changes of a moved directory'
+run --changes=list -- cat tree/a; [ $status = 0 ] && [ -f list ] && [ ! -s list ]; check 'no changes'
+
+# FIFOs of the host's are seen and lead nowhere.
+timeout 30 sh -c 'exec 3<>tree/fifo; echo secret >&3; exec "$@"' sh "$HUSK" run -- sh -c 'test -p tree/fifo && timeout 1 cat tree/fifo; echo $?' >out 2>err
+status=$?
+said 124; check 'a FIFO of the host is not opened'
+
+# --bind writes through, --ro-bind does not.
+mkdir shared
+echo host >shared/f
+chmod 777 shared
+run --bind shared:/mnt/s -- sh -c 'cat /mnt/s/f; echo guest >/mnt/s/g; mkdir /mnt/s/d; mv /mnt/s/f /mnt/s/d/f; ln -s d /mnt/s/l; chmod 640 /mnt/s/g; (umask 077; echo 1 >/mnt/s/private); grep -c " /mnt/s " /proc/mounts'
+said host 1 && [ "$(cat shared/g)" = guest ] && [ "$(cat shared/l/f)" = host ] && [ "$(stat -c %a shared/g shared/private | tr '\n' ' ')" = '640 600 ' ]
+check 'bind writes through'
+run --bind "$dir/shared" -- sh -c "rm shared/g; cd /; echo again >$dir/shared/h; git init -q $dir/shared/repo 2>/dev/null; true"
+[ $status = 0 ] && [ ! -e shared/g ] && [ "$(cat shared/h)" = again ]; check 'bind under its own name'
+run --ro-bind shared:/mnt/s -- sh -c 'cat /mnt/s/h; echo x 2>/dev/null >/mnt/s/n || echo refused; grep -o " ro," /proc/mounts'
+said again refused ' ro,' && [ ! -e shared/n ]; check 'ro-bind'
+run --ro-bind shared/h:/etc/hostname -- cat /etc/hostname
+said again; check 'a file bound over a file'
+run --bind shared/h:/new/place -- sh -c 'echo changed >/new/place'
+[ $status = 0 ] && [ "$(cat shared/h)" = changed ]; check 'a file bound where nothing was'
+run --bind shared -- sh -c 'echo x >outside; ln -s /etc shared/out; echo pwned >shared/out/pwned; cat shared/out/pwned'
+said pwned && [ ! -e outside ] && [ ! -e /etc/pwned ]; check 'links in a bind lead into the guest'
+run --bind shared:/mnt/s -- sh -c 'cd /mnt/s/../s/../../mnt; pwd; mknod /mnt/s/null c 1 3 2>/dev/null || echo refused'
+said /mnt refused; check "a bind's .., no devices"
+
+# What is wrong is said before anything runs.
+for wrong in "--bind nowhere" "--ro-bind nowhere:/x" "--bind shared:relative" "--tmpfs relative" "--tmpfs /x:12Q" "--hide x" "--disk-limit 0" "--disk-limit x"; do
+	# shellcheck disable=SC2086
+	run $wrong -- true
+	[ $status = 125 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ]; check "wrong: $wrong"
+done
+run --ro-bind shared:/etc/passwd -- true
+[ $status = 125 ] && grep -q 'Not a directory' err; check 'a directory over a file'
+
+# --tmpfs
+run --tmpfs /x/y:1M -- sh -c 'stat -f -c "%T %b" /x/y; head -c 900K /dev/zero >/x/y/a && head -c 900K /dev/zero 2>/dev/null >/x/y/b || echo full; ls /x'
+said 'tmpfs 256' full y; check 'tmpfs of a size'
+
+# --hide
+run --hide "$dir/tree/sub" --hide "$dir/tree/link" --hide /no/such -- sh -c 'ls tree; cat tree/a 2>&1; ls tree/sub 2>/dev/null || echo none; mkdir tree/sub; ls tree/sub'
+said fifo "cat: tree/a: No such file or directory" none; check 'hide, with what a link leads to'
+run --changes=list --hide "$dir/tree/sub" -- true
+[ $status = 0 ] && [ ! -s list ]; check 'what is hidden is no change'
+
+# --disk-limit holds over all trees together, and what is removed is free again.
+run --disk-limit 4M -- sh -c 'head -c 3M /dev/zero >/tmp/a && head -c 3M /dev/zero 2>/dev/null >/usr/b || echo full; rm /tmp/a /usr/b; head -c 3M /dev/zero >/usr/b && echo fits; stat -f -c %b /'
+said full fits 1024; check 'disk limit'
+
+finish
