@@ -72,6 +72,12 @@ $(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -Ibench $< -o $@
 
+# The engine for classic BPF alone, beside libpcap's, on filters of libseccomp's.
+BPF_BENCH := $(wildcard bench/bpf/*.c) $(wildcard src/kernel/bpf/*.c) src/base/bug.c src/base/text.c
+$(BUILD)/bench/bpf/bench-bpf: $(BPF_BENCH) bench/bpf/bench.h $(wildcard src/kernel/bpf/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Ibench/bpf $(BPF_BENCH) -lpcap -lseccomp -o $@
+
 unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-zA-Z_0-9/]*[.]c')
 
 .SECONDEXPANSION:
@@ -107,6 +113,9 @@ demo:
 
 bench: $(BUILD)/husk $(BENCHES)
 	@BUILD=$(BUILD) bench/run
+
+bench-bpf: $(BUILD)/bench/bpf/bench-bpf
+	@$(BUILD)/bench/bpf/bench-bpf
 
 # Debug builds: objects are counted, and what is left at the end is reported.
 check-asan:
@@ -148,6 +157,7 @@ help:
 	@echo 'make demo         compile, test and run a real program inside husk, and tell what happened'
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
+	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'
 	@echo 'make check-asan   the tests with AddressSanitizer; check-ubsan: with UndefinedBehaviorSanitizer'
 	@echo 'make fuzz         FUZZ_SECONDS=$(FUZZ_SECONDS) of random calls'
 	@echo 'make lint         layering, layout, shell scripts; make format lays the sources out'

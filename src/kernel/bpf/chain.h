@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Chains of seccomp programs, newest first, as a task has them.
+ *
+ * A chain is a list that only grows at its head, and is shared: a fork takes a reference, a new filter points
+ * to the chain it was put on. Each link carries, for the architectures it was told of, a table by call number:
+ * the verdict of the *whole* chain where it depends on nothing but the number, else a residue: what is left of
+ * the programs for this number, newest first. So a call costs one load, or one run of a few instructions.
+ *
+ * The strongest action wins (lowest as a signed number); of equal ones the newest filter's data. ALLOW carries
+ * no data. uretprobe and uprobe of x86-64 pass every filter.
+ */
+#ifndef HUSK_BPF_CHAIN_H
+#define HUSK_BPF_CHAIN_H
+
+#include "bpf/code.h"
+
+#define BPF_TABLE_SIZE 512   /* call numbers with an entry; others run the programs */
+#define BPF_ARCHES     3     /* tables of a link at most */
+#define BPF_PATH_MOST  32768 /* converted instructions of a chain, four more for each older filter */
+
+/* What is left for one number. */
+struct bpf_residue {
+	bpf_function *function;          /* nullable: interpreted */
+	const struct bpf_op *ops;        /* NULL: the constant own */
+	const u32 *tables;               /* of ops */
+	const struct bpf_residue *older; /* nullable */
+	u32 own, older_own;              /* older_own: of the older filters if that is constant, else ALLOW */
+};
+
+struct bpf_table {
+	u32 words[BPF_TABLE_SIZE]; /* a verdict, or RESIDUE_MARK | index into residues */
+	const struct bpf_residue **residues;
+	struct bpf_residue *own; /* owned: those of this link, some of residues */
+	u32 count;
+};
+
+#define BPF_RESIDUE_MARK 0xffff0000u
+
+struct bpf_chain {
+	unsigned refs;
+	struct bpf_chain *older;     /* counted, nullable */
+	struct bpf_program *program; /* owned */
+	struct bpf_code code;        /* its first root is the whole program */
+	u32 arches[BPF_ARCHES];
+	unsigned arch_count;
+	struct bpf_table *tables; /* owned, arch_count of them */
+	unsigned path;            /* what counts against BPF_PATH_MOST */
+	unsigned depth;           /* filters, this one included */
+	void *user;               /* the caller's, NULL at first */
+};
+
+/*
+ * Puts @p on top of @older (nullable; a reference is taken). @p is the chain's on success. @arches: AUDIT_ARCH_*
+ * whose calls get tables, BPF_ARCHES at most; @arena nullable.
+ * -ENOMEM: also when the path is too long.
+ */
+int bpf_chain_add(struct bpf_chain *older, struct bpf_program *p, const u32 *arches, unsigned arch_count,
+		  struct bpf_arena *arena, struct bpf_chain **out);
+struct bpf_chain *bpf_chain_get(struct bpf_chain *c); /* nullable */
+void bpf_chain_put(struct bpf_chain *c);              /* nullable */
+
+/* True if @older is @c or under it; NULL is under everything. */
+bool bpf_chain_is_under(const struct bpf_chain *older, const struct bpf_chain *c);
+
+/* The verdict by the plain interpreter alone, and in *@match (nullable) whose it is: NULL for ALLOW. */
+u32 bpf_chain_run_plain(const struct bpf_chain *c, const struct seccomp_data *d,
+			const struct bpf_chain **match);
+/* Without the tables. */
+u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d);
+u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d);
+
+/* Of two verdicts: the first is the newer filter's. */
+static inline u32 bpf_stronger(u32 newer, u32 older)
+{
+	return (s32)(older & SECCOMP_RET_ACTION_FULL) < (s32)(newer & SECCOMP_RET_ACTION_FULL) ? older
+											       : newer;
+}
+
+/* The table for calls of @arch, or NULL. */
+static inline const struct bpf_table *bpf_chain_table(const struct bpf_chain *c, u32 arch)
+{
+	for (unsigned i = 0; i < c->arch_count; i++)
+		if (c->arches[i] == arch)
+			return &c->tables[i];
+	return NULL;
+}
+
+/* True if the verdict on call @nr < BPF_TABLE_SIZE depends on nothing else; it is *@verdict then. */
+static inline bool bpf_table_constant(const struct bpf_table *t, u32 nr, u32 *verdict)
+{
+	*verdict = t->words[nr];
+	return *verdict < BPF_RESIDUE_MARK;
+}
+
+/*
+ * The verdict on @d by the table of its architecture. @d is only read where the verdict is not constant, so
+ * that a caller that looks at bpf_table_constant() first need not fill it.
+ */
+static inline u32 bpf_table_run(const struct bpf_chain *c, const struct bpf_table *t, u32 nr,
+				const struct seccomp_data *d)
+{
+	u32 verdict;
+
+	if (__builtin_expect(nr >= BPF_TABLE_SIZE, 0))
+		return bpf_chain_run_whole(c, d);
+	if (bpf_table_constant(t, nr, &verdict))
+		return verdict;
+	return bpf_residue_run(t->residues[verdict & ~BPF_RESIDUE_MARK], d);
+}
+
+static inline u32 bpf_chain_run(const struct bpf_chain *c, const struct seccomp_data *d)
+{
+	const struct bpf_table *t = bpf_chain_table(c, d->arch);
+
+	return t ? bpf_table_run(c, t, (u32)d->nr, d) : bpf_chain_run_whole(c, d);
+}
+
+#endif

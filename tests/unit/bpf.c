@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF engine alone: what the checker takes, the odd semantics, and random programs by the plain
+ * interpreter, the threaded one, machine code, tables and residues, which must all agree.
+ *
+ * links: src/kernel/bpf/check.c src/kernel/bpf/convert.c src/kernel/bpf/interpret.c src/kernel/bpf/plan.c
+ * links: src/kernel/bpf/pool.c src/kernel/bpf/layout.c src/kernel/bpf/lower.c src/kernel/bpf/run.c
+ * links: src/kernel/bpf/jit.c src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c
+ * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/base/bug.c src/base/text.c
+ */
+#include "bpf/arena.h"
+#include "bpf/chain.h"
+#include "bpf/jit.h"
+#include "tests/bpf/random.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int failed;
+static struct bpf_arena *arena;
+
+static void is(const char *what, u64 got, u64 want)
+{
+	if (got == want)
+		return;
+	failed = 1;
+	printf("not ok %s: %#llx, not %#llx\n", what, (unsigned long long)got, (unsigned long long)want);
+}
+
+#define STMT(code, k)         ((struct sock_filter){code, 0, 0, k})
+#define JUMP(code, k, jt, jf) ((struct sock_filter){code, jt, jf, k})
+#define RET(k)                STMT(BPF_RET | BPF_K, k)
+
+/* ---- the checker ---- */
+
+static void takes(const char *what, enum bpf_kind kind, const struct sock_filter *f, size_t n, int at)
+{
+	struct bpf_refusal why = {-2};
+	int error = bpf_check(f, n, kind, &why);
+
+	is(what, (u64)-error, at == -3 ? 0 : EINVAL);
+	if (error && (why.at != at || !why.why)) {
+		failed = 1;
+		printf("not ok %s: at %d (%s), not %d\n", what, why.at, why.why ? why.why : "", at);
+	}
+}
+
+#define TAKES(what, kind, ...)                                       \
+	takes(what, kind, (const struct sock_filter[]){__VA_ARGS__}, \
+	      sizeof((const struct sock_filter[]){__VA_ARGS__}) / sizeof(struct sock_filter), -3)
+#define REFUSES(what, kind, at, ...)                                 \
+	takes(what, kind, (const struct sock_filter[]){__VA_ARGS__}, \
+	      sizeof((const struct sock_filter[]){__VA_ARGS__}) / sizeof(struct sock_filter), at)
+#define S BPF_KIND_SECCOMP
+#define P BPF_KIND_PACKET
+
+static void checker(void)
+{
+	static struct sock_filter many[BPF_MAXINSNS + 1];
+	struct bpf_refusal why;
+
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = RET(0);
+	takes("empty", S, many, 0, -1);
+	takes("4096", S, many, BPF_MAXINSNS, -3);
+	takes("4097", S, many, BPF_MAXINSNS + 1, -1);
+	TAKES("unreachable code", S, RET(0), RET(1));
+	REFUSES("no return", S, 0, STMT(BPF_LD | BPF_IMM, 0));
+	REFUSES("jump to the end", S, 0, STMT(BPF_JMP | BPF_JA, 1), RET(0));
+	REFUSES("jump back", S, 0, STMT(BPF_JMP | BPF_JA, ~0u), RET(0));
+	REFUSES("branch out", S, 0, JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1), RET(0));
+	REFUSES("opcode", S, 1, RET(0), STMT(0xff, 0), RET(0));
+	REFUSES("long opcode", S, 1, RET(0), STMT(0x106, 0), RET(0));
+	REFUSES("RET X", S, 0, STMT(BPF_RET | BPF_X, 0), RET(0));
+	REFUSES("division by 0", S, 0, STMT(BPF_ALU | BPF_DIV | BPF_K, 0), RET(0));
+	REFUSES("shift by 32", S, 0, STMT(BPF_ALU | BPF_LSH | BPF_K, 32), RET(0));
+	TAKES("shift by 31", S, STMT(BPF_ALU | BPF_RSH | BPF_K, 31), RET(0));
+	REFUSES("M[16]", S, 0, STMT(BPF_ST, 16), RET(0));
+	REFUSES("unset M[]", S, 0, STMT(BPF_LD | BPF_MEM, 3), RET(0));
+	REFUSES("M[] unset on one path", S, 3, STMT(BPF_LD | BPF_IMM, 1),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1), STMT(BPF_ST, 2), STMT(BPF_LD | BPF_MEM, 2), RET(0));
+	/* Linux forgets nothing at a return: dead code behind it is read as if it were reached. */
+	REFUSES("unset M[] in dead code", S, 1, RET(0), STMT(BPF_LD | BPF_MEM, 2), RET(0));
+	REFUSES("MOD in seccomp", S, 0, STMT(BPF_ALU | BPF_MOD | BPF_K, 3), RET(0));
+	TAKES("MOD in packets", P, STMT(BPF_ALU | BPF_MOD | BPF_K, 3), RET(0));
+	REFUSES("half word in seccomp", S, 0, STMT(BPF_LD | BPF_H | BPF_ABS, 0), RET(0));
+	REFUSES("indirect in seccomp", S, 0, STMT(BPF_LD | BPF_W | BPF_IND, 0), RET(0));
+	REFUSES("MSH in seccomp", S, 0, STMT(BPF_LDX | BPF_B | BPF_MSH, 0), RET(0));
+	REFUSES("data[64]", S, 0, STMT(BPF_LD | BPF_W | BPF_ABS, 64), RET(0));
+	TAKES("data[60]", S, STMT(BPF_LD | BPF_W | BPF_ABS, 60), RET(0));
+	REFUSES("data[62]", S, 0, STMT(BPF_LD | BPF_W | BPF_ABS, 62), RET(0));
+	REFUSES("ancillary", P, 0, STMT(BPF_LD | BPF_W | BPF_ABS, (u32)(SKF_AD_OFF + SKF_AD_IFINDEX)),
+		RET(0));
+	bpf_check(
+		(const struct sock_filter[]){
+			STMT(BPF_LD | BPF_W | BPF_ABS, (u32)(SKF_AD_OFF + SKF_AD_IFINDEX)), RET(0)},
+		2, P, &why);
+	is("ancillary name", (u64)strcmp(why.what ? why.what : "", "interface index"), 0);
+}
+
+/* ---- semantics ---- */
+
+/* All engines on one program and one input. */
+static u32 all_engines(const char *what, const struct sock_filter *f, unsigned n, enum bpf_kind kind,
+		       const void *data, u64 size)
+{
+	struct bpf_packet packet = {data, size};
+	struct bpf_compiled c = {0};
+	struct bpf_program *p;
+	u32 plain;
+
+	if (bpf_program_create(f, n, kind, &p, NULL) || bpf_compile(&c, p, arena)) {
+		is(what, 1, 0);
+		return 0;
+	}
+	plain = bpf_program_run(p, kind == S ? data : &packet);
+	is(what, bpf_run(c.ops, data, size, c.code.tables), plain);
+	if (arena) {
+		is("compiled", !c.function, 0);
+		if (c.function)
+			is(what, c.function(data, size), plain);
+	}
+	bpf_compiled_free(&c);
+	bpf_program_free(p);
+	return plain;
+}
+
+#define RUN(what, kind, data, size, ...)                                                                  \
+	all_engines(what, (const struct sock_filter[]){__VA_ARGS__},                                      \
+		    sizeof((const struct sock_filter[]){__VA_ARGS__}) / sizeof(struct sock_filter), kind, \
+		    data, size)
+
+static void semantics(void)
+{
+	const struct seccomp_data d = {.nr = 7, .arch = AUDIT_ARCH_X86_64, .args = {0x1122334455667788}};
+	const u8 packet[8] = {0x45, 0x01, 0x02, 0x03, 0xff, 0xfe, 0xfd, 0xfc};
+
+	is("division by X = 0 ends with 0",
+	   RUN("div", S, &d, 64, STMT(BPF_LD | BPF_IMM, 9), STMT(BPF_ALU | BPF_DIV | BPF_X, 0), RET(5)), 0);
+	is("remainder by X = 0 ends with 0",
+	   RUN("mod", P, packet, 8, STMT(BPF_LD | BPF_IMM, 9), STMT(BPF_ALU | BPF_MOD | BPF_X, 0), RET(5)),
+	   0);
+	is("LEN is 64", RUN("len", S, &d, 64, STMT(BPF_LD | BPF_LEN, 0), STMT(BPF_RET | BPF_A, 0)), 64);
+	is("shifts by X take five bits",
+	   RUN("shift", S, &d, 64, STMT(BPF_LDX | BPF_IMM, 33), STMT(BPF_LD | BPF_IMM, 3),
+	       STMT(BPF_ALU | BPF_LSH | BPF_X, 0), STMT(BPF_RET | BPF_A, 0)),
+	   6);
+	is("high word", RUN("high", S, &d, 64, STMT(BPF_LD | BPF_W | BPF_ABS, 20), STMT(BPF_RET | BPF_A, 0)),
+	   0x11223344);
+	is("big endian", RUN("be", P, packet, 8, STMT(BPF_LD | BPF_H | BPF_ABS, 4), STMT(BPF_RET | BPF_A, 0)),
+	   0xfffe);
+	is("MSH",
+	   RUN("msh", P, packet, 8, STMT(BPF_LDX | BPF_B | BPF_MSH, 0), STMT(BPF_MISC | BPF_TXA, 0),
+	       STMT(BPF_RET | BPF_A, 0)),
+	   20);
+	is("short packet", RUN("short", P, packet, 7, STMT(BPF_LD | BPF_W | BPF_ABS, 4), RET(9)), 0);
+	is("indirect, wrapping at 32 bits",
+	   RUN("wrap", P, packet, 8, STMT(BPF_LDX | BPF_IMM, 0xffffffff), STMT(BPF_LD | BPF_B | BPF_IND, 2),
+	       STMT(BPF_RET | BPF_A, 0)),
+	   1);
+	is("indirect, beyond",
+	   RUN("beyond", P, packet, 8, STMT(BPF_LD | BPF_LEN, 0), STMT(BPF_MISC | BPF_TAX, 0),
+	       STMT(BPF_LD | BPF_B | BPF_IND, 0), RET(9)),
+	   0);
+}
+
+/* The lengths that count against Linux's limit; probed ones first. */
+static void lengths(void)
+{
+	static const struct {
+		struct sock_filter f[3];
+		unsigned n, length;
+	} cases[] = {
+		{{RET(0)}, 1, 5},
+		{{STMT(BPF_ALU | BPF_DIV | BPF_X, 0), RET(0)}, 2, 10},
+		{{JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 1, 0), RET(0), RET(0)}, 3, 8},
+		{{JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1), RET(0), RET(0)}, 3, 8},
+		{{JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1), RET(0), RET(0)}, 3, 9},
+		{{JUMP(BPF_JMP | BPF_JGT | BPF_K, 0x80000000, 0, 1), RET(0), RET(0)}, 3, 9},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		is("converted length", bpf_convert(cases[i].f, cases[i].n, S, NULL), cases[i].length);
+}
+
+/* ---- chains ---- */
+
+static struct bpf_program *program(const struct sock_filter *f, unsigned n)
+{
+	struct bpf_program *p = NULL;
+
+	is("program", (u64)-bpf_program_create(f, n, S, &p, NULL), 0);
+	return p;
+}
+
+static struct bpf_chain *put_on(struct bpf_chain *older, const struct sock_filter *f, unsigned n)
+{
+	static const u32 arches[] = {AUDIT_ARCH_X86_64, AUDIT_ARCH_I386};
+	struct bpf_program *p = program(f, n);
+	struct bpf_chain *c = NULL;
+	int error = bpf_chain_add(older, p, arches, 2, arena, &c);
+
+	is("chain", (u64)-error, 0);
+	bpf_chain_put(older);
+	return c;
+}
+
+static void precedence(void)
+{
+	struct seccomp_data d = {.nr = 7, .arch = AUDIT_ARCH_X86_64};
+	const struct bpf_chain *match;
+	struct bpf_chain *c;
+	u32 verdict;
+
+	c = put_on(NULL, &RET(SECCOMP_RET_ERRNO | 1), 1);
+	c = put_on(c, &RET(SECCOMP_RET_ERRNO | 2), 1);
+	is("the newest data wins", bpf_chain_run(c, &d), SECCOMP_RET_ERRNO | 2);
+	is("match", bpf_chain_run_plain(c, &d, &match) == (SECCOMP_RET_ERRNO | 2) && match == c, 1);
+	c = put_on(c, &RET(SECCOMP_RET_TRACE | 3), 1);
+	is("the strongest wins", bpf_chain_run(c, &d), SECCOMP_RET_ERRNO | 2);
+	is("constant", bpf_table_constant(bpf_chain_table(c, d.arch), 7, &verdict), 1);
+	c = put_on(c, &RET(SECCOMP_RET_KILL_THREAD), 1);
+	c = put_on(c, &RET(SECCOMP_RET_KILL_PROCESS), 1);
+	is("KILL_PROCESS is the strongest", bpf_chain_run(c, &d), SECCOMP_RET_KILL_PROCESS);
+	d.nr = 335;
+	is("uretprobe passes", bpf_chain_run(c, &d), SECCOMP_RET_ALLOW);
+	bpf_chain_put(c);
+}
+
+/* 3641 filters of one instruction, or three of 4096, is what Linux takes. */
+static void path_limit(void)
+{
+	static const u32 arch = AUDIT_ARCH_X86_64;
+	static struct sock_filter many[BPF_MAXINSNS];
+	struct bpf_chain *c = NULL, *next;
+	struct bpf_program *p;
+	unsigned n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = RET(0);
+	for (n = 0;; n++) {
+		p = program(many, BPF_MAXINSNS);
+		if (bpf_chain_add(c, p, &arch, 1, NULL, &next))
+			break;
+		bpf_chain_put(c);
+		c = next;
+	}
+	is("filters of 4096", n, 3);
+	bpf_program_free(p);
+	bpf_chain_put(c);
+	for (c = NULL, n = 0;; n++) {
+		p = program(many, 1);
+		if (bpf_chain_add(c, p, &arch, 1, NULL, &next))
+			break;
+		bpf_chain_put(c);
+		c = next;
+	}
+	is("filters of 1", n, 3641);
+	bpf_program_free(p);
+	bpf_chain_put(c);
+}
+
+/* ---- random programs ---- */
+
+static void show(const struct sock_filter *f, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		printf("# {%#x, %u, %u, %#x},\n", f[i].code, f[i].jt, f[i].jf, f[i].k);
+}
+
+static void random_chains(struct random *r, unsigned count)
+{
+	struct sock_filter f[120];
+	struct seccomp_data d;
+
+	for (unsigned n = 0; n < count && !failed; n++) {
+		struct bpf_chain *c = NULL;
+		unsigned links = 1 + random_below(r, 4), size = 0;
+
+		for (unsigned i = 0; i < links; i++) {
+			do
+				size = random_program(r, S, f, 100);
+			while (bpf_check(f, size, S, NULL));
+			c = put_on(c, f, size);
+		}
+		for (unsigned i = 0; i < 200 && !failed; i++) {
+			u32 plain;
+
+			random_data(r, f, size, &d);
+			plain = bpf_chain_run_plain(c, &d, NULL);
+			is("chain by table", bpf_chain_run(c, &d), plain);
+			is("chain without table", bpf_chain_run_whole(c, &d), plain);
+		}
+		bpf_chain_put(c);
+	}
+}
+
+static void random_programs(struct random *r, unsigned count)
+{
+	struct sock_filter f[300];
+
+	for (unsigned n = 0; n < count && !failed; n++) {
+		enum bpf_kind kind = random_below(r, 2) ? S : P;
+		unsigned size = random_program(r, kind, f, 200);
+
+		if (!random_below(r, 8))
+			random_damage(r, f, size);
+		if (bpf_check(f, size, kind, NULL))
+			continue;
+		for (unsigned i = 0; i < 10 && !failed; i++) {
+			struct seccomp_data d;
+			u8 packet[150], *exact;
+			u32 length;
+
+			if (kind == S) {
+				random_data(r, f, size, &d);
+				all_engines("random program", f, size, kind, &d, sizeof d);
+				continue;
+			}
+			length = random_packet(r, f, size, packet, sizeof packet);
+			exact = malloc(length + 1); /* so that a sanitizer sees a byte too much */
+			memcpy(exact, packet, length);
+			all_engines("random packet program", f, size, kind, exact, length);
+			free(exact);
+		}
+		if (failed)
+			show(f, size);
+	}
+}
+
+/* Every single changed byte of emitted code is refused, or leaves it harmless by the checker's own rules: it must not crash. */
+static void broken_code(struct random *r)
+{
+	static const u8 samples[][12] = {
+		{0xc3},                         /* ret */
+		{0x8b, 0x47, 0x3d, 0xc3},       /* mov eax, [rdi+61]: beyond the data */
+		{0x8b, 0x06, 0xc3},             /* mov eax, [rsi] */
+		{0xeb, 0xfe},                   /* jmp to itself */
+		{0x89, 0x44, 0x24, 0x08, 0xc3}, /* mov [rsp+8], eax */
+		{0x48, 0x8b, 0x47, 0x39, 0xc3}, /* mov rax, [rdi+57] */
+		{0xff, 0xe0},                   /* jmp rax */
+		{0x0f, 0x05, 0xc3},             /* syscall */
+		{0x8b, 0x04, 0x17, 0xc3},       /* mov eax, [rdi+rdx] */
+		{0x33, 0xff, 0xc3},             /* xor edi, edi */
+		{0x33, 0xc0},                   /* runs off the end */
+		{0x8b, 0x05, 0, 0, 0, 0, 0xc3}, /* a constant beyond the table */
+		{0xeb, 0x01, 0x33, 0xc3, 0xc3}, /* jumps into an instruction */
+	};
+	static const u8 lengths[] = {1, 4, 3, 2, 5, 5, 2, 3, 4, 3, 2, 7, 5};
+	u32 entry = 0, at;
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		struct bpf_emitted e = {samples[i], lengths[i], 4096, NULL, 0, 64, &entry, 1};
+
+		is("code accepted", !bpf_verify(&e, &at), i == 0);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		u8 code[64];
+		struct bpf_emitted e = {code, sizeof code, 4096, NULL, 0, 64, &entry, 1};
+
+		for (size_t j = 0; j < sizeof code; j++)
+			code[j] = (u8)random_u32(r);
+		bpf_verify(&e, &at);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct random r = {argc > 1 ? strtoull(argv[1], NULL, 0) * 2 + 1 : 0x1234567};
+	unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 3000;
+
+	if (bpf_arena_create(&arena))
+		printf("# no executable memory: the compiler is not tested\n");
+	checker();
+	semantics();
+	lengths();
+	precedence();
+	path_limit();
+	broken_code(&r);
+	random_programs(&r, count);
+	random_chains(&r, count / 10);
+	bpf_arena_destroy(arena);
+	if (!failed)
+		printf("ok bpf\n");
+	return failed;
+}
