@@ -42,11 +42,11 @@ u64 tnode_measure(struct tnode *n)
 {
 	struct stat st;
 
-	if (hostfd_valid(n->memfd) && !fstat(n->memfd.fd, &st)) {
-		charge(n, (u64)st.st_blocks * 512);
-		n->written = 0;
-	}
-	return n->charged;
+	if (!hostfd_valid(n->memfd) || fstat(n->memfd.fd, &st))
+		return n->charged;
+	charge(n, max((u64)st.st_blocks * 512, n->reserved));
+	n->written = 0;
+	return (u64)st.st_blocks * 512;
 }
 
 /* Whether @more bytes may come in. */
@@ -70,6 +70,25 @@ static void wrote(struct tnode *n, u64 pos, u64 size)
 	n->written += size - more;
 	if (n->written > MEASURE_AFTER)
 		tnode_measure(n);
+}
+
+/*
+ * Makes sure that a memfd of @size bytes could be filled whole.
+ *
+ * Linux: a hole that cannot be filled is a SIGBUS when it is touched. Here: the mapping (or the growth of a mapped
+ * file) is refused, since the host fills holes without asking husk, and the bound must hold.
+ */
+static int reserve(struct tnode *n, u64 size)
+{
+	u64 want = align_up(size, PAGE_SIZE);
+
+	if (want <= n->reserved)
+		return 0;
+	if (want > n->charged && !has_room(n, want - n->charged))
+		return -ENOSPC;
+	n->reserved = want;
+	tnode_measure(n);
+	return 0;
 }
 
 /* ---- where it is ---- */
@@ -158,6 +177,7 @@ void tnode_free_data(struct tnode *n)
 	n->cap = 0;
 	host_close(&n->memfd);
 	host_close(&n->read_fd);
+	n->reserved = 0;
 	charge(n, 0);
 }
 
@@ -189,8 +209,12 @@ int tnode_resize(struct tnode *n, s64 size)
 	if (!hostfd_valid(n->memfd)) {
 		if ((u64)size < n->cap)
 			cut(n, (size_t)size);
-	} else if (ftruncate(n->memfd.fd, size)) {
-		return -errno;
+	} else {
+		if (n->reserved && size > n->size && reserve(n, (u64)size))
+			return -ENOSPC;
+		if (ftruncate(n->memfd.fd, size))
+			return -errno;
+		n->reserved = min(n->reserved, align_up((u64)size, PAGE_SIZE));
 	}
 	n->size = size;
 	if (hostfd_valid(n->memfd) && (!size || n->charged > (u64)size))
@@ -413,6 +437,8 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 		err = host_reopen(n->memfd, O_RDONLY, &n->read_fd);
 	if (err)
 		return err == -EMFILE ? -ENFILE : err;
+	if (writable && reserve(n, (u64)n->size))
+		return -ENOMEM;
 	accessed(f, n);
 	*backing = (struct mmap_backing){.fd = writable ? n->memfd : n->read_fd};
 	return 0;

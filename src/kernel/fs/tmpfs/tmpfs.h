@@ -49,7 +49,8 @@ struct tnode {
 	size_t cap;
 	struct hostfd memfd, read_fd; /* read_fd: the same, open for reading only, for mappings */
 	u64 charged;                  /* bytes counted in fs->used_bytes */
-	u64 written;                  /* to the memfd since it was last measured */
+	u64 reserved; /* of the memfd: what shared writable mappings may fill without a turn, counted as if it were */
+	u64 written; /* to the memfd since it was last measured */
 	int seals;
 	char *name; /* of a memfd */
 
