@@ -169,6 +169,15 @@ struct trap_ops {
 	 * time. */
 	void (*interrupt)(struct trap_thread *thread);
 
+	/* Sets which short ways (TRAP_SHORT_*) the threads of @space take from their next turn on. */
+	void (*short_ways)(struct trap_space *space, u32 ways);
+	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing
+	 * that they were at before, in a short way or in their CPUs' buffers, is under way any more. 0 or -ENOMEM.
+	 * done(arg, -ESRCH) when the space ends before. */
+	int (*settle)(struct trap_space *space, trap_done_fn *done, void *arg);
+	/* The CPU that a held thread last ran on, as far as the guest's word goes; -1: unknown. */
+	int (*cpu)(const struct trap_thread *thread);
+
 	/* Queues a memory operation: 0 or -errno (-ENOMEM). See the top of this file. */
 	int (*op)(struct trap_space *space, const struct trap_op *op);
 	/* True while operations are queued or unacknowledged. */
@@ -218,6 +227,9 @@ struct trap_config {
 	bool no_sysemu;     /* stop each call twice, as where the host has no PTRACE_SYSEMU */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */
 };
+
+/* What the stub may do without the kernel. */
+#define TRAP_SHORT_FUTEX 1u /* private futexes straight on the host */
 
 #define TRAP_COPY_MAX 28672UL /* bytes that one run can carry each way */
 

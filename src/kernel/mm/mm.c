@@ -136,6 +136,7 @@ struct mm *mm_fork(struct mm *mm)
 	child->env_end = mm->env_end;
 	child->vdso = mm->vdso;
 	child->dumpable = mm->dumpable;
+	child->membarrier = mm->membarrier;
 	child->exe = mm->exe ? file_get(mm->exe) : NULL;
 	__builtin_memcpy(child->auxv, mm->auxv, sizeof mm->auxv);
 	child->auxv_size = mm->auxv_size;

@@ -32,6 +32,8 @@ struct mm {
 	u64 vdso;
 	u64 def_flags; /* mlockall(MCL_FUTURE): VM_LOCKED, VM_LOCKONFAULT */
 	int dumpable;
+	u32 membarrier; /* what the process has registered for: sys/membarrier.c's MEMBARRIER_CMD_REGISTER_* */
+	bool own_futexes; /* its private futexes are the kernel's, not the host's */
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */
 	size_t auxv_size;

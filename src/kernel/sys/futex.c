@@ -12,6 +12,8 @@
 #include <time.h>
 
 #include "sys/futex_ops.h"
+#include "mm/mm.h"
+#include "sys/settle.h"
 #include "task/signal.h"
 
 #define NSEC              1000000000L
@@ -390,12 +392,15 @@ struct waitv_word {
 	u32 flags, reserved;
 };
 
+long sys_futex_waitv(struct task *t, struct call *c);
+
 static int waitv_read(struct task *t, struct call *c, int n)
 {
 	struct waitv_word words[FUTEX_WAITV_WORDS];
 	struct futex_wait *w;
 	struct futex_key keys[FUTEX_WAITV_WORDS];
 	int r = user_read(t, words, c->arg[0], (size_t)n * sizeof words[0]);
+	bool private = false;
 
 	if (r < 0)
 		return r;
@@ -403,13 +408,16 @@ static int waitv_read(struct task *t, struct call *c, int n)
 		if ((words[i].flags & ~(FUTEX_32_BITS | FUTEX_PRIVATE_FLAG)) || words[i].reserved ||
 		    !(words[i].flags & FUTEX_32_BITS))
 			return -EINVAL;
-		/* Linux: any mixture. Here: wakes of private words go straight to the host, where nobody
-		 * would see this wait. */
-		if (words[i].flags & FUTEX_PRIVATE_FLAG)
-			return -ENOSYS;
+		private |= words[i].flags & FUTEX_PRIVATE_FLAG;
+	}
+	/* Wakes of private words go straight to the host, where nobody would see this wait. */
+	if (private && !t->mm->own_futexes) {
+		t->mm->own_futexes = true;
+		t->k->trap_ops->short_ways(t->thread->space, 0);
+		return (int)call_settle(t, c, sys_futex_waitv);
 	}
 	for (int i = 0; i < n; i++) {
-		r = futex_key(t, words[i].addr, false, &keys[i]);
+		r = futex_key(t, words[i].addr, words[i].flags & FUTEX_PRIVATE_FLAG, &keys[i]);
 		if (r < 0)
 			return r;
 	}
@@ -440,7 +448,7 @@ long sys_futex_waitv(struct task *t, struct call *c)
 	}
 	if (!c->priv) {
 		r = waitv_read(t, c, (int)n);
-		if (r < 0)
+		if (r)
 			return r;
 	}
 	return futex_wait(t, c);

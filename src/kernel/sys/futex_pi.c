@@ -23,6 +23,7 @@ struct pi_call {
 	struct futex_pi wait; /* queued while the lock is waited for */
 	u64 addr;
 	bool look;       /* the change changes nothing: it looks */
+	bool takes;      /* the change makes the word ours */
 	bool try, fresh; /* fresh: the word is to be looked at anew */
 	struct futex_change *change;
 	u32 expected;          /* the word's value that the change builds on */
@@ -96,13 +97,17 @@ static long lock_try(struct task *t, struct pi_call *p, u32 old)
 		if (p->try)
 			return -EAGAIN;
 		o = task_find(t->k, (int)owner);
-		if (!o || o->state == TASK_DEAD)
+		if (o && o->state != TASK_DEAD)
+			new = old | FUTEX_WAITERS;
+		else if (list_empty(&p->wait.node) && !others_wait(t, p))
 			return -ESRCH;
-		new = old | FUTEX_WAITERS;
+		else /* The owner has died while somebody waited: the word is ours (kernel/futex/pi.c, exit_pi_state_list()). */
+			new = (u32)t->tid | FUTEX_OWNER_DIED | (others_wait(t, p) ? FUTEX_WAITERS : 0);
 		if (list_empty(&p->wait.node))
 			futex_pi_queue(t->k, &p->wait);
 	}
 	p->expected = old;
+	p->takes = (new &FUTEX_TID_MASK) == (u32)t->tid;
 	r = futex_change(t, p->addr, old, new, lock_changed, &p->change);
 	return r < 0 ? r : CALL_GONE;
 }
@@ -124,7 +129,7 @@ static void lock_changed(struct task *t, s64 old)
 		r = lock_try(t, p, (u32)old);
 		if (r != CALL_GONE)
 			call_finish(t, r);
-	} else if (!(p->expected & FUTEX_TID_MASK)) {
+	} else if (p->takes) {
 		call_finish(t, 0);
 	} else {
 		task_run(t);

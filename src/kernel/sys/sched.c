@@ -95,9 +95,12 @@ long sys_sched_getaffinity(struct task *t, struct call *c)
 
 long sys_getcpu(struct task *t, struct call *c)
 {
-	u32 cpu = 0, node = 0;
+	int seen = t->k->trap_ops->cpu(t->thread);
+	u32 cpu = seen < 0 ? 0 : (u32)seen % 1024, node = 0;
 
-	/* The vDSO knows better; this answers who asks by a call: a CPU that the thread may be on. */
+	/* The stub's word for it, as far as the guest's own mask allows; else a CPU that the thread may be on. */
+	if (!(t->cpu_mask[cpu / 64] >> cpu % 64 & 1))
+		cpu = 0;
 	while (cpu < 1023 && !(t->cpu_mask[cpu / 64] >> cpu % 64 & 1))
 		cpu++;
 	if (c->arg[0] && user_put(t, c->arg[0], &cpu) < 0)
@@ -351,12 +354,4 @@ long sys_sched_getattr(struct task *t, struct call *c)
 	else
 		a.nice = target->nice;
 	return user_put(t, c->arg[1], &a);
-}
-
-long sys_membarrier(struct task *t, struct call *c)
-{
-	if ((u32)c->arg[1])
-		return -EINVAL;
-	/* MEMBARRIER_CMD_QUERY: none. Programs fall back on fences. */
-	return (int)c->arg[0] ? -EINVAL : 0;
 }

@@ -19,6 +19,7 @@
 
 #include "core/tracer.h"
 #include "mm/mm.h"
+#include "task/futex.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -287,6 +288,7 @@ static void task_end_begin(struct task *t, int code)
 	list_del(&t->run_node);
 	signal_task_exit(t);
 	t->state = TASK_DEAD;
+	futex_owner_died(t->k);
 }
 
 void task_exit(struct task *t, int code)

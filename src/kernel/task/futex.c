@@ -165,6 +165,18 @@ struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, c
 	return NULL;
 }
 
+void futex_owner_died(struct kernel *k)
+{
+	struct futex_pi *w;
+
+	list_for_each (w, &k->futexes->owned, node) {
+		if (w->giver)
+			continue; /* by an unlock, or its end, which looks again */
+		w->again = true;
+		task_wake(w->task);
+	}
+}
+
 /* A robust word's owner has died: the first who waits for it, by whichever kind of key, takes it over. */
 static int wake_owned(struct kernel *k, const struct futex_key *key)
 {

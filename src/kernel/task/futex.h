@@ -50,6 +50,9 @@ void futex_pi_queue(struct kernel *k, struct futex_pi *w);
 /* The first who waits for @key and is not @but (nullable) and is not being given it; NULL. */
 struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, const struct futex_pi *but);
 
+/* A task has died: who waits for a word with an owner looks whether it was that one's. */
+void futex_owner_died(struct kernel *k);
+
 /* The key of the word at @addr: 0, -EINVAL when misaligned, -EFAULT. */
 int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key);
 /* A record for @n words, owned by the call from now on; NULL: no memory. */

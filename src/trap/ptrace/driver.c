@@ -141,6 +141,16 @@ static bool ptrace_blocked(const struct trap_thread *thread)
 	return false;
 }
 
+/* There is none. */
+static void ptrace_short_ways(struct trap_space *space, u32 ways)
+{
+}
+
+static int ptrace_cpu(const struct trap_thread *thread)
+{
+	return -1;
+}
+
 static int ptrace_op(struct trap_space *space, const struct trap_op *op)
 {
 	return oplog_queue(&pspace_of(space)->log, op);
@@ -211,6 +221,9 @@ const struct trap_ops trap_ptrace = {
 	.park = ptrace_park,
 	.blocked = ptrace_blocked,
 	.interrupt = tracer_interrupt,
+	.short_ways = ptrace_short_ways,
+	.settle = tracer_settle,
+	.cpu = ptrace_cpu,
 	.op = ptrace_op,
 	.ops_pending = ptrace_ops_pending,
 	.precopied = tracer_precopied,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -97,6 +98,8 @@ static void hold(struct tracee *th)
 {
 	th->state = TRACEE_HELD;
 	th->base.held = true;
+	if (!list_empty(&th->space->settling.waits))
+		tracer_settled(th->space);
 }
 
 static void interrupted(struct tracee *th)
@@ -302,4 +305,35 @@ void tracer_interrupt(struct trap_thread *thread)
 		return;
 	th->interrupting = true;
 	ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+}
+
+void tracer_settled(struct pspace *s)
+{
+	u64 oldest = ~0UL;
+	struct settle *w;
+	struct tracee *th;
+
+	list_for_each (th, &s->threads, node)
+		if (th->state == TRACEE_RUNNING && !s->base.dead)
+			oldest = min(oldest, th->epoch);
+	while ((w = settle_next(&s->settling, oldest))) {
+		completion_due(s->trap, completion_new(s->trap, w->done, w->arg), s->base.dead ? -ESRCH : 0,
+			       NULL);
+		free(w);
+	}
+}
+
+int tracer_settle(struct trap_space *space, trap_done_fn *done, void *arg)
+{
+	struct pspace *s = pspace_of(space);
+	int err = settle_begin(&s->settling, done, arg);
+	struct tracee *th;
+
+	if (err)
+		return err;
+	list_for_each (th, &s->threads, node)
+		if (th->state == TRACEE_RUNNING)
+			tracer_interrupt(&th->base);
+	tracer_settled(s);
+	return 0;
 }

@@ -394,6 +394,7 @@ static void resume(struct tracee *th)
 	r.orig_rax = ~0UL; /* restarting calls is the kernel's own affair */
 	th->state = TRACEE_RUNNING;
 	th->interrupting = false;
+	th->epoch = th->space->settling.epoch;
 	th->base.held = false;
 	th->in_size = 0;
 	th->in_ready = false;

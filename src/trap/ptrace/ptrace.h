@@ -24,6 +24,7 @@
 #include "channel/channel.h"
 #include "host/poller.h"
 #include "trap/oplog.h"
+#include "trap/settle.h"
 #include "trap/trap.h"
 #include "trap/xstate.h"
 
@@ -77,6 +78,7 @@ struct tracee {
 
 	enum tracee_job job;
 	enum tracee_step step;
+	u64 epoch;                    /* space->settling's when it was given to the guest */
 	u64 log_mark;                 /* the log up to this number goes along */
 	u32 batch_left;               /* operations of the batch still to be made */
 	u32 batch_fds, batch_next_fd; /* descriptors that were received, and used */
@@ -113,6 +115,7 @@ struct pspace {
 	struct list threads, free, waiting;
 	struct tracee *carrier; /* the one thread that makes calls now */
 	struct oplog log;
+	struct settling settling;
 	struct list dead_node; /* in ptrap->dead */
 	int death_signo;
 };
@@ -174,6 +177,10 @@ void pspace_died(struct pspace *s, int signo);
 void order_clone(struct tracee *parent, struct tracee *child);
 /* The zygote is idle: the next order, or a space ahead of need. */
 void orders_next(struct ptrap *t);
+/* A record of a callback to come. Never NULL. */
+struct completion *completion_new(struct ptrap *t, trap_done_fn *done, void *arg);
+/* The callback is to be made; @failed: nullable. */
+void completion_due(struct ptrap *t, struct completion *c, long result, struct tracee *failed);
 /* The clone that was to make @child has ended: @result 0 or -errno. */
 void order_end(struct tracee *child, long result);
 /* Calls back all that has ended. */
@@ -204,6 +211,9 @@ long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, 
 /* event.c */
 int tracer_next(struct trap *trap, struct trap_event *event);
 void tracer_interrupt(struct trap_thread *thread);
+/* Tells who waited for all threads of @s, after one of them has stopped. */
+void tracer_settled(struct pspace *s);
+int tracer_settle(struct trap_space *space, trap_done_fn *done, void *arg);
 void event_add(struct tracee *th, enum trap_event_type type);
 
 /* memory.c */

@@ -15,7 +15,7 @@
 
 /* A record of a callback to come; one of the reserve when there is no memory, which is enough for as many failures as
  * can be ordered before the first is told. */
-static struct completion *completion_new(struct ptrap *t, trap_done_fn *done, void *arg)
+struct completion *completion_new(struct ptrap *t, trap_done_fn *done, void *arg)
 {
 	struct completion *c = calloc(1, sizeof *c);
 
@@ -32,7 +32,7 @@ static struct completion *completion_new(struct ptrap *t, trap_done_fn *done, vo
 	return c;
 }
 
-static void complete(struct ptrap *t, struct completion *c, long result, struct tracee *failed)
+void completion_due(struct ptrap *t, struct completion *c, long result, struct tracee *failed)
 {
 	c->result = result;
 	c->failed = failed;
@@ -46,7 +46,7 @@ void order_end(struct tracee *child, long result)
 
 	child->order = NULL;
 	/* Who exists already goes with its process. */
-	complete(t, c, result, result && !child->tid ? child : NULL);
+	completion_due(t, c, result, result && !child->tid ? child : NULL);
 	if (result && child->first && child->space->pid) {
 		child->space->put = true;
 		pspace_kill(child->space);
@@ -111,6 +111,7 @@ struct pspace *pspace_new(struct ptrap *t)
 	list_init(&s->waiting);
 	list_init(&s->dead_node);
 	oplog_init(&s->log);
+	settling_init(&s->settling);
 	list_add_tail(&t->spaces, &s->node);
 	return s;
 }
@@ -183,6 +184,7 @@ static void abandon_jobs(struct pspace *s)
 
 void pspace_free(struct pspace *s)
 {
+	tracer_settled(s);
 	oplog_drop(&s->log);
 	while (!list_empty(&s->threads))
 		tracee_free(list_first(&s->threads, struct tracee, node));
@@ -295,11 +297,11 @@ void tracer_space_new(struct trap *trap, struct trap_thread **thread, trap_done_
 	if (t->spare && !t->spare_ordered && !t->spare->base.dead) {
 		th = list_first(&t->spare->threads, struct tracee, node);
 		t->spare = NULL;
-		complete(t, c, 0, NULL);
+		completion_due(t, c, 0, NULL);
 	} else {
 		th = t->zygote->base.dead ? NULL : new_space(t);
 		if (!th) {
-			complete(t, c, t->zygote->base.dead ? -EAGAIN : -ENOMEM, NULL);
+			completion_due(t, c, t->zygote->base.dead ? -EAGAIN : -ENOMEM, NULL);
 			return;
 		}
 		th->order = c;
@@ -318,7 +320,7 @@ void tracer_space_fork(struct trap_thread *parent, struct trap_thread **thread, 
 	struct tracee *th = new_space(t);
 
 	if (!th) {
-		complete(t, c, -ENOMEM, NULL);
+		completion_due(t, c, -ENOMEM, NULL);
 		return;
 	}
 	th->order = c;
@@ -355,12 +357,12 @@ void tracer_thread_new(struct trap_thread *parent, struct trap_thread **thread, 
 	if (th) {
 		th->base.regs = p->base.regs;
 		*thread = &th->base;
-		complete(t, c, 0, NULL);
+		completion_due(t, c, 0, NULL);
 		return;
 	}
 	th = tracee_new(p->space);
 	if (!th) {
-		complete(t, c, -ENOMEM, NULL);
+		completion_due(t, c, -ENOMEM, NULL);
 		return;
 	}
 	th->base.regs = p->base.regs;

@@ -235,9 +235,18 @@ static void seccomp_resume(struct trap_thread *thread)
 	batch_answer(sthread_of(thread), ANSWER_RESUME);
 }
 
+/* Where the stub may not make the call any more it is made anew, and comes to the kernel. */
 static void seccomp_resume_call(struct trap_thread *thread)
 {
-	batch_answer(sthread_of(thread), ANSWER_HOST_CALL);
+	struct sthread *th = sthread_of(thread);
+
+	if (th->space->short_ways & TRAP_SHORT_FUTEX) {
+		batch_answer(th, ANSWER_HOST_CALL);
+		return;
+	}
+	thread->regs.rip -= 2;
+	thread->regs.rax = thread->regs.orig_rax;
+	batch_answer(th, ANSWER_RESUME);
 }
 
 static void seccomp_run(struct trap_thread *thread, trap_done_fn *done, void *arg)
@@ -284,6 +293,16 @@ static bool seccomp_ops_pending(struct trap_space *space)
 	return batch_pending(sspace_of(space));
 }
 
+static void seccomp_short_ways(struct trap_space *space, u32 ways)
+{
+	sspace_of(space)->short_ways = ways;
+}
+
+static int seccomp_cpu(const struct trap_thread *thread)
+{
+	return (int)(read_once(sthread_of((struct trap_thread *)thread)->slot->cpu) & 0xfff);
+}
+
 static int seccomp_word(struct trap_thread *thread, struct trap_word *word)
 {
 	sthread_of(thread)->word = word;
@@ -321,18 +340,18 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 }
 
 /* Both drivers are the same but for how a call comes to the stub. */
-#define STUB_TRAP_OPS                                                                                       \
-	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                               \
-	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,       \
-	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,     \
-	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,         \
-	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                       \
-	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .op = seccomp_op,                       \
-	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,              \
-	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,                   \
-	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                     \
-	.short_calls = seccomp_short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, \
-	.vdso = seccomp_vdso
+#define STUB_TRAP_OPS                                                                                     \
+	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                             \
+	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,     \
+	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,   \
+	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,       \
+	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                     \
+	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .short_ways = seccomp_short_ways,     \
+	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending, \
+	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,      \
+	.read = copy_read, .write = copy_write, .xstate_size = xstate_size, .xstate_get = xstate_get,     \
+	.xstate_set = xstate_set, .short_calls = seccomp_short_calls, .gated = seccomp_gated,             \
+	.pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};
 const struct trap_ops trap_dispatch = {.name = "dispatch", .start = dispatch_start, STUB_TRAP_OPS};

@@ -146,6 +146,8 @@ static void mark_held(struct sthread *th)
 	th->space->trap->running--;
 	list_del(&th->interrupt_node);
 	th->interrupted_at = 0;
+	if (!list_empty(&th->space->settling.waits))
+		space_settled(th->space);
 }
 
 /* The stub has done what it was told to, or failed in it. True when the kernel is to hear of it by *event. */
@@ -298,7 +300,8 @@ void answer_now(struct sthread *th)
 	slot->batch = th->batch;
 	slot->ack_wanted = 0;
 	slot->answer = th->partial ? ANSWER_RUN : th->answer;
-	slot->short_ways = SHORT_FUTEX;
+	slot->short_ways = th->space->short_ways & TRAP_SHORT_FUTEX ? SHORT_FUTEX : 0;
+	th->epoch = th->space->settling.epoch;
 	if (to_guest) {
 		struct guest_regs *r = &th->base.regs;
 

@@ -5,6 +5,7 @@
  */
 #include "trap/seccomp/seccomp.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -145,4 +146,34 @@ void watchdog_check(struct strap *t)
 	}
 	if (!list_empty(&t->interrupts) || !list_empty(&t->orders))
 		watchdog_start(t);
+}
+
+void space_settled(struct sspace *s)
+{
+	u64 oldest = ~0UL;
+	struct settle *w;
+	struct sthread *th;
+
+	list_for_each (th, &s->threads, node)
+		if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING)
+			oldest = min(oldest, th->epoch);
+	while ((w = settle_next(&s->settling, oldest))) {
+		complete(s->trap, w->done, w->arg, s->base.dead ? -ESRCH : 0);
+		free(w);
+	}
+}
+
+int space_settle(struct trap_space *space, trap_done_fn *done, void *arg)
+{
+	struct sspace *s = sspace_of(space);
+	int err = settle_begin(&s->settling, done, arg);
+	struct sthread *th;
+
+	if (err)
+		return err;
+	list_for_each (th, &s->threads, node)
+		if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING)
+			thread_interrupt(th);
+	space_settled(s);
+	return 0;
 }

@@ -21,6 +21,7 @@
 #include "channel/channel.h"
 #include "host/poller.h"
 #include "trap/oplog.h"
+#include "trap/settle.h"
 #include "trap/trap.h"
 #include "trap/xstate.h"
 
@@ -48,6 +49,7 @@ struct sthread {
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
 
+	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
 
 	/* The batch in flight. */
@@ -99,6 +101,8 @@ struct sspace {
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
+	struct settling settling;
+	u32 short_ways; /* TRAP_SHORT_* */
 	u32 batches;
 	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
@@ -253,6 +257,9 @@ void count_short_calls(struct sthread *th);
 
 /* interrupt.c */
 void thread_interrupt(struct sthread *th);
+/* Tells who waited for all threads of @s, after one of them has taken a turn or ended. */
+void space_settled(struct sspace *s);
+int space_settle(struct trap_space *space, trap_done_fn *done, void *arg);
 void watch_answer(struct sthread *th); /* @th must take a turn soon: the watchdog sees to it */
 /* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
 void watchdog_start(struct strap *t);

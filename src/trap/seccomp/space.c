@@ -155,6 +155,8 @@ int space_alloc(struct strap *t, struct sspace **out)
 	list_init(&s->free);
 	list_init(&s->waiting);
 	oplog_init(&s->log);
+	settling_init(&s->settling);
+	s->short_ways = TRAP_SHORT_FUTEX;
 	list_init(&s->dead_node);
 	list_add_tail(&t->spaces, &s->node);
 	*out = s;
@@ -218,6 +220,7 @@ void thread_free(struct sthread *th)
 	list_del(&th->node);
 	s->by_index[th->index] = NULL;
 	free(th);
+	space_settled(s);
 }
 
 void space_kill(struct sspace *s)
