@@ -35,7 +35,7 @@ static int sessions(void)
 static int group_rules(void)
 {
 	pid_t child, other;
-	int p[2];
+	int p[2], go[2];
 	char c;
 
 	CHECK_ERRNO(setpgid(0, -1), EINVAL);
@@ -58,15 +58,19 @@ static int group_rules(void)
 	}
 	CHECK_EQ(read(p[0], &c, 1), 1);
 	CHECK_ERRNO(setpgid(child, child), EPERM); /* another session */
+	CHECK_OK(pipe(go));
 	other = fork();
 	if (!other) {
-		/* A descriptor that exec closes tells the parent when. */
+		/* Not before the parent has had its say; a descriptor that exec closes tells it when. */
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
 		close(p[0]);
 		execl("/bin/sleep", "sleep", "60", NULL);
 		_exit(1);
 	}
 	CHECK_OK(setpgid(other, 0));
 	CHECK_ERRNO(setpgid(other, child), EPERM);
+	CHECK_EQ(write(go[1], "x", 1), 1);
 	CHECK_EQ(getpgid(other), other);
 	kill(child, SIGKILL);
 	kill(other, SIGKILL);
@@ -76,8 +80,10 @@ static int group_rules(void)
 	CHECK_EQ(getpgid(other), other);
 	waitpid(other, NULL, 0);
 	CHECK_ERRNO(getpgid(other), ESRCH);
-	close(p[0]);
-	close(p[1]);
+	for (int i = 0; i < 2; i++) {
+		close(p[i]);
+		close(go[i]);
+	}
 	return check_failed();
 }
 

@@ -14,7 +14,8 @@
 /* Linux: also the global commands, and restartable sequences. Here: refused as where a kernel lacks them, because they
  * need other processes' CPUs interrupted, and because there are no restartable sequences. */
 static const struct barrier {
-	int command, needs; /* needs: the registration without which it is EPERM; 0: it is a registration itself */
+	int command,
+		needs; /* needs: the registration without which it is EPERM; 0: it is a registration itself */
 } barriers[] = {
 	{MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED},
 	{MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE},

@@ -137,7 +137,8 @@ static void drain(struct ptrap *t)
 	t->receiver = NULL;
 }
 
-static void wake_receivers(struct ptrap *t)
+/* The socket is free: carriers that wait for it, but @done, go on. */
+static void wake_receivers(struct ptrap *t, const struct tracee *done)
 {
 	struct pspace *s;
 
@@ -145,7 +146,7 @@ static void wake_receivers(struct ptrap *t)
 	list_for_each (s, &t->spaces, node) {
 		struct tracee *th = s->carrier;
 
-		if (th && th->state == TRACEE_WAITING) {
+		if (th && th != done && th->state == TRACEE_WAITING) {
 			advance(th);
 			if (t->receiver)
 				return;
@@ -301,6 +302,13 @@ static const struct {
 	{STUB_CMPXCHG_AT, STUB_CMPXCHG_FAIL},
 };
 
+/* Lets a busy thread go on after a stop that does not end its step. */
+static void go_on(struct tracee *th)
+{
+	th->state = TRACEE_BUSY;
+	ptrace(th->step == STEP_WORD ? PTRACE_SYSEMU : PTRACE_CONT, th->tid, 0, 0);
+}
+
 /* A fault while a word is looked at: the guest's word is not there. */
 static void word_fault(struct tracee *th, struct guest_regs *r)
 {
@@ -316,7 +324,7 @@ static void word_fault(struct tracee *th, struct guest_regs *r)
 			continue;
 		r->rip = fixups[i].to;
 		regs_set(th, r);
-		ptrace(PTRACE_SYSEMU, th->tid, 0, 0);
+		go_on(th);
 		return;
 	}
 	pspace_kill(th->space);
@@ -338,13 +346,13 @@ static void clone_event(struct tracee *th)
 
 	ptrace(PTRACE_GETEVENTMSG, th->tid, 0, &tid);
 	if (!child || !tid) {
-		ptrace(PTRACE_CONT, th->tid, 0, 0);
+		go_on(th);
 		return;
 	}
 	if (syscall(SYS_tgkill, child->first ? (int)tid : th->space->pid, (int)tid, 0) < 0) {
 		/* Killed from outside, and reaped before anybody knew it. */
 		job_child_died(child);
-		ptrace(PTRACE_CONT, th->tid, 0, 0);
+		go_on(th);
 		return;
 	}
 	tracee_set_tid(child, (int)tid);
@@ -356,7 +364,7 @@ static void clone_event(struct tracee *th)
 		t->early[i] = 0;
 		child->stopped_once = true;
 	}
-	ptrace(PTRACE_CONT, th->tid, 0, 0);
+	go_on(th);
 }
 
 /* ---- the job ---- */
@@ -539,7 +547,7 @@ void job_abandon(struct tracee *th)
 
 	if (t->receiver == th) {
 		drain(t);
-		wake_receivers(t);
+		wake_receivers(t, th);
 	}
 	if (th->child)
 		clone_ended(th, -EAGAIN);
@@ -558,7 +566,7 @@ static void call_end(struct tracee *th, long result)
 			return;
 		}
 		th->step = STEP_NONE;
-		wake_receivers(t);
+		wake_receivers(t, th);
 		break;
 	case STEP_OPERATION:
 		th->step = STEP_NONE;
@@ -579,12 +587,13 @@ void job_stop(struct tracee *th, int status)
 	int event = status >> 16, signo = WSTOPSIG(status);
 	struct guest_regs r;
 
+	th->state = TRACEE_WAITING;
 	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_CLONE) {
 		clone_event(th);
 		return;
 	}
 	if (event || regs_get(th, &r)) {
-		ptrace(th->step == STEP_WORD ? PTRACE_SYSEMU : PTRACE_CONT, th->tid, 0, 0);
+		go_on(th);
 		return;
 	}
 	if (th->step == STEP_WORD) {
@@ -597,12 +606,12 @@ void job_stop(struct tracee *th, int status)
 		} else if (signo & 0x80) {
 			pspace_kill(th->space);
 		} else {
-			ptrace(PTRACE_SYSEMU, th->tid, 0, 0);
+			go_on(th);
 		}
 		return;
 	}
 	if (signo == SIGTRAP && r.rip == CALL_DONE)
 		call_end(th, (long)r.rax);
 	else
-		ptrace(PTRACE_CONT, th->tid, 0, 0);
+		go_on(th);
 }
