@@ -363,7 +363,7 @@ static void by_memfd(void)
 	close(from);
 	pid = fork();
 	if (!pid) {
-		syscall(SYS_execveat, fd, "", (char *[]){"x", "noop", NULL}, environ, AT_EMPTY_PATH);
+		syscall(SYS_execveat, fd, "", (char *[]){"x", "memfd", NULL}, environ, AT_EMPTY_PATH);
 		_exit(97);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
@@ -398,6 +398,9 @@ int main(int argc, char *argv[])
 		return 55;
 	if (argc > 1 && !strcmp(argv[1], "noop"))
 		return 0;
+	if (argc > 1 && !strcmp(argv[1], "memfd"))
+		return readlink("/proc/self/exe", self, sizeof self - 1) < 0 ||
+		       strcmp(self, "/memfd:program (deleted)");
 	if (argc > 2 && !strcmp(argv[1], "thread"))
 		return !(getpid() == atoi(argv[2]) && syscall(SYS_gettid) == getpid());
 	if (argc > 5 && !strcmp(argv[1], "survivors"))

@@ -47,12 +47,13 @@ static void name_of(const struct file *f, char *name, size_t size)
 {
 	char buf[4096], *path;
 
-	if (f->path) {
+	/* First: a memfd that was opened again has a path, of no name. */
+	if (f->ops->link_name) {
+		f->ops->link_name((struct file *)f, name, size);
+	} else if (f->path) {
 		path = walk_up(&f->path->path, buf, sizeof buf);
 		snprintf(name, size, "%s%s", path && *path ? path : "/",
 			 f->path->path.dentry->unlinked ? " (deleted)" : "");
-	} else if (f->ops->link_name) {
-		f->ops->link_name((struct file *)f, name, size);
 	} else {
 		snprintf(name, size, "anon_inode:[%s]", f->ops->name ? f->ops->name : "file");
 	}

@@ -119,13 +119,21 @@ static int place_path(struct synth_node *n, struct task *reader, enum place plac
 
 static long place_text(struct synth_node *n, struct task *reader, enum place place, char *buf, size_t size)
 {
+	struct file *exe;
 	struct path p;
 	char text[4096];
 	long len = place_path(n, reader, place, &p);
 
 	if (len < 0)
 		return len;
-	len = path_text(reader, &p, text, sizeof text, true);
+	exe = node_task(n)->mm ? node_task(n)->mm->exe : NULL;
+	/* A memfd has a name that is no path. */
+	if (place == PLACE_EXE && exe && exe->ops->link_name) {
+		exe->ops->link_name(exe, text, sizeof text);
+		len = (long)strlen(text);
+	} else {
+		len = path_text(reader, &p, text, sizeof text, true);
+	}
 	path_put(&p);
 	if (len < 0)
 		return len;

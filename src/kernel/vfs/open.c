@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/anon.h"
 #include "vfs/notify.h"
 #include "vfs/walk.h"
 
@@ -272,22 +273,15 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 	return err;
 }
 
-/* What may be executed of a file that was not reached by a path: a memfd. -ENOTDIR for all that was. */
-static int open_exec_anonymous(struct task *t, int dirfd, struct file **out)
+/* A path for what was not reached by one: a memfd. -ENOTDIR for all that was. */
+static int path_of_anonymous(struct task *t, int fd, struct path *out)
 {
 	struct file *f;
-	int err = fd_get_path(t, dirfd, &f);
+	int err = fd_get_path(t, fd, &f);
 
 	if (err)
 		return err;
-	if (f->path)
-		err = -ENOTDIR;
-	else if (f->inode->type != S_IFREG || !f->inode->ops->open)
-		err = -EACCES;
-	else
-		err = inode_permission(t->cred, f->inode, MAY_EXEC);
-	if (!err)
-		err = f->inode->ops->open(f->inode, t, O_RDONLY, out);
+	err = f->path || !f->inode ? -ENOTDIR : anon_path(f->inode, out);
 	file_put(f);
 	return err;
 }
@@ -300,7 +294,7 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 	int err = path_lookup(t, dirfd, path, flags, &p);
 
 	if (err == -ENOTDIR && !*path && dirfd != AT_FDCWD)
-		return open_exec_anonymous(t, dirfd, out);
+		err = path_of_anonymous(t, dirfd, &p);
 	if (err)
 		return err;
 	if (path_inode(&p)->type == S_IFLNK)
