@@ -49,6 +49,10 @@ static void walk_up(struct host_cpus *cpus, const char *top, const char *path)
 	size_t top_len = strlen(top);
 	long long a, b;
 
+	/* Most of the places where a tree could be are none. */
+	snprintf(dir, sizeof dir, "%s/cgroup.procs", top);
+	if (access(dir, F_OK))
+		return;
 	if (snprintf(dir, sizeof dir, "%s%s", top, path) >= (int)sizeof dir)
 		return;
 	for (;;) {

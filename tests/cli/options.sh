@@ -103,7 +103,7 @@ run --tmpfs /opt -- sh -c 'echo x >/opt/f && cat /opt/f; ls -A /opt'
 [ "$(tr '\n' ' ' <out)" = 'x f ' ] && [ ! -e /opt/f ]; check 'tmpfs'
 run -- sh -c "echo x >/tmp/husk-cli.$$ && cat /tmp/husk-cli.$$"
 [ "$(cat out)" = x ] && [ ! -e /tmp/husk-cli.$$ ]; check 'what the guest writes to /tmp is gone'
-HUSK_TRAP=magic run -- true
+HUSK_TRAP=magic husk run -- true
 [ $status = 125 ]; check 'HUSK_TRAP'
 HUSK_TRAP=magic run --trap seccomp -- true
 [ $status = 0 ]; check '--trap before HUSK_TRAP'
