@@ -29,7 +29,7 @@
 #define COUNT_LEAST 16
 #define COUNT_MOST  2048
 #define COUNT_BASE  8
-#define BARREN      (1ull << 30) /* operations in a round at most */
+#define ROUND_MOST  (1ull << 30) /* operations in a round at most */
 
 struct bench {
 	struct bench_report report;
@@ -208,7 +208,7 @@ static u64 calibrate(struct bench_session *s, u64 batch)
 	for (;;) {
 		if (session_round(s, n, &ns))
 			return 0;
-		if (ns >= ROUND_NS / 4 || n >= BARREN)
+		if (ns >= ROUND_NS / 4 || n >= ROUND_MOST)
 			break;
 		n *= ns < ROUND_NS / 40 ? 8 : 2;
 	}
