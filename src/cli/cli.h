@@ -17,6 +17,7 @@ enum {
 int cmd_run(char **argv);
 int cmd_check(char **argv);
 int cmd_bench(char **argv);
+int cmd_filter(char **argv);
 int cmd_help(char **argv);
 int cmd_version(char **argv);
 int cmd_completion(char **argv);
@@ -39,5 +40,7 @@ void check_help(void);
 void check_words(void);
 void bench_help(void);
 void bench_words(void);
+void filter_help(void);
+void filter_words(void);
 
 #endif

@@ -17,6 +17,8 @@ const struct command command_table[] = {
 	 check_words},
 	{"bench", cmd_bench, "[OPTIONS] [WORKLOAD]...", "native against every trap that works here",
 	 bench_help, bench_words},
+	{"filter", cmd_filter, "SUBCOMMAND FILE...", "look at seccomp filters and other BPF programs",
+	 filter_help, filter_words},
 	{"completion", cmd_completion, "bash", "a completion script for the shell"},
 	{"help", cmd_help},
 	{"--help", cmd_help},
