@@ -152,6 +152,10 @@ static int collect_paths(struct run *r)
 		r->paths[n++] = (struct launch_path){m->src, m->kind == MOUNT_BIND};
 		r->launch.writes |= m->kind == MOUNT_BIND;
 	}
+	if (o->upper) {
+		r->paths[n++] = (struct launch_path){o->upper, true};
+		r->launch.writes = true;
+	}
 	r->launch.paths = r->paths;
 	r->launch.npaths = n;
 	return 0;
@@ -171,6 +175,7 @@ static int run_configure(struct run *r, char **argv)
 	c->mounts = o->mounts;
 	c->nmounts = o->nmounts;
 	c->disk_limit = o->disk_limit;
+	c->upper = o->upper;
 	c->path = argv[0];
 	c->argv = argv;
 	c->envp = o->env.word;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -144,6 +145,18 @@ static int add_hide(void *target, const char *value)
 	return add_mount(target, MOUNT_HIDE, NULL, strdup(value), 0);
 }
 
+/* Made here, for realpath() wants it to be there. */
+static int set_upper(void *target, const char *value)
+{
+	struct run_options *o = target;
+
+	if (mkdir(value, 0700) && errno != EEXIST)
+		return cli_error("--upper", "%s: %s", value, strerror(errno));
+	free(o->upper);
+	o->upper = realpath(value, NULL);
+	return o->upper ? 0 : cli_error("--upper", "%s: %s", value, strerror(errno));
+}
+
 static int set_disk_limit(void *target, const char *value)
 {
 	return parse_size("--disk-limit", value, &((struct run_options *)target)->disk_limit);
@@ -265,6 +278,7 @@ static int set_changes(void *target, const char *value)
 
 const struct option_spec run_option_table[] = {
 	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
+	{0, "upper", "DIR", "keep what the guest writes in DIR, for a later run to go on with", set_upper},
 	{0, "changes", "[FILE]", "at the end, what the guest added (A), changed (C), deleted (D)",
 	 set_changes},
 	{0, "bind", "SRC[:DST]", "SRC of the host at DST, written through; repeatable", add_bind_writable},
@@ -310,6 +324,7 @@ void run_options_free(struct run_options *o)
 		free(o->mounts[i].dst);
 	}
 	free(o->mounts);
+	free(o->upper);
 	words_clear(&o->env);
 	free(o->env.word);
 }

@@ -15,6 +15,7 @@ struct words {
 struct run_options {
 	const char *root, *chdir, *hostname;
 	const char *trap;             /* NULL: what HUSK_TRAP says */
+	char *upper;                  /* owned: an absolute path; NULL: memory */
 	struct sandbox_mount *mounts; /* owned, with their strings */
 	size_t nmounts;
 	u64 disk_limit;   /* bytes; 0: none */

@@ -90,4 +90,83 @@ run --changes=list --hide "$dir/tree/sub" -- true
 run --disk-limit 4M -- sh -c 'head -c 3M /dev/zero >/tmp/a && head -c 3M /dev/zero 2>/dev/null >/usr/b || echo full; rm /tmp/a /usr/b; head -c 3M /dev/zero >/usr/b && echo fits; stat -f -c %b /'
 said full fits 1024; check 'disk limit'
 
+mkfifo fifo-in
+# --upper: a later run goes on.
+run --upper up -- sh -c 'echo kept >>tree/a; rm tree/link; mkdir tree/n; echo 1 >tree/n/f; chmod 400 tree/n/f; chown 5:6 tree/n/f 2>/dev/null; mv tree/sub tree/moved; ls -d up 2>&1'
+[ $status = 2 ] && [ "$(cat tree/a)" = one ] && [ -e tree/link ]; check 'upper: the guest does not see it, the host keeps its tree'
+run --upper up --changes=list -- sh -c 'cat tree/a tree/n/f tree/moved/b; ls tree; stat -c %a tree/n/f'
+said one kept 1 two a fifo moved n 400 && grep -q "^D $dir/tree/link" list && grep -q "^A $dir/tree/moved/deep/c" list; check 'upper: the next run goes on'
+"$HUSK" run --upper up -- sh -c ': >tree/started; read line' <fifo-in >/dev/null 2>&1 &
+first=$!
+exec 9>fifo-in
+for _ in $(seq 100); do
+	grep -q started up/log && break
+	sleep 0.1
+done
+run --upper up -- true
+[ $status = 125 ] && grep -q 'in use by another run' err; check 'upper: one run at a time'
+exec 9>&-
+wait $first
+mkdir foreign
+echo mine >foreign/file
+run --upper foreign -- true
+[ $status = 125 ] && grep -q 'neither empty nor' err && [ "$(ls foreign)" = file ]; check 'upper: a foreign directory'
+mkdir other
+echo 'husk upper layer 99' >other/husk-upper
+run --upper other -- true
+[ $status = 125 ] && grep -q 'another version' err; check 'upper: another version'
+run --upper tree/a -- true
+[ $status = 125 ]; check 'upper: a file'
+mkdir -p empty
+: >empty/husk-upper
+run --upper empty -- touch tree/x
+[ $status = 0 ] && run --upper empty -- ls tree/x && said tree/x; check 'upper: begun and killed at once'
+if [ "$(id -u)" = 0 ]; then
+	install -m 755 "$HUSK" husk-for-all
+	mkdir closed
+	HUSK=$dir/husk-for-all
+	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$HUSK" run --upper "$dir/closed" -- true
+	[ $status = 125 ] && grep -q 'cannot' err; check 'upper: one that may not be written'
+	install -d -o 65534 -m 700 mine
+	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$HUSK" run --uid 0 --gid 0 --upper "$dir/mine" -- sh -c 'mkdir /usr/x; echo hi >/usr/x/f; chown 1000:1000 /usr/x/f; chmod 0 /usr/x/f; mkfifo /usr/x/p'
+	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$HUSK" run --uid 0 --gid 0 --upper "$dir/mine" -- stat -c '%n %u %a %F' /usr/x/f /usr/x/p
+	said '/usr/x/f 1000 0 regular file' '/usr/x/p 0 644 fifo'; check 'upper: owners, modes and types as an ordinary user'
+fi
+
+# A run that is killed, at any moment, leaves a layer that the next one takes, with all that was acknowledged.
+rm -rf up
+for round in 1 2 3 4 5; do
+	"$HUSK" run --upper up -- sh -c 'i=0; while :; do i=$((i + 1)); mkdir tree/k$i && echo $i >tree/k$i/f && mv tree/k$i tree/d$i && echo $i; rm -rf tree/d$((i - 20)); done' >told 2>/dev/null </dev/null &
+	victim=$!
+	for _ in $(seq 200); do
+		[ "$(wc -l <told)" -gt $((10 * round)) ] && break
+		sleep 0.05
+	done
+	kill -9 $victim
+	wait $victim 2>/dev/null
+	last=$(tail -n 1 told)
+	run --upper up -- sh -c "cat tree/d$last/f; ls tree | grep -c '^d'; rm -rf tree/d* tree/k*"
+	[ $status = 0 ] && [ "$(head -n 1 out)" = "$last" ]; check "upper: killed, round $round"
+done
+# Cut anywhere, the log's beginning is taken.
+run --upper up2 -- sh -c 'for i in 1 2 3 4 5 6; do mkdir tree/c$i; echo $i >tree/c$i/f; done'
+size=$(stat -c %s up2/log)
+held=0
+for at in 0 1 $((size / 3)) $((size / 2)) $((size - 1)); do
+	rm -rf cut
+	cp -r up2 cut
+	truncate -s $at cut/log
+	run --upper cut -- sh -c 'ls tree >/dev/null; touch tree/again'
+	[ $status = 0 ] && held=$((held + 1))
+	run --upper cut -- ls tree/again
+	said tree/again && held=$((held + 1))
+done
+[ $held = 10 ]; check 'upper: a log that was cut'
+# Damage in the middle is told, and nothing is written.
+cp -r up2 damaged
+printf 'Z' | dd of=damaged/log bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+cp damaged/log before-damage
+run --upper damaged -- true
+[ $status = 125 ] && grep -q 'damaged' err && cmp -s damaged/log before-damage; check 'upper: a damaged log'
+
 finish

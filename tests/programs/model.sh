@@ -59,7 +59,29 @@ same() {
 	fi
 }
 
+# The tree that an upper layer keeps is the same in the runs after.
+kept() {
+	local seed=$1 again
+	rm -rf "$work/upper"
+	same "upper layer" "" "$seed" "$work/tree" --upper "$work/upper"
+	(cd / && "$work/fs_model" run "$native/tree" "$seed" 0) >"$work/native" 2>&1
+	for again in next third; do
+		cases=$((cases + 1))
+		# shellcheck disable=SC2086
+		(cd / && timeout 60 "$work/husk" run ${HUSK_FLAGS:-} --upper "$work/upper" -- \
+			"$work/fs_model" run "$work/tree" "$seed" 0) >"$work/inside" 2>&1 </dev/null
+		if [ "$(wc -l <"$work/native")" -gt 20 ] && cmp -s "$work/native" "$work/inside"; then
+			echo "ok $cases - upper layer in the $again run, seed $seed"
+		else
+			failed=$((failed + 1))
+			echo "not ok $cases - upper layer in the $again run, seed $seed"
+			diff "$work/native" "$work/inside" | head -n 8 | sed 's/^/# /'
+		fi
+	done
+}
+
 for seed in $seeds; do
+	kept "$seed"
 	same overlay "" "$seed" "$work/tree"
 	same tmpfs "" "$seed" /tmp/tree
 	# Root inside has no more rights over a bind than husk has, which drops them.

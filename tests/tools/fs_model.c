@@ -518,6 +518,10 @@ static void show(const char *p)
 		n = (int)readlink(p, below, sizeof below);
 		h = hash(1, below, n > 0 ? (size_t)n : 0);
 	}
+	for (int x = 0; x < 2; x++) {
+		n = (int)lgetxattr(p, x ? "user.bb" : "user.a", below, 100);
+		h = n > 0 ? hash(h + 7, below, (size_t)n) : h;
+	}
 	printf("%s %o %ld %u %u %ld %lx\n", p, st.st_mode, (long)st.st_nlink, st.st_uid, st.st_gid,
 	       S_ISDIR(st.st_mode) ? 0L : (long)st.st_size, h);
 	n = S_ISDIR(st.st_mode) ? list(p, names, 256) : 0;

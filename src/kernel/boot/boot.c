@@ -131,7 +131,7 @@ static int mount_all(struct sandbox *s)
 
 	/* What is made on the host by a bind has the mode that the guest gives. */
 	umask(0);
-	err = vfs_init(&s->k, c->root, s->result->why, sizeof s->result->why);
+	err = vfs_init(&s->k, c->root, c->upper, s->result->why, sizeof s->result->why);
 
 	if (!err)
 		s->k.vfs->disk_max = c->disk_limit;
@@ -147,6 +147,8 @@ static int mount_all(struct sandbox *s)
 		err = mount_memory(s, "/tmp", 01777, 0, 0);
 	if (!err)
 		err = mount_memory(s, "/run", 0755, 0, 0);
+	if (!err && c->upper)
+		err = vfs_hide(&s->k, c->upper);
 	for (size_t i = 0; !err && i < c->nmounts; i++) {
 		err = mount_one(s, &c->mounts[i]);
 		if (err)

@@ -20,8 +20,9 @@ struct sandbox_config {
 	const char *root;                   /* host directory that is the guest's / */
 	const struct sandbox_mount *mounts; /* in this order, after husk's own */
 	size_t nmounts;
-	u64 disk_limit;  /* what guests may write to trees in memory, in bytes; 0: any */
-	const char *cwd; /* working directory in the guest; falls back to / when cwd_optional */
+	const char *upper; /* host directory that keeps the layer above the root; NULL: memory */
+	u64 disk_limit;    /* what guests may write to trees in memory, in bytes; 0: any */
+	const char *cwd;   /* working directory in the guest; falls back to / when cwd_optional */
 	bool cwd_optional;
 	const char *path; /* the program as typed: searched in PATH of envp when it has no slash */
 	char *const *argv, *const *envp;

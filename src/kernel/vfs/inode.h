@@ -290,8 +290,10 @@ int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base);
 void super_put(struct super *sb);
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out);
 /* A tree that may be changed over one that stays as it is: @lower is consumed, also on failure. What is written
- * takes memory, up to @max_bytes. */
-int overlay_super(struct super *lower, u64 max_bytes, struct super **out);
+ * takes memory, up to @max_bytes, or is kept in the host's directory @upper (nullable): an error of that has a
+ * sentence in @why. */
+int overlay_super(struct super *lower, u64 max_bytes, const char *upper, struct super **out, char *why,
+		  size_t size);
 /* @writable: what guests change is changed on the host. */
 int host_super(struct kernel *k, struct hostfd dir /* consumed */, const char *source, bool writable,
 	       struct super **out);
@@ -300,7 +302,8 @@ int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct 
 		    struct file **out);
 
 /* ---- for boot ---- */
-int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size);
+/* @upper, nullable: the host directory of the layer above the root. */
+int vfs_init(struct kernel *k, const char *host_root, const char *upper, char *why, size_t size);
 /* @max_bytes 0: half of the memory. */
 int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 gid, u64 max_bytes);
 /* What @host_path holds, below an in-memory layer, at @path. */

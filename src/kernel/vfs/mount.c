@@ -12,13 +12,14 @@
 #include "vfs/simple.h"
 #include "vfs/walk.h"
 
+#define UPPER_BYTES          (1UL << 50) /* the host says when it is full */
 #define OVERFLOW_TMPFS_BYTES (1UL << 40)
 
 void super_put(struct super *sb)
 {
 	if (--sb->refs > 0)
 		return;
-	inode_put(sb->root);
+	inode_put(sb->root); /* none yet: it could not be made */
 	if (sb->release)
 		sb->release(sb);
 	free(sb);
@@ -346,11 +347,11 @@ int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path)
 	int err = open_host(k, host_path, false, &sb);
 
 	if (!err)
-		err = overlay_super(sb, memory_half(), &sb);
+		err = overlay_super(sb, memory_half(), NULL, &sb, NULL, 0);
 	return err ? err : vfs_mount_super(k, sb, path, false);
 }
 
-int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
+int vfs_init(struct kernel *k, const char *host_root, const char *upper, char *why, size_t size)
 {
 	struct vfs *v = calloc(1, sizeof *v);
 	struct super *sb;
@@ -382,12 +383,12 @@ int vfs_init(struct kernel *k, const char *host_root, char *why, size_t size)
 		return err;
 	}
 	if (!err)
-		err = overlay_super(sb, memory_half(), &sb);
+		err = overlay_super(sb, upper ? UPPER_BYTES : memory_half(), upper, &sb, why, size);
 	if (!err) {
 		sb->refs = 1;
 		err = mount_new(k, sb, NULL, false);
 	}
-	if (err)
+	if (err && !*why)
 		snprintf(why, size, "cannot read %s: %s; choose a readable directory with --root", host_root,
 			 strerror(-err));
 	return err;

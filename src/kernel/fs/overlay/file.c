@@ -3,7 +3,7 @@
  * The overlay's regular files. One kind of open file serves both layers: as long as the bytes are the lower file's
  * it reads those, by an open file of the lower layer in its priv; from the first write on it is tmpfs's.
  */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +52,12 @@ int overlay_copy_data(struct inode *i, u64 size)
 	n->size = 0;
 	if (!size)
 		goto done;
+	err = store_open_data(i);
+	/* What a killed run had begun to copy. */
+	if (!err && hostfd_valid(n->memfd) && ftruncate(n->memfd.fd, 0))
+		err = -errno;
+	if (err)
+		return err;
 	err = l->inode->ops->open(l->inode, i->k->current, O_RDONLY, &low);
 	if (err)
 		return err;
@@ -79,17 +85,26 @@ done:
 	n->ctime = ctime;
 	l->data_below = false;
 	l->changed = true;
+	store_times(i);
+	store_inode(i);
 	return 0;
 }
 
 /* Makes the bytes the overlay's own. */
 static int own_data(struct file *f)
 {
+	bool first = tnode(f->inode)->lower && !tnode(f->inode)->lower->changed;
 	int err = overlay_own(f->inode);
 
 	if (!err && data_below(f->inode))
 		err = overlay_copy_data(f->inode, UINT64_MAX);
-	return err;
+	if (!err && first) {
+		overlay_changed(f->inode);
+		store_inode(f->inode);
+	}
+	if (!err)
+		err = store_open_data(f->inode);
+	return store_commit(f->inode, err);
 }
 
 static long file_read(struct file *f, struct uio *to, u64 *pos)
@@ -97,6 +112,10 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 	struct file *low;
 	int err = lower_file(f, &low);
 
+	if (err)
+		return err;
+	if (!low && tnode(f->inode)->size)
+		err = store_open_data(f->inode);
 	if (err)
 		return err;
 	return low ? low->ops->read(low, to, pos) : tmpfs_file_ops.read(f, to, pos);
@@ -108,7 +127,6 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 
 	if (err)
 		return err;
-	overlay_changed(f->inode);
 	return tmpfs_file_ops.write(f, from, pos);
 }
 
@@ -129,8 +147,10 @@ static s64 file_seek(struct file *f, s64 offset, int whence)
 
 	if (err)
 		return err;
-	if (!low)
-		return tmpfs_file_ops.seek(f, offset, whence);
+	if (!low) {
+		err = whence > SEEK_END && tnode(f->inode)->size ? store_open_data(f->inode) : 0;
+		return err ? err : tmpfs_file_ops.seek(f, offset, whence);
+	}
 	low->pos = f->pos;
 	pos = low->ops->seek(low, offset, whence);
 	if (pos >= 0)
@@ -149,6 +169,8 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 		err = own_data(f);
 	if (!err)
 		err = lower_file(f, &low);
+	if (!err && !low)
+		err = store_open_data(f->inode);
 	if (err)
 		return err;
 	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
@@ -172,6 +194,13 @@ static void file_release(struct file *f)
 
 	if (low)
 		file_put(low);
+	tnode(f->inode)->opens--;
+	store_close_data(f->inode);
+}
+
+static int file_fsync(struct file *f, bool data_only)
+{
+	return store_sync(f->inode, data_only);
 }
 
 static const struct file_ops overlay_file_ops = {
@@ -181,7 +210,7 @@ static const struct file_ops overlay_file_ops = {
 	.poll = file_poll,
 	.seek = file_seek,
 	.mmap = file_mmap,
-	.fsync = fsync_nothing,
+	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.fcntl = file_fcntl,
 	.release = file_release,
@@ -194,6 +223,7 @@ int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 
 	if (err)
 		return err;
+	tnode(i)->opens++;
 	if (file_readable(f) && !(flags & O_TRUNC)) {
 		err = lower_file(f, &low);
 		if (err) {

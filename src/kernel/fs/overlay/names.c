@@ -3,7 +3,7 @@
  * The overlay's names. What an operation needs is owned first; then it is tmpfs's own, whose entries know that they
  * cover a lower name and leave a whiteout behind.
  */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -66,12 +66,24 @@ bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct 
 	return !d->inode->ops->revalidate || d->inode->ops->revalidate(d->inode, name, len, l->inode);
 }
 
+/* The end of a call that has changed @name in @dir. */
+static int named(struct inode *dir, const char *name, size_t len, int err)
+{
+	if (!err) {
+		store_inode(dir);
+		store_name(dir, name, len);
+	}
+	return store_commit(dir, err);
+}
+
 int overlay_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
 		   const struct cred *cred, struct inode **out)
 {
 	int err = overlay_own(dir);
 
-	return err ? err : tmpfs_create(dir, name, len, mode, rdev, cred, out);
+	if (!err)
+		err = tmpfs_create(dir, name, len, mode, rdev, cred, out);
+	return named(dir, name, len, err);
 }
 
 int overlay_symlink(struct inode *dir, const char *name, size_t len, const char *target,
@@ -79,14 +91,18 @@ int overlay_symlink(struct inode *dir, const char *name, size_t len, const char 
 {
 	int err = overlay_own(dir);
 
-	return err ? err : tmpfs_symlink(dir, name, len, target, cred, out);
+	if (!err)
+		err = tmpfs_symlink(dir, name, len, target, cred, out);
+	return named(dir, name, len, err);
 }
 
 int overlay_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
 {
 	int err = overlay_own(dir);
 
-	return err ? err : tmpfs_tmpfile(dir, mode, linkable, cred, out);
+	if (!err)
+		err = tmpfs_tmpfile(dir, mode, linkable, cred, out);
+	return store_commit(dir, err);
 }
 
 int overlay_link(struct inode *dir, const char *name, size_t len, struct inode *target)
@@ -95,7 +111,11 @@ int overlay_link(struct inode *dir, const char *name, size_t len, struct inode *
 
 	if (!err)
 		err = overlay_own(target);
-	return err ? err : tmpfs_link(dir, name, len, target);
+	if (!err)
+		err = tmpfs_link(dir, name, len, target);
+	if (!err)
+		store_inode(target);
+	return named(dir, name, len, err);
 }
 
 int overlay_unlink(struct inode *dir, const char *name, size_t len, struct inode *target)
@@ -106,9 +126,11 @@ int overlay_unlink(struct inode *dir, const char *name, size_t len, struct inode
 		err = overlay_own_name(dir, name, len, target);
 	if (!err)
 		err = tmpfs_unlink(dir, name, len, target);
-	if (!err)
+	if (!err) {
+		store_inode(target);
 		overlay_unpin(target);
-	return err;
+	}
+	return named(dir, name, len, err);
 }
 
 int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct inode *target)
@@ -119,7 +141,9 @@ int overlay_rmdir(struct inode *dir, const char *name, size_t len, struct inode 
 		err = overlay_own(dir);
 	if (!err)
 		err = overlay_own_name(dir, name, len, target);
-	return err ? err : tmpfs_rmdir(dir, name, len, target);
+	if (!err)
+		err = tmpfs_rmdir(dir, name, len, target);
+	return named(dir, name, len, err);
 }
 
 int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode *target,
@@ -140,7 +164,14 @@ int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode
 		err = overlay_own_name(new_dir, new_name, new_len, over);
 	if (!err)
 		err = tmpfs_rename(dir, name, len, target, new_dir, new_name, new_len, over, flags, cred);
-	if (!err && over && !(flags & RENAME_EXCHANGE))
-		overlay_unpin(over);
-	return err;
+	if (!err) {
+		store_inode(target);
+		if (over)
+			store_inode(over);
+		if (over && !(flags & RENAME_EXCHANGE))
+			overlay_unpin(over);
+		store_inode(new_dir);
+		store_name(new_dir, new_name, new_len);
+	}
+	return named(dir, name, len, err);
 }

@@ -1,11 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The overlay's inodes: found over a lower one, and owned when something is to be changed. */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+int lower_attach(struct inode *i, struct inode *lower, const char *path)
+{
+	struct lower *l = calloc(1, sizeof *l);
+
+	if (l && path)
+		l->path = strdup(path);
+	if (!l || (path && !l->path)) {
+		inode_put(lower);
+		free(l);
+		return -ENOMEM;
+	}
+	l->self = i;
+	l->inode = lower;
+	l->merged = lower->type == S_IFDIR;
+	l->data_below = lower->type == S_IFREG;
+	list_init(&l->pin);
+	tnode(i)->lower = l;
+	lower->above = i;
+	return 0;
+}
 
 int lower_node(struct super *sb, struct inode *lower, struct inode *parent, const char *name, size_t len,
 	       struct inode **out)
@@ -24,31 +46,26 @@ int lower_node(struct super *sb, struct inode *lower, struct inode *parent, cons
 	err = lower->ops->getattr(lower, &st);
 	if (err)
 		goto put_lower;
-	err = -ENOMEM;
-	l = calloc(1, sizeof *l);
-	if (!l)
-		goto put_lower;
-	l->name = name ? strndup(name, len) : NULL;
-	if (name && !l->name)
-		goto free_lower;
 	err = tnode_alloc(sb->k, sb, fs, lower->type, 0, 0, &i);
 	if (err)
-		goto free_lower;
+		goto put_lower;
+	err = lower_attach(i, lower, NULL);
+	lower = NULL;
+	if (err)
+		goto put_inode;
 	i->ino = st.ino;
-	l->self = i;
-	l->inode = lower;
+	l = tnode(i)->lower;
+	l->name = name ? strndup(name, len) : NULL;
+	if (name && !l->name) {
+		err = -ENOMEM;
+		goto put_inode;
+	}
 	l->parent = parent ? inode_get(parent) : NULL;
 	l->dev = st.dev;
-	l->merged = lower->type == S_IFDIR;
-	l->data_below = lower->type == S_IFREG;
-	list_init(&l->pin);
-	tnode(i)->lower = l;
-	lower->above = i;
 	*out = i;
 	return 0;
-free_lower:
-	free(l->name);
-	free(l);
+put_inode:
+	inode_put(i);
 put_lower:
 	inode_put(lower);
 	return err;
@@ -64,12 +81,15 @@ void overlay_release_inode(struct inode *i)
 		l->inode->above = NULL;
 		inode_put(l->inode);
 		free(l->name);
+		free(l->path);
 		free(l);
 		tnode(i)->lower = NULL;
+		store_release(i);
 		tmpfs_release_inode(i);
 		inode_put(parent);
 		return;
 	}
+	store_release(i);
 	tmpfs_release_inode(i);
 }
 
@@ -157,25 +177,52 @@ static int enter_lower(struct inode *dir, const char *name, size_t len, struct i
 	return 0;
 }
 
+void overlay_pin(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+
+	if (!l || i->type == S_IFDIR || tnode(i)->nlink < 2 || !list_empty(&l->pin))
+		return;
+	list_add_tail(&overlay_of(i)->pinned, &l->pin);
+	inode_get(i);
+}
+
+/* Where the lower object is, from the lower root: the directory's is known. */
+static int take_path(struct lower *l)
+{
+	const char *above = l->parent ? tnode(l->parent)->lower->path : "";
+
+	if (l->path)
+		return 0;
+	if (!l->parent)
+		l->path = strdup("");
+	else if (asprintf(&l->path, "%s/%s", above, l->name) < 0)
+		l->path = NULL;
+	return l->path ? 0 : -ENOMEM;
+}
+
 /* @i, whose directory is owned (or which is the root). */
 static int own_one(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
 	struct inode *parent = l->parent;
-	int err = take_attributes(i);
+	int err = take_path(l);
 
+	if (!err)
+		err = take_attributes(i);
 	if (!err && parent && !tentry_any(tnode(parent), l->name, strlen(l->name)))
 		err = enter_lower(parent, l->name, strlen(l->name), i);
 	if (err)
 		return err;
 	l->owned = true;
+	if (parent)
+		store_name(parent, l->name, strlen(l->name));
 	l->parent = NULL;
 	free(l->name);
 	l->name = NULL;
-	if (i->type != S_IFDIR && tnode(i)->nlink > 1) {
-		list_add_tail(&overlay_of(i)->pinned, &l->pin);
-		inode_get(i);
-	}
+	overlay_pin(i);
+	store_inode(i);
+	store_xattrs(i);
 	inode_put(parent);
 	return 0;
 }
@@ -211,7 +258,12 @@ int overlay_own_name(struct inode *dir, const char *name, size_t len, struct ino
 {
 	int err = overlay_own(i);
 
-	return err || tentry_any(tnode(dir), name, len) ? err : enter_lower(dir, name, len, i);
+	if (err || tentry_any(tnode(dir), name, len))
+		return err;
+	err = enter_lower(dir, name, len, i);
+	if (!err)
+		store_name(dir, name, len);
+	return err;
 }
 
 void overlay_unpin(struct inode *i)
@@ -230,13 +282,20 @@ int overlay_setattr(struct inode *i, const struct iattr *a)
 {
 	int err = overlay_own(i);
 
-	if (!err && a->valid & ATTR_SIZE && data_below(i))
-		err = overlay_copy_data(i, (u64)a->size);
+	if (!err && a->valid & ATTR_SIZE)
+		err = data_below(i) ? overlay_copy_data(i, (u64)a->size) : 0;
+	if (!err && a->valid & ATTR_SIZE && (a->size || tnode(i)->size))
+		err = store_open_data(i);
 	if (!err)
 		err = tmpfs_setattr(i, a);
-	if (!err)
+	if (!err) {
 		overlay_changed(i);
-	return err;
+		store_inode(i);
+		if (a->valid & (ATTR_SIZE | ATTR_ATIME | ATTR_MTIME))
+			store_times(i);
+	}
+	store_close_data(i);
+	return store_commit(i, err);
 }
 
 long overlay_readlink(struct inode *i, char *buf, size_t size)

@@ -25,10 +25,13 @@
 
 #include "fs/tmpfs/tmpfs.h"
 
+struct store;
+
 struct overlay {
 	struct tmpfs fs; /* first: super->priv is a struct tmpfs */
 	struct super *lower;
 	u64 given_from, given_to; /* numbers of what was made for the mounts, before guests began */
+	struct store *store;      /* NULL: the layer is in memory */
 	struct list pinned;       /* struct lower of owned files that may have other names below */
 };
 
@@ -39,7 +42,8 @@ struct lower {
 	struct inode *
 		parent; /* owned: while it is seen only, the directory where it was found, and its name there */
 	char *name;     /* owned; NULL for the root */
-	u64 dev;        /* st_dev of the lower object, kept for good */
+	char *path; /* owned: of the lower object from the lower root, once it is owned; "" for that root */
+	u64 dev;    /* st_dev of the lower object, kept for good */
 	bool owned, merged, data_below;
 	bool changed; /* content or attributes, for --changes */
 	struct list pin;
@@ -61,6 +65,10 @@ extern const struct inode_kinds overlay_kinds; /* super.c */
 /* The inode over @lower (consumed), which was found as @name in @parent (both NULL: the root). */
 int lower_node(struct super *sb, struct inode *lower, struct inode *parent, const char *name, size_t len,
 	       struct inode **out);
+/* Lets @i lie over @lower (consumed) at the lower layer's @path, NULL: not to be told yet. -ENOMEM. */
+int lower_attach(struct inode *i, struct inode *lower, const char *path);
+/* Keeps the owned @i while lower names may lead to it. */
+void overlay_pin(struct inode *i);
 /* Lets @i be changed: owned from now on, with all directories above it. -ENOSPC, -ENOMEM, what the lower layer says. */
 int overlay_own(struct inode *i);
 /* Owns @i, and enters it as @name of the owned @dir, where it is seen. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The overlay as a file system. */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -24,8 +24,13 @@ const struct inode_kinds overlay_kinds = {
 
 static int overlay_statfs(struct super *sb, struct statfs *st)
 {
-	int err = tmpfs_statfs(sb, st);
+	struct overlay *o = sb->priv;
+	int err = 0;
 
+	if (o->store && !o->fs.disk->disk_max)
+		err = fstatfs(o->store->data.fd, st) ? -errno : 0;
+	else
+		err = tmpfs_statfs(sb, st);
 	st->f_type = OVERLAYFS_SUPER_MAGIC;
 	return err;
 }
@@ -48,39 +53,56 @@ static void overlay_release_super(struct super *sb)
 		inode_put(l->self);
 	}
 	super_put(o->lower);
+	store_close(o->store);
 	free(o);
 }
 
-int overlay_super(struct super *lower, u64 max_bytes, struct super **out)
+/* The tree's root and, with an upper layer, all that is kept there. */
+static int make_root(struct super *sb, const char *upper, char *why, size_t size)
+{
+	struct overlay *o = sb->priv;
+	int err = upper ? store_open(upper, &o->store, why, size) : 0;
+
+	if (!err)
+		err = lower_node(sb, inode_get(o->lower->root), NULL, NULL, 0, &sb->root);
+	if (!err && upper)
+		err = store_load(o, sb->root, why, size);
+	return err;
+}
+
+int overlay_super(struct super *lower, u64 max_bytes, const char *upper, struct super **out, char *why,
+		  size_t size)
 {
 	struct super *sb = calloc(1, sizeof *sb);
 	struct overlay *o = calloc(1, sizeof *o);
-	int err = sb && o ? 0 : -ENOMEM;
+	int err;
 
-	if (!err) {
-		tmpfs_setup(&o->fs, max_bytes);
-		o->fs.disk = lower->k->vfs;
-		o->fs.kinds = &overlay_kinds;
-		o->fs.next_ino = FIRST_INO;
-		o->given_from = FIRST_INO;
-		o->lower = lower;
-		list_init(&o->pinned);
-		sb->k = lower->k;
-		sb->type = sb->source = "overlay";
-		sb->dev = lower->dev;
-		sb->priv = o;
-		sb->begin = overlay_begin;
-		sb->changes = overlay_changes;
-		sb->statfs = overlay_statfs;
-		sb->release = overlay_release_super;
-		err = lower_node(sb, inode_get(lower->root), NULL, NULL, 0, &sb->root);
-	}
-	if (err) {
+	if (!sb || !o) {
 		super_put(lower);
 		free(o);
 		free(sb);
+		return -ENOMEM;
+	}
+	tmpfs_setup(&o->fs, max_bytes);
+	o->fs.disk = lower->k->vfs;
+	o->fs.kinds = &overlay_kinds;
+	o->fs.next_ino = FIRST_INO;
+	o->lower = lower;
+	list_init(&o->pinned);
+	sb->k = lower->k;
+	sb->type = sb->source = "overlay";
+	sb->dev = lower->dev;
+	sb->priv = o;
+	sb->begin = overlay_begin;
+	sb->changes = overlay_changes;
+	sb->statfs = overlay_statfs;
+	sb->release = overlay_release_super;
+	err = make_root(sb, upper, why, size);
+	if (err) {
+		super_put(sb);
 		return err;
 	}
+	o->given_from = o->fs.next_ino;
 	*out = sb;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The overlay's extended attributes: the lower layer's until something is changed. */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -39,9 +39,12 @@ int overlay_setxattr(struct inode *i, const char *name, const void *value, size_
 
 	if (!err)
 		err = tmpfs_setxattr(i, name, value, size, flags);
-	if (!err)
+	if (!err) {
 		overlay_changed(i);
-	return err;
+		store_inode(i);
+		store_xattr(i, name, value, size);
+	}
+	return store_commit(i, err);
 }
 
 int overlay_removexattr(struct inode *i, const char *name)
@@ -50,9 +53,12 @@ int overlay_removexattr(struct inode *i, const char *name)
 
 	if (!err)
 		err = tmpfs_removexattr(i, name);
-	if (!err)
+	if (!err) {
 		overlay_changed(i);
-	return err;
+		store_inode(i);
+		store_xattr(i, name, NULL, 0);
+	}
+	return store_commit(i, err);
 }
 
 /* Copies one attribute of @below. What is too big for a tree in memory ends the call that wanted the copy. */

@@ -37,6 +37,9 @@ struct tnode {
 	u64 rdev;
 	struct timespec atime, mtime, ctime, btime;
 	struct xattrs xattrs;
+	u64 stored;          /* fs/overlay: its number in the upper layer; 0: none */
+	u32 opens;           /* fs/overlay: open files of it */
+	bool compacted;      /* fs/overlay: told to the new log */
 	bool counted;        /* in fs->used_inodes */
 	struct lower *lower; /* fs/overlay: what lies below; NULL: nothing */
 	bool linkable;       /* from O_TMPFILE: a first name may be given */
