@@ -6,7 +6,7 @@
 #include "base/types.h"
 
 /* Prints the guests' filter on standard output; @gated: as it is where the host has a notification listener to give. 0,
- * or -1 when that cannot be written. */
+ * -ENOMEM, or -EIO when that cannot be written. */
 int check_filter_show(bool gated);
 
 #endif

@@ -136,14 +136,14 @@ fi
 # The listing is the program: as many lines as instructions, and each jump to one that is there.
 limited 20 "$HUSK" check --filter
 size=$(sed -nE 's/.*: ([0-9]+) instructions\.$/\1/p' out)
-grep -E '^ +[0-9]+  [a-z]' out >lines
+grep -E '^ +[0-9]+  [a-zA-Z]' out >lines
 [ $status = 0 ] && [ "$size" -gt 100 ] && [ "$(wc -l <lines)" = "$size" ] && ! grep -q '?' out &&
-	grep -oE '(then|else) [0-9]+' lines | awk -v n="$size" '$2 >= n { bad = 1 } END { exit bad }'
+	grep -oE '(goto|else) [0-9]+' lines | awk -v n="$size" '$2 >= n { bad = 1 } END { exit bad || NR < 100 }'
 check 'the filter: each line an instruction'
-grep -q '^futex, from stub+0x' out && grep -q 'ret   ask the kernel process$' out && tail -n 1 lines | grep -q 'ret   trap$'
+grep -q '^futex, from stub+0x' out && grep -q 'return USER_NOTIF$' out && tail -n 1 lines | grep -q 'return TRAP(0)$'
 check 'the filter: names, and an end that traps'
 HUSK_NO_GATE=1 limited 20 "$HUSK" check --filter
-[ $status = 0 ] && ! grep -q 'ask the kernel' out; check 'the filter without a gate'
+[ $status = 0 ] && ! grep -q USER_NOTIF out; check 'the filter without a gate'
 
 # A probe's children are gone afterwards: whoever has the mark in its environment was started here.
 run env "HUSK_CHECK_MARK=$$" "$HUSK" check
