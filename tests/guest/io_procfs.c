@@ -129,9 +129,14 @@ static void test_fdinfo(void)
 	char name[] = "/dev/shm/husk-fdinfoXXXXXX", line[100];
 	int fd = mkstemp(name), other;
 	struct flock l = {.l_type = F_WRLCK, .l_start = 5, .l_len = 10};
+	struct stat st;
 	sigset_t mask;
 
 	CHECK_EQ(lseek(fd, 77, SEEK_SET), 77);
+	snprintf(line, sizeof line, "/proc/self/fd/%d", fd);
+	CHECK_OK(lstat(line, &st));
+	CHECK_EQ(st.st_size, 64);
+	CHECK_EQ(st.st_mode, S_IFLNK | 0700);
 	CHECK(strstr(fdinfo(fd), "pos:\t77\nflags:\t0100002\nmnt_id:\t"));
 	CHECK_OK(fcntl(fd, F_SETLK, &l));
 	CHECK(strstr(fdinfo(fd), "lock:\t1: POSIX  ADVISORY  WRITE ") && strstr(text, " 5 14\n"));
@@ -260,6 +265,27 @@ static void test_status(void)
 	CHECK(strlen(slurp("/proc/self/loginuid")) > 0);
 }
 
+/* Work shows in /proc/stat: the first line is the sum of the processors', and user time goes up. */
+static void test_cpu(void)
+{
+	unsigned long before[4], after[4];
+	volatile unsigned long n = 0;
+	struct rusage u;
+
+	CHECK_EQ(sscanf(slurp("/proc/stat"), "cpu  %lu %lu %lu %lu", before, before + 1, before + 2,
+			before + 3),
+		 4);
+	CHECK(strstr(text, "\ncpu0 ") && strstr(text, "\nctxt ") && strstr(text, "\nprocs_running "));
+	do {
+		for (int i = 0; i < 1000000; i++)
+			n = n + 1;
+		getrusage(RUSAGE_SELF, &u);
+	} while (u.ru_utime.tv_sec * 1000000 + u.ru_utime.tv_usec < 100000);
+	CHECK_EQ(sscanf(slurp("/proc/stat"), "cpu  %lu %lu %lu %lu", after, after + 1, after + 2, after + 3),
+		 4);
+	CHECK(after[0] > before[0] && after[2] >= before[2] && after[3] >= before[3]);
+}
+
 static void test_system(void)
 {
 	static const char *const present[] = {
@@ -322,6 +348,7 @@ int main(void)
 	test_links();
 	test_writing();
 	test_status();
+	test_cpu();
 	test_system();
 	return check_done();
 }

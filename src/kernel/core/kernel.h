@@ -52,6 +52,8 @@ struct kernel_ops {
 	/* task: tells the owner of @f (F_SETOWN) that @event (EPOLLIN, EPOLLOUT) has come; @fd: what siginfo
 	 * shows. */
 	void (*send_sigio)(struct file *f, int fd, u32 event);
+	/* task: the CPU time of all processes, ns. */
+	void (*cpu_times)(struct kernel *k, u64 *utime, u64 *stime);
 	/* task: the soft limit (RLIMIT_*) of the task's group. */
 	u64 (*limit)(struct task *t, int resource);
 	/* task: the controlling terminal of the task's session, borrowed; NULL when it has none. */

@@ -18,6 +18,7 @@
 #include "core/stats.h"
 
 #define NSEC 1000000000UL
+#define TICK (NSEC / 100) /* USER_HZ */
 
 /* A host file's contents. */
 static int show_host(const char *path, struct text *out)
@@ -68,11 +69,17 @@ static int show_loadavg(struct task *t, struct text *out)
 static int show_stat(struct task *t, struct text *out)
 {
 	struct kernel *k = t->k;
-	u64 idle = (kernel_now(k) - k->boot_ns) / (NSEC / 100);
+	u64 up = (kernel_now(k) - k->boot_ns) / TICK * (u64)k->ncpus, user, system, idle;
+	u64 n = (u64)k->ncpus;
 
-	text_add(out, "cpu  0 0 0 %lu 0 0 0 0 0 0\n", idle * k->ncpus);
-	for (int i = 0; i < k->ncpus; i++)
-		text_add(out, "cpu%d 0 0 0 %lu 0 0 0 0 0 0\n", i, idle);
+	k->ops.cpu_times(k, &user, &system);
+	user /= TICK;
+	system /= TICK;
+	idle = up > user + system ? up - user - system : 0;
+	text_add(out, "cpu  %lu 0 %lu %lu 0 0 0 0 0 0\n", user, system, idle);
+	/* Who ran where is the host's to know: all processors are shown alike. */
+	for (u64 i = 0; i < n; i++)
+		text_add(out, "cpu%lu %lu 0 %lu %lu 0 0 0 0 0 0\n", i, user / n, system / n, idle / n);
 	text_add(out, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running 1\nprocs_blocked 0\n",
 		 k->stats.turns, k->boot_realtime_ns / NSEC, k->stats.processes);
 	text_add(out, "softirq 0 0 0 0 0 0 0 0 0 0 0\n");

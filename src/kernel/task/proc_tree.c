@@ -214,12 +214,14 @@ static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, si
 static const struct synth_ops fd_link_ops = {
 	.follow = fd_link_follow, .readlink = fd_link_readlink, .owner = proc_node_owner};
 
+#define FD_LINK_SIZE 64 /* as Linux says, whatever the text */
+
 /* The link's permissions tell how the file is open. */
 static const struct synth_entry fd_links[] = {
-	{"", S_IFLNK | 0100, &fd_link_ops},
-	{"", S_IFLNK | 0500, &fd_link_ops},
-	{"", S_IFLNK | 0300, &fd_link_ops},
-	{"", S_IFLNK | 0700, &fd_link_ops},
+	{"", S_IFLNK | 0100, &fd_link_ops, .size = FD_LINK_SIZE},
+	{"", S_IFLNK | 0500, &fd_link_ops, .size = FD_LINK_SIZE},
+	{"", S_IFLNK | 0300, &fd_link_ops, .size = FD_LINK_SIZE},
+	{"", S_IFLNK | 0700, &fd_link_ops, .size = FD_LINK_SIZE},
 };
 
 static int fd_find(struct synth_node *n, const char *name, size_t len, u64 *owner, struct file **f)

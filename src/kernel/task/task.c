@@ -117,6 +117,7 @@ void task_init(struct kernel *k)
 	k->ops.return_work = task_return_work;
 	k->ops.space_died = task_space_died;
 	k->ops.limit = op_limit;
+	k->ops.cpu_times = all_times;
 	k->ops.ctty = op_ctty;
 }
 

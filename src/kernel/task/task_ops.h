@@ -80,6 +80,7 @@ void task_space_died(struct mm *mm, int signo);
 /* CPU time of a task, of a whole group, from the host: ns. */
 void task_times(struct task *t, u64 *utime, u64 *stime);
 void group_times(struct thread_group *g, u64 *utime, u64 *stime);
+void all_times(struct kernel *k, u64 *utime, u64 *stime); /* kernel_ops.cpu_times */
 
 void task_init(struct kernel *k); /* pid table; registers operations */
 /* Kills every guest and frees the table, at the end. */

@@ -196,3 +196,17 @@ void task_rusage(struct task *t, struct rusage *r)
 	r->ru_nvcsw = (long)t->nvcsw;
 	r->ru_nivcsw = (long)t->nivcsw;
 }
+
+/* Those of the living, and of the ended who were waited for by one of them. */
+void all_times(struct kernel *k, u64 *utime, u64 *stime)
+{
+	struct thread_group *g;
+	u64 u, s;
+
+	*utime = *stime = 0;
+	for (g = group_next(k, 0); g; g = group_next(k, g->tgid)) {
+		group_times(g, &u, &s);
+		*utime += u + g->cutime_ns;
+		*stime += s + g->cstime_ns;
+	}
+}

@@ -95,6 +95,7 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 		.mode = e->mode,
 		.nlink = S_ISDIR(e->mode) ? 2 : 1,
 		.rdev = e->rdev,
+		.size = e->size,
 		.blksize = 1024,
 		.atime = s->made,
 		.mtime = s->made,

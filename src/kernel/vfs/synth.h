@@ -17,6 +17,7 @@ struct synth_entry {
 	const struct synth_entry *children; /* a static directory */
 	u64 rdev;
 	const void *data; /* for ops */
+	u32 size;         /* what stat() shows */
 };
 
 /* What a node does; @data is the entry's data, @owner what a dynamic directory's lookup set (pid, descriptor,
