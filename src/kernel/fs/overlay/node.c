@@ -181,7 +181,7 @@ void overlay_pin(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
 
-	if (!l || i->type == S_IFDIR || tnode(i)->nlink < 2 || !list_empty(&l->pin))
+	if (!l || i->type == S_IFDIR || !list_empty(&l->pin))
 		return;
 	list_add_tail(&overlay_of(i)->pinned, &l->pin);
 	inode_get(i);
@@ -220,7 +220,8 @@ static int own_one(struct inode *i)
 	l->parent = NULL;
 	free(l->name);
 	l->name = NULL;
-	overlay_pin(i);
+	if (tnode(i)->nlink > 1)
+		overlay_pin(i);
 	store_inode(i);
 	store_xattrs(i);
 	inode_put(parent);

@@ -451,10 +451,11 @@ static void finish(struct replay *r)
 		if (!i)
 			continue;
 		take_size(r, i);
-		if (i->refs == 1)
-			tnode(i)->nlink = 0; /* nothing leads there: its bytes go with it */
-		else
+		/* Each name made a reference. Those that are missing are lower names, of a lower file. */
+		if (tnode(i)->lower && tnode(i)->nlink > (u32)i->refs - 1)
 			overlay_pin(i);
+		else if (i->refs == 1)
+			tnode(i)->nlink = 0; /* nothing leads there: its bytes go with it */
 		inode_put(i);
 	}
 	free(r->inodes);

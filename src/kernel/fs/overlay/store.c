@@ -390,6 +390,7 @@ static int add_pending(struct list *all, struct inode *dir)
 static int compact_all(struct overlay *o, struct inode *root)
 {
 	struct list all;
+	struct lower *l;
 	int err;
 
 	list_init(&all);
@@ -411,7 +412,14 @@ static int compact_all(struct overlay *o, struct inode *root)
 		list_del(&p->node);
 		free(p);
 	}
-	return err;
+	/* Files that only lower names lead to. */
+	list_for_each (l, &o->pinned, pin) {
+		if (tnode(l->self)->compacted)
+			continue;
+		put_inode(o->store, l->self);
+		store_xattrs(l->self);
+	}
+	return o->store->lost ? -ENOMEM : err;
 }
 
 /* A new log beside the old one takes its place in one step. */
