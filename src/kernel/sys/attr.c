@@ -143,8 +143,8 @@ static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
 	    (t->cred->fsuid != st.uid || (gid != st.gid && !cred_in_group(t->cred, gid))))
 		return -EPERM;
 	a.valid = (uid != ~0U ? ATTR_UID : 0) | (gid != ~0U ? ATTR_GID : 0);
-	/* A change of owner takes the set-id bits away. */
-	if (a.valid && target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
+	/* A change of owner takes the set-id bits away, one that changes nothing too. */
+	if (target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
 		a.valid |= ATTR_MODE;
 		a.mode = st.mode & 07777 & ~(u32)S_ISUID;
 		if (st.mode & S_IXGRP)

@@ -200,6 +200,8 @@ long sys_ftruncate(struct task *t, struct call *c)
 	else
 		err = file_size_limit(t, f->inode, (u64)a.size);
 	if (!err)
+		attr_drop_privileges(t, f->inode, &a);
+	if (!err)
 		err = f->inode->ops->setattr ? f->inode->ops->setattr(f->inode, &a) : -EINVAL;
 	if (!err)
 		notify_file(f, IN_MODIFY);
@@ -209,6 +211,7 @@ long sys_ftruncate(struct task *t, struct call *c)
 
 long sys_fallocate(struct task *t, struct call *c)
 {
+	struct iattr a = {0};
 	struct file *f;
 	long err = fd_get(t, (int)c->arg[0], &f);
 
@@ -228,6 +231,10 @@ long sys_fallocate(struct task *t, struct call *c)
 		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
 	if (!err)
 		err = f->ops->fallocate(f, (int)c->arg[1], c->arg[2], c->arg[3]);
+	if (!err && f->inode)
+		attr_drop_privileges(t, f->inode, &a);
+	if (!err && a.valid && f->inode->ops->setattr)
+		f->inode->ops->setattr(f->inode, &a);
 	if (!err)
 		notify_file(f, IN_MODIFY);
 	file_put(f);

@@ -99,6 +99,8 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
 
 	if (p->mnt->read_only || p->mnt->sb->read_only)
 		return -EROFS;
+	if (attr->valid & ATTR_SIZE)
+		attr_drop_privileges(t, i, attr);
 	err = i->ops->setattr ? i->ops->setattr(i, attr) : -EPERM;
 	if (!err)
 		notify_change(p->dentry, attr);

@@ -258,6 +258,9 @@ long path_text(struct task *t, const struct path *p, char *buf, size_t size, boo
 /* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid. */
 int path_permission(struct task *t, const struct path *p, int mask);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
+/* A change of the content takes set-user-id and set-group-id away, unless @t may keep them (fs/inode.c:
+ * file_remove_privs): adds that to @a. */
+void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a);
 /* Whether names in @dir may be made; whether @victim may be removed from it (sticky bit; is_dir: rmdir). */
 int may_create(struct task *t, const struct path *dir);
 int may_delete(struct task *t, const struct path *dir, struct inode *victim, bool is_dir);

@@ -52,6 +52,22 @@ int path_permission(struct task *t, const struct path *p, int mask)
 	return inode_permission(t->cred, i, mask);
 }
 
+void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a)
+{
+	struct kstat st;
+	u32 drop;
+
+	if (i->type != S_IFREG || has_cap(t->cred, CAP_FSETID) || i->ops->getattr(i, &st))
+		return;
+	drop = st.mode & S_ISUID;
+	if (st.mode & S_IXGRP || !cred_in_group(t->cred, st.gid))
+		drop |= st.mode & S_ISGID;
+	if (!drop)
+		return;
+	a->valid |= ATTR_MODE;
+	a->mode = st.mode & 07777 & ~drop;
+}
+
 int may_create(struct task *t, const struct path *dir)
 {
 	/* Names in /proc come and go by themselves: Linux's lookup there ends the call before it asks who may. */
