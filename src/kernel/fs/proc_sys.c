@@ -79,7 +79,7 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_SHOW("hostname", show_hostname),
 	PROC_SHOW("domainname", show_domainname),
 	PROC_CONSTANT("pid_max", "32768\n"),
-	PROC_CONSTANT("threads-max", "32768\n"),
+	PROC_CONSTANT("threads-max", "8192\n"),
 	PROC_CONSTANT("ngroups_max", "65536\n"),
 	PROC_CONSTANT("cap_last_cap", "40\n"),
 	PROC_CONSTANT("randomize_va_space", "2\n"),

@@ -5,9 +5,10 @@
 
 #include "task/task_ops.h"
 
-#define HUSK_PID_MAX   32768
-#define HUSK_INIT_PID  1 /* husk itself */
-#define HUSK_FIRST_PID 2
+#define HUSK_PID_MAX     32768
+#define HUSK_THREADS_MAX 8192 /* tasks in a sandbox, zombies too */
+#define HUSK_INIT_PID    1    /* husk itself */
+#define HUSK_FIRST_PID   2
 
 /* ---- pid.c ---- */
 

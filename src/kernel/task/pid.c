@@ -15,6 +15,7 @@
 
 struct pid_table {
 	int last;
+	int given;                       /* numbers on their way to a task, or a task's */
 	struct task *task[HUSK_PID_MAX]; /* a reference each */
 	u32 uses[HUSK_PID_MAX];
 	u64 leaders[HUSK_PID_MAX / 64];
@@ -41,6 +42,9 @@ int pid_alloc(struct kernel *k)
 	struct pid_table *p = k->pids;
 	int pid = p->last;
 
+	/* The host has its own table to fill: it must not become the guest's to exhaust (Linux: threads-max). */
+	if (p->given >= HUSK_THREADS_MAX)
+		return -EAGAIN;
 	for (int i = 0; i < HUSK_PID_MAX; i++) {
 		if (++pid >= HUSK_PID_MAX)
 			pid = RESERVED_PIDS;
@@ -48,6 +52,7 @@ int pid_alloc(struct kernel *k)
 			continue;
 		p->last = pid;
 		p->uses[pid] = 1;
+		p->given++;
 		return pid;
 	}
 	return -EAGAIN;
@@ -78,6 +83,7 @@ static void leader_mark(struct pid_table *p, int pid, bool on)
 void pid_return(struct kernel *k, int pid)
 {
 	pid_unuse(k, pid);
+	k->pids->given--;
 	if (k->pids->last == pid)
 		k->pids->last--;
 }
@@ -96,6 +102,7 @@ void pid_unbind(struct task *t)
 	if (p->task[t->tid] != t)
 		return;
 	p->task[t->tid] = NULL;
+	p->given--;
 	leader_mark(p, t->tid, false);
 	pid_unuse(t->k, t->tid);
 	task_put(t);
@@ -107,6 +114,7 @@ void pid_take_over(struct task *t)
 	struct task *old = t->group->leader;
 
 	p->task[t->tid] = NULL;
+	p->given--;
 	pid_unuse(t->k, t->tid);
 	p->task[old->tid] = t; /* t's reference moves along */
 	t->tid = old->tid;
