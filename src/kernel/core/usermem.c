@@ -61,17 +61,18 @@ static struct chunk *find_fetched(struct task *t, u64 addr)
 static long read_some(struct task *t, void *to, u64 addr, size_t size)
 {
 	const struct trap_ops *trap = t->k->trap_ops;
-	size_t n = trap->precopied(t->thread, to, addr, size);
-	struct chunk *c;
+	struct chunk *c = find_fetched(t, addr);
 	u64 ok = size;
+	size_t n;
 	long got;
 
+	/* Before the look at what the stub copied: what it could not read has room there, too. */
+	if (c && c->bad)
+		return -EFAULT;
+	n = trap->precopied(t->thread, to, addr, size);
 	if (n)
 		return (long)n;
-	c = find_fetched(t, addr);
 	if (c) {
-		if (c->bad)
-			return -EFAULT;
 		n = min(size, c->size - (addr - c->addr));
 		memcpy(to, c->data + (addr - c->addr), n);
 		return (long)n;
