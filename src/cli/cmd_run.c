@@ -6,6 +6,7 @@
  * then and not after an hour's work, and the outer jail needs no hole for them.
  */
 #include "cli/cli.h"
+#include "cli/profile.h"
 #include "cli/run_options.h"
 #include "cli/setup.h"
 
@@ -36,6 +37,7 @@ struct run {
 	struct sandbox_result result;
 	struct launch launch;
 	struct launch_path *paths;
+	struct filter_file *filter; /* --seccomp's; nullable */
 	const struct trap_ops *traps[TRAP_DRIVERS_MAX];
 	char cwd[PATH_MAX];
 	int strace_fd, stats_fd, result_fd, changes_fd; /* -1: none */
@@ -161,13 +163,28 @@ static int collect_paths(struct run *r)
 	return 0;
 }
 
+/* The profile becomes a program before the process confines itself. */
+static int choose_filter(struct run *r)
+{
+	if (!r->options.profile)
+		return 0;
+	r->filter = malloc(sizeof *r->filter);
+	if (!r->filter)
+		return cli_error("--seccomp", "out of memory");
+	if (profile_compile(r->options.profile, r->filter))
+		return -1;
+	r->config.filter = r->filter->f;
+	r->config.filter_size = r->filter->size;
+	return 0;
+}
+
 static int run_configure(struct run *r, char **argv)
 {
 	struct sandbox_config *c = &r->config;
 	const struct run_options *o = &r->options;
 
 	choose_terminal(r);
-	if (choose_trap(r) || open_reports(r) || watch_signals(r))
+	if (choose_trap(r) || choose_filter(r) || open_reports(r) || watch_signals(r))
 		return -1;
 	take_standard_streams(r);
 	choose_directories(r);
@@ -191,6 +208,7 @@ static int run_configure(struct run *r, char **argv)
 	}
 	c->stats_timing = o->stats;
 	c->changes = o->changes;
+	c->bpf_jit = (enum bpf_jit)o->bpf_jit;
 	r->launch.root = o->root;
 	if (collect_paths(r))
 		return -1;
@@ -343,6 +361,7 @@ int cmd_run(char **argv)
 	}
 	run_options_free(&r->options);
 	free(r->paths);
+	free(r->filter);
 	free(r->result.changes);
 	free(r);
 	return status;

@@ -276,6 +276,26 @@ static int set_changes(void *target, const char *value)
 	return 0;
 }
 
+static int set_profile(void *target, const char *value)
+{
+	((struct run_options *)target)->profile = value;
+	return 0;
+}
+
+static int set_bpf_jit(void *target, const char *value)
+{
+	static const char *const names[] = {
+		[BPF_JIT_AUTO] = "auto", [BPF_JIT_ON] = "on", [BPF_JIT_OFF] = "off"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i], value))
+			continue;
+		((struct run_options *)target)->bpf_jit = (int)i;
+		return 0;
+	}
+	return cli_error("--bpf-jit", "wants auto, on or off");
+}
+
 const struct option_spec run_option_table[] = {
 	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
 	{0, "upper", "DIR", "keep what the guest writes in DIR, for a later run to go on with", set_upper},
@@ -296,6 +316,9 @@ const struct option_spec run_option_table[] = {
 	{0, "hostname", "NAME", "the guest's host name (husk)", set_hostname},
 	{0, "time-limit", "SEC", "end everything after SEC seconds, with status 124", set_time_limit},
 	{0, "trap", "HOW", "how guests are trapped: auto, seccomp, dispatch or ptrace (auto)", set_trap},
+	{0, "seccomp", "PROFILE", "a seccomp profile of Docker or OCI (JSON) as the program's first filter",
+	 set_profile},
+	{0, "bpf-jit", "HOW", "compile the guests' own filters: auto, on or off (auto)", set_bpf_jit},
 	{0, "strace", "[FILE]", "print every system call to standard error or FILE", set_strace},
 	{0, "stats", "[FILE]", "at the end, what was served and how; JSON when FILE ends in .json",
 	 set_stats},

@@ -23,6 +23,8 @@ struct run_options {
 	u64 uid, gid;
 	u64 time_limit_ns;
 	bool strace, stats, changes;
+	const char *profile;                  /* of seccomp; NULL: none */
+	int bpf_jit;                          /* enum bpf_jit */
 	bool tty, no_tty;                     /* neither: yes when standard input and output are a terminal */
 	const char *strace_file, *stats_file; /* NULL: standard error */
 	const char *result_file, *changes_file;

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/arena.h"
 #include "core/call_table.h"
 #include "core/helper.h"
 #include "core/kernel.h"
@@ -39,6 +40,7 @@
 #include "task/proc_pid.h"
 #include "task/signal.h"
 #include "task/task_ops.h"
+#include "task/seccomp.h"
 #include "vfs/inode.h"
 
 #define NR_HELPERS 2
@@ -372,7 +374,8 @@ static int start_first(struct sandbox *s)
 	err = start_program(s, &t);
 	if (!err) {
 		s->k.first->leader->nice = c->nice;
-		return 0;
+		err = c->filter_size ? seccomp_start(s->k.first->leader, c->filter, c->filter_size) : 0;
+		return err ? fail(s, "cannot install the filter", err) : 0;
 	}
 put:
 	fdtable_put(t.files);
@@ -409,6 +412,7 @@ static int init_kernel(struct sandbox *s)
 	sigio_init(k);
 	k->job_control = s->config->job_control;
 	k->ops.first_stopped = first_stopped;
+	seccomp_init(k);
 	err = signal_init(k);
 	return err ? fail(s, "cannot set up signals", err) : 0;
 }
@@ -450,6 +454,14 @@ static int start_trap(struct sandbox *s)
 	return err;
 }
 
+/* Afterwards this process can map nothing executable any more. */
+static int make_arena(struct sandbox *s)
+{
+	int err = s->config->bpf_jit == BPF_JIT_OFF ? 0 : bpf_arena_create(&s->k.bpf_arena);
+
+	return err && s->config->bpf_jit == BPF_JIT_ON ? fail(s, "no executable memory for filters", err) : 0;
+}
+
 static int assemble(struct sandbox *s)
 {
 	struct kernel *k = &s->k;
@@ -464,6 +476,9 @@ static int assemble(struct sandbox *s)
 		err = relay_new(k, s->config->uid, s->config->stdio[0], s->config->stdio[1], &s->relay);
 	if (err)
 		return fail(s, "cannot give the guest a terminal", err);
+	err = make_arena(s);
+	if (err)
+		return err;
 	err = confine(s, 0);
 	if (err)
 		return err;
@@ -522,6 +537,7 @@ static void take_apart(struct sandbox *s)
 		k->trap_ops->stop(k->trap);
 	if (k->poller)
 		poller_free(k->poller);
+	bpf_arena_destroy(k->bpf_arena);
 	report_leaks(k);
 }
 

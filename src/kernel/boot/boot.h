@@ -8,6 +8,7 @@
 #include "trap/trap.h"
 
 struct tracer;
+struct sock_filter;
 
 /* One of --tmpfs, --bind, --ro-bind, --hide. */
 struct sandbox_mount {
@@ -41,6 +42,11 @@ struct sandbox_config {
 	struct hostfd signals; /* a signalfd whose signals go to the guest's first process; -1: none */
 	bool stats_timing;
 	bool changes; /* tell what guests changed */
+	/* The first program's seccomp filter, borrowed; size 0: none. */
+	const struct sock_filter *filter;
+	unsigned filter_size;
+	/* Whether guests' filters are compiled: AUTO where executable memory can be had, else they are interpreted. */
+	enum bpf_jit { BPF_JIT_AUTO, BPF_JIT_ON, BPF_JIT_OFF } bpf_jit;
 	/* Called once everything host-side is open and before the first guest process: the outer jail
 	 * (launch) confines the kernel process here, in two steps around the zygote (phase 0: before it,
 	 * phase 1: after it, when it is known whether the kernel process is to trace its guests). */

@@ -60,6 +60,22 @@ static long no_handler(const struct call_entry *e, struct stats *stats)
 	return e->refuse ? -e->refuse : -ENOSYS;
 }
 
+static void take_result(struct task *t, long result)
+{
+	switch (result) {
+	case CALL_PARK:
+		park(t);
+		break;
+	case CALL_FETCH:
+		usermem_fetch(t);
+		break;
+	case CALL_GONE:
+		break;
+	default:
+		call_finish(t, result);
+	}
+}
+
 void task_run(struct task *t)
 {
 	struct call *c = &t->call;
@@ -78,30 +94,20 @@ void task_run(struct task *t)
 	k->current = t;
 	result = fn ? fn(t, c) : no_handler(e, &k->stats);
 	k->current = NULL;
-	switch (result) {
-	case CALL_PARK:
-		park(t);
-		break;
-	case CALL_FETCH:
-		usermem_fetch(t);
-		break;
-	case CALL_GONE:
-		break;
-	default:
-		call_finish(t, result);
-	}
+	take_result(t, result);
 }
 
 /*
  * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the
  * table. Each stage may stop the task and change the call; it then answers with what a handler would. The
- * first three have no stages yet.
+ * first two have no stages yet.
  */
 void call_enter(struct task *t)
 {
 	struct guest_regs *r = task_regs(t);
 	struct call *c = &t->call;
 	struct kernel *k = t->k;
+	long result;
 
 	memset(c, 0, sizeof *c);
 	c->active = true;
@@ -121,7 +127,10 @@ void call_enter(struct task *t)
 		c->entered = kernel_now(k);
 	if (k->tracer)
 		k->tracer->enter(k->tracer, t);
-	task_run(t);
+	if (t->seccomp_mode && k->ops.filter_call(t, &result))
+		take_result(t, result);
+	else
+		task_run(t);
 }
 
 void call_end(struct task *t)

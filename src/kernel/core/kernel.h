@@ -37,6 +37,9 @@ struct kernel_ops {
 	/* mm: what the task's call returns after the host refused its operation with @error (it has been
 	 * undone). */
 	long (*op_refused)(struct task *t, long error);
+	/* task: the verdict of the task's own filters on its call, when it has a seccomp_mode: false when the call
+	 * goes on, else *result is what a handler would have answered. */
+	bool (*filter_call)(struct task *t, long *result);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
 	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);
@@ -77,6 +80,8 @@ struct kernel_ops {
 	void (*space_died)(struct mm *mm, int signo);
 };
 
+struct bpf_arena;
+
 struct kernel {
 	struct trap *trap;
 	const struct trap_ops *trap_ops;
@@ -96,8 +101,9 @@ struct kernel {
 	u64 shared_ino;               /* mm room: the last number given to a shared anonymous mapping */
 	struct vfs *vfs;              /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
-	struct tracer *tracer;             /* --strace, or NULL */
-	u64 anon_ino;                      /* vfs room: the last number given to a pipe or socket */
+	struct tracer *tracer;       /* --strace, or NULL */
+	struct bpf_arena *bpf_arena; /* where guests' filters are compiled to; NULL: they are interpreted */
+	u64 anon_ino;                /* vfs room: the last number given to a pipe or socket */
 	const struct synth_ops *proc_pids; /* task room: what /proc shows of processes */
 	struct list unix_bound;            /* net room: named sockets, struct unix_sock */
 	struct list unix_doomed;           /* net room: messages that are about to be freed */

@@ -34,6 +34,8 @@ enum task_state {
 #define TASK_WORK_SIGMASK \
 	8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
 
+struct bpf_chain;
+
 struct sigpending {
 	u64 set;           /* bit signo - 1 */
 	struct list queue; /* struct sigqueue, oldest first */
@@ -75,6 +77,8 @@ struct task {
 	struct fs_info *fs;    /* cwd, root, umask; may be shared; NULL after exit */
 	char comm[16];
 	bool no_new_privs;
+	u8 seccomp_mode;           /* SECCOMP_MODE_* */
+	struct bpf_chain *seccomp; /* counted; NULL but in filter mode (task/seccomp.h) */
 	int pdeath_signal;
 
 	/* signals (task/signal.h) */

@@ -11,6 +11,7 @@
 
 #include "mm/mm.h"
 #include "task/life.h"
+#include "sys/seccomp.h"
 
 #define CAP_LAST  40
 #define MAX_SLACK (~0UL >> 1)
@@ -238,7 +239,7 @@ static long get_subreaper(struct task *t, const u64 *arg)
 
 static long get_seccomp(struct task *t, const u64 *arg)
 {
-	return 0;
+	return t->seccomp_mode;
 }
 
 static long get_thp_disable(struct task *t, const u64 *arg)
@@ -254,7 +255,7 @@ static long set_thp_disable(struct task *t, const u64 *arg)
 	return 0;
 }
 
-/* What is not here answers EINVAL: SET_MM, SECCOMP, SYSCALL_USER_DISPATCH, MCE_KILL, SPECULATION_CTRL,
+/* What is not here answers EINVAL: SET_MM, SYSCALL_USER_DISPATCH, MCE_KILL, SPECULATION_CTRL,
  * SET_VMA... */
 static const struct {
 	int option;
@@ -290,6 +291,9 @@ static const struct {
 
 long sys_prctl(struct task *t, struct call *c)
 {
+	/* The one that may have to wait for other threads. */
+	if (c->arg[0] == PR_SET_SECCOMP)
+		return prctl_set_seccomp(t, c);
 	for (size_t i = 0; i < ARRAY_SIZE(prctls); i++)
 		if (prctls[i].option == (int)c->arg[0])
 			return prctls[i].fn(t, c->arg);

@@ -20,6 +20,7 @@
 #include "mm/mm.h"
 #include "task/life.h"
 #include "task/signal.h"
+#include "task/seccomp.h"
 #include "vfs/inode.h"
 
 #define CAP_SYS_ADMIN    21
@@ -141,6 +142,7 @@ static void copy_state(const struct task *t, struct task *child, const struct cl
 	memcpy(child->comm, t->comm, sizeof child->comm);
 	child->cred = cred_get(t->cred);
 	child->no_new_privs = t->no_new_privs;
+	seccomp_inherit(t, child);
 	child->blocked = t->blocked;
 	/* Two tasks on one memory must not share a signal stack; a vfork child's parent does not run
 	 * meanwhile. */
@@ -243,6 +245,7 @@ static void attach_space(struct task *child)
 		return;
 	child->mm->space = child->thread->space;
 	child->mm->space->owner = child->mm;
+	seccomp_enter_space(child);
 }
 
 static void clone_done(void *arg, long result)

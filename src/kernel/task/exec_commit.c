@@ -13,6 +13,7 @@
 #include "mm/mm.h"
 #include "task/exec.h"
 #include "task/signal.h"
+#include "task/seccomp.h"
 
 #define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
 #define PIE_RND     (1UL << 28) /* pages */
@@ -174,6 +175,7 @@ static int move(struct task *t, struct exec *e)
 	t->thread->owner = t;
 	e->thread = NULL;
 	t->mm = mm;
+	seccomp_enter_space(t);
 	if (old_thread) {
 		old_thread->owner = NULL;
 		if (old->users > 1 && old->space && !old->space->dead)

@@ -12,6 +12,7 @@
 #include "mm/mm.h"
 #include "task/life.h"
 #include "task/signal.h"
+#include "task/seccomp.h"
 #include "vfs/inode.h"
 
 #define DEFAULT_TIMER_SLACK_NS 50000
@@ -54,6 +55,7 @@ void task_put(struct task *t)
 	task_drop_resources(t);
 	usermem_reset(t);
 	cred_put(t->cred);
+	seccomp_release(t);
 	group_put(t->group);
 	object_count(t->k, "task", -1);
 	free(t);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guests' own filters (kernel/seccomp.c): the verdict on a call, and how filters spread.
+ *
+ * A task under filters has its chain's table looked at before each call; only where the verdict depends on more than
+ * the number is struct seccomp_data filled. Calls that the stub answers itself are taken from it when a filter would
+ * see more of them than a constant ALLOW.
+ */
+#include "task/seccomp.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <sys/syscall.h>
+
+#include "core/call.h"
+#include "core/kernel.h"
+#include "mm/mm.h"
+#include "task/signal.h"
+
+/* ---- the verdict ---- */
+
+static u32 verdict_on(const struct task *t, const struct guest_regs *r, u32 nr)
+{
+	const struct bpf_table *table = bpf_chain_table(t->seccomp, AUDIT_ARCH_X86_64);
+	struct seccomp_data d;
+	u32 verdict;
+
+	if (nr < BPF_TABLE_SIZE && bpf_table_constant(table, nr, &verdict))
+		return verdict;
+	d = (struct seccomp_data){.nr = (int)nr,
+				  .arch = AUDIT_ARCH_X86_64,
+				  .instruction_pointer = r->rip,
+				  .args = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
+	return bpf_table_run(t->seccomp, table, nr, &d);
+}
+
+/* SIGSYS, with the registers as before the call. */
+static long trap_call(struct task *t, u32 nr, u32 data, bool fatal)
+{
+	struct guest_regs *r = task_regs(t);
+	siginfo_t info = signal_info(SIGSYS, 1 /* SYS_SECCOMP */);
+
+	info.si_errno = (int)data;
+	info.si_call_addr = (void *)r->rip;
+	info.si_syscall = (int)nr;
+	info.si_arch = AUDIT_ARCH_X86_64;
+	r->rax = r->orig_rax;
+	if (fatal) {
+		t->sighand->action[SIGSYS - 1].handler = (u64)SIG_DFL;
+		task_set_blocked(t, t->blocked & ~SIG_BIT(SIGSYS));
+	}
+	signal_force(t, &info);
+	return CALL_NORETURN;
+}
+
+static long kill_task(struct task *t, int signo)
+{
+	task_exit(t, signo);
+	return CALL_GONE;
+}
+
+/* True: the call goes on. */
+static bool strict_allows(u32 nr)
+{
+	return nr == SYS_read || nr == SYS_write || nr == SYS_exit || nr == SYS_rt_sigreturn;
+}
+
+/* kernel_ops.filter_call: false when the call goes on, else *result is what a handler would have answered. */
+static bool filter_call(struct task *t, long *result)
+{
+	struct guest_regs *r = task_regs(t);
+	u32 nr = (u32)r->orig_rax, verdict, data;
+
+	if (t->seccomp_mode == SECCOMP_MODE_STRICT) {
+		if (strict_allows(nr))
+			return false;
+		*result = kill_task(t, SIGKILL);
+		return true;
+	}
+	verdict = verdict_on(t, r, nr);
+	data = verdict & SECCOMP_RET_DATA;
+	switch (verdict & SECCOMP_RET_ACTION_FULL) {
+	case SECCOMP_RET_ALLOW:
+	case SECCOMP_RET_LOG:
+		return false;
+	case SECCOMP_RET_ERRNO:
+		*result = -(long)min(data, 4095u);
+		return true;
+	case SECCOMP_RET_TRAP:
+		*result = trap_call(t, nr, data, false);
+		return true;
+	case SECCOMP_RET_TRACE:      /* no tracer */
+	case SECCOMP_RET_USER_NOTIF: /* no listener */
+		*result = -ENOSYS;
+		return true;
+	case SECCOMP_RET_KILL_THREAD:
+		if (t->group->nthreads > 1) {
+			*result = kill_task(t, SIGSYS);
+			return true;
+		}
+		/* fall through */
+	default:
+		*result = trap_call(t, nr, data, true);
+		return true;
+	}
+}
+
+void seccomp_init(struct kernel *k)
+{
+	k->ops.filter_call = filter_call;
+}
+
+/* ---- chains ---- */
+
+int seccomp_prepare(struct task *t, struct bpf_program *p, struct bpf_chain **out)
+{
+	static const u32 arch = AUDIT_ARCH_X86_64;
+
+	return bpf_chain_add(t->seccomp, p, &arch, 1, t->k->bpf_arena, out);
+}
+
+void seccomp_assign(struct task *t, struct bpf_chain *chain)
+{
+	bpf_chain_put(t->seccomp);
+	t->seccomp = chain;
+	t->seccomp_mode = SECCOMP_MODE_FILTER;
+}
+
+int seccomp_can_sync(struct task *t)
+{
+	struct task *other;
+
+	list_for_each (other, &t->group->threads, group_node) {
+		if (other == t || other->ending || other->seccomp_mode == SECCOMP_MODE_DISABLED)
+			continue;
+		if (other->seccomp_mode != SECCOMP_MODE_FILTER ||
+		    !bpf_chain_is_under(other->seccomp, t->seccomp))
+			return other->tid;
+	}
+	return 0;
+}
+
+void seccomp_sync(struct task *t)
+{
+	struct task *other;
+
+	list_for_each (other, &t->group->threads, group_node) {
+		if (other == t || other->ending)
+			continue;
+		seccomp_assign(other, bpf_chain_get(t->seccomp));
+		other->no_new_privs |= t->no_new_privs;
+	}
+}
+
+void seccomp_inherit(const struct task *t, struct task *child)
+{
+	child->seccomp_mode = t->seccomp_mode;
+	child->seccomp = bpf_chain_get(t->seccomp);
+}
+
+void seccomp_release(struct task *t)
+{
+	bpf_chain_put(t->seccomp);
+	t->seccomp = NULL;
+}
+
+/* ---- the stub's short ways ---- */
+
+bool seccomp_sees_futex(const struct task *t)
+{
+	u32 verdict;
+
+	if (t->seccomp_mode == SECCOMP_MODE_STRICT)
+		return true;
+	return t->seccomp &&
+	       (!bpf_table_constant(bpf_chain_table(t->seccomp, AUDIT_ARCH_X86_64), SYS_futex, &verdict) ||
+		verdict != SECCOMP_RET_ALLOW);
+}
+
+void seccomp_enter_space(struct task *t)
+{
+	if (!seccomp_sees_futex(t) || t->mm->own_futexes)
+		return;
+	t->mm->own_futexes = true;
+	t->k->trap_ops->short_ways(t->mm->space, 0);
+}
+
+int seccomp_start(struct task *first, const struct sock_filter *f, unsigned size)
+{
+	struct bpf_program *p;
+	struct bpf_chain *chain;
+	int error = bpf_program_create(f, size, BPF_KIND_SECCOMP, &p, NULL);
+
+	if (error)
+		return error;
+	error = seccomp_prepare(first, p, &chain);
+	if (error) {
+		bpf_program_free(p);
+		return error;
+	}
+	seccomp_assign(first, chain);
+	if (first->mm && first->mm->space)
+		seccomp_enter_space(first);
+	return 0;
+}

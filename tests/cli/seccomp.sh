@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# husk run --seccomp and --bpf-jit: a profile is the program's first filter, whoever runs the filters. TAP.
+
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cat >profile.json <<'END'
+{"defaultAction": "SCMP_ACT_ALLOW",
+ "syscalls": [
+  {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30},
+  {"names": ["kill"], "action": "SCMP_ACT_ERRNO", "errnoRet": 3, "args": [{"index": 1, "value": 10, "op": "SCMP_CMP_EQ"}]},
+  {"names": ["chroot"], "action": "SCMP_ACT_KILL_PROCESS"}]}
+END
+run() {
+	limited 60 "$HUSK" run ${HUSK_FLAGS:-} "$@"
+}
+run --seccomp profile.json -- true
+if grep -q libseccomp2 err; then
+	echo "1..0 # SKIP no libseccomp"
+	exit 77
+fi
+[ $status = 0 ] && [ ! -s err ]; check 'a program runs under a profile'
+for jit in auto on off; do
+	run --bpf-jit $jit --seccomp profile.json -- sh -c 'mkdir /tmp/x; echo $?; trap "echo caught" USR1; kill -USR1 $$; kill -0 $$; echo $?'
+	if [ $jit = on ] && grep -q 'no executable memory' err; then
+		n=$((n + 1))
+		echo "ok $n - --bpf-jit on # SKIP no executable memory here"
+		continue
+	fi
+	[ $status = 0 ] && [ "$(tr '\n' ' ' <out)" = '1 0 ' ] && grep -q 'Read-only file system' err
+	check "by number and by argument, --bpf-jit $jit"
+done
+run --seccomp profile.json -- sh -c 'grep Seccomp /proc/self/status; sh -c "exec grep Seccomp: /proc/self/status"'
+[ $status = 0 ] && [ "$(grep -c '^Seccomp:.2$' out)" = 2 ] && grep -q '^Seccomp_filters:.1$' out
+check 'it is there after fork and exec'
+run --uid 0 --seccomp profile.json -- chroot / true
+[ $status = 159 ]; check 'KILL_PROCESS ends the program with SIGSYS'
+run --seccomp missing.json -- true
+[ $status = 125 ] && [ "$(wc -l <err)" = 1 ]; check 'a profile that is not there'
+run --bpf-jit maybe -- true
+[ $status = 125 ] && grep -q 'auto, on or off' err; check 'no such way'
+finish
