@@ -83,6 +83,9 @@ static void test_kinds(void)
 	CHECK_ERRNO(lgetxattr("l", "user.x", buf, 1), ENODATA);
 	CHECK_ERRNO(lremovexattr("l", "user.x"), EPERM);
 	CHECK_EQ(llistxattr("l", buf, sizeof buf), 0);
+	CHECK_OK(lsetxattr("f", "user.l", "x", 1, 0));
+	CHECK_EQ(lgetxattr("f", "user.l", buf, 10), 1);
+	CHECK_OK(lremovexattr("f", "user.l"));
 	/* Of what is no link they are the same as without the l. */
 	CHECK_OK(lsetxattr("f", "user.l", "x", 1, XATTR_CREATE));
 	CHECK_EQ(lgetxattr("f", "user.l", buf, sizeof buf), 1);
