@@ -2,9 +2,10 @@
 /*
  * futex(2) and futex_waitv(2).
  *
- * Private words usually never come here: the stub passes them to the host, all operations or none. What comes
- * is done right for private words too. The priority-inheriting operations answer ENOSYS, by which libc learns
- * at mutex creation that there are none.
+ * Private words usually never come here: the stub passes them to the host, all operations or none. They do come where
+ * the trap has no stub, and from a process that has once waited for several words at a time, which the host would not
+ * see: from then on all of its private words are the kernel's. futex_pi.c has words that know their owner; requeueing
+ * to those is refused by ENOSYS.
  */
 #include <errno.h>
 #include <linux/futex.h>
