@@ -2,11 +2,12 @@
 /* Inodes and dentries: references, the hash of names, the cache of unused ones. */
 #include "vfs/notify.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DENTRY_BUCKETS  4096
-#define DENTRIES_CACHED 1024
+#define DENTRIES_CACHED 4096
 
 struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
 			void *priv)
@@ -177,7 +178,27 @@ struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, 
 	return d;
 }
 
-struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
+/* Frees one of a name that is not there. */
+static void forget_absent(struct dentry *d)
+{
+	list_del(&d->lru_node);
+	d->k->vfs->ncached--;
+	dentry_put(dentry_free(d));
+}
+
+void dentry_absent(struct dentry *parent, const char *name, size_t len)
+{
+	struct inode *dir = parent->inode;
+	u64 stamp = dir->ops->absence ? dir->ops->absence(dir) : 0;
+	struct dentry *d = stamp ? dentry_make(parent, name, len, NULL) : NULL;
+
+	if (!d)
+		return;
+	d->absence = stamp;
+	dentry_put(d);
+}
+
+int dentry_find(struct dentry *parent, const char *name, size_t len, struct dentry **out)
 {
 	struct inode *dir = parent->inode;
 	u32 hash = hash_name(parent, name, len);
@@ -185,20 +206,27 @@ struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len)
 	struct dentry *d;
 
 	if (!b)
-		return NULL;
+		return -EAGAIN;
 	list_for_each (d, b, hash_node) {
 		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
 			continue;
+		if (!d->inode) {
+			if (d->absence == dir->ops->absence(dir))
+				return -ENOENT;
+			forget_absent(d);
+			return -EAGAIN;
+		}
 		/* A mount point stays, whatever becomes of what is below it. */
 		if (list_empty(&d->mounts) && dir->ops->revalidate &&
 		    !dir->ops->revalidate(dir, name, len, d->inode)) {
 			dentry_drop(dentry_get(d), false);
 			dentry_put(d);
-			return NULL;
+			return -EAGAIN;
 		}
-		return dentry_get(d);
+		*out = dentry_get(d);
+		return 0;
 	}
-	return NULL;
+	return -EAGAIN;
 }
 
 void dentry_drop(struct dentry *d, bool unlinked)

@@ -103,6 +103,9 @@ struct inode_ops {
 	/* An open file for @flags (O_*; creation and permissions are done): 0, -errno, or CALL_PARK-like: see
 	 * fifo_open. NULL: regular files and directories of file_ops @fops. */
 	int (*open)(struct inode *i, struct task *t, u32 flags, struct file **out);
+	/* A stamp: as long as it stays the same, a name that was not found in @dir is not there. 0, or NULL: it may be
+	 * there at any time. */
+	u64 (*absence)(struct inode *dir);
 	/* False: the cached dentry is stale and is looked up anew. NULL: always valid. */
 	/* Makes a name of a lower layer's unseen. NULL: cannot be. */
 	int (*hide)(struct inode *dir, const char *name, size_t len);
@@ -139,7 +142,8 @@ struct dentry {
 	struct kernel *k;
 	int refs;
 	struct dentry *parent; /* owned; NULL for a root */
-	struct inode *inode;   /* owned */
+	struct inode *inode;   /* owned; NULL: there is no such name, a memory without users */
+	u64 absence;           /* then: the directory's stamp */
 	struct super *sb;
 	struct list hash_node, lru_node;
 	struct list mounts; /* struct mount on it, by on_node */
@@ -214,8 +218,11 @@ static inline struct inode *path_inode(const struct path *p)
 
 /* The dentry of @name in @parent, made with @inode (consumed) when it is not cached; NULL: no memory. */
 struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, struct inode *inode);
-/* The cached and valid one, or NULL. */
-struct dentry *dentry_find(struct dentry *parent, const char *name, size_t len);
+/* The cached and valid one: 0 with a reference in *out; -ENOENT: there is no such name, for sure; -EAGAIN: nobody knows.
+ */
+int dentry_find(struct dentry *parent, const char *name, size_t len, struct dentry **out);
+/* Remembers that a look-up has not found @name. */
+void dentry_absent(struct dentry *parent, const char *name, size_t len);
 void dentry_drop(struct dentry *d, bool unlinked); /* takes the name out of the cache */
 void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_t len);
 /* Drops whatever is cached and unused below nothing in particular: all of it (shutdown). */

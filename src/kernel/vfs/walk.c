@@ -40,20 +40,24 @@ int path_child(const struct path *dir, const char *name, size_t len, struct path
 {
 	struct inode *i = dir->dentry->inode, *child;
 	struct dentry *d;
+	int err;
 
 	if (i->type != S_IFDIR || !i->ops->lookup)
 		return -ENOTDIR;
 	if (dir->dentry->unlinked)
 		return -ENOENT;
-	d = dentry_find(dir->dentry, name, len);
-	if (!d) {
-		int err = i->ops->lookup(i, name, len, &child);
-
+	err = dentry_find(dir->dentry, name, len, &d);
+	if (err == -EAGAIN) {
+		err = i->ops->lookup(i, name, len, &child);
+		if (err == -ENOENT)
+			dentry_absent(dir->dentry, name, len);
 		if (err)
 			return err;
 		d = dentry_make(dir->dentry, name, len, child);
 		if (!d)
 			return -ENOMEM;
+	} else if (err) {
+		return err;
 	}
 	*out = (struct path){dir->mnt, d};
 	dir->mnt->refs++;

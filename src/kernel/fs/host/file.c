@@ -20,9 +20,10 @@
 
 /* An open file or directory. */
 struct host_file {
-	struct hostfd fd;
-	u64 at;    /* directory: where the descriptor's offset is */
-	bool lost; /* directory: or nobody knows */
+	struct hostfd fd; /* its own, or the node's */
+	bool shared;      /* the node's */
+	u64 at;           /* directory: where the descriptor's offset is */
+	bool lost;        /* directory: or nobody knows */
 	struct cold cold;
 };
 
@@ -141,12 +142,20 @@ static int host_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return 0;
 }
 
+static void close_host_file(struct inode *i, struct host_file *h)
+{
+	if (h->shared)
+		hnode_data_put(hnode(i));
+	else
+		host_close(&h->fd);
+}
+
 static void host_release(struct file *f)
 {
 	struct host_file *h = f->priv;
 
 	cold_end(&h->cold);
-	host_close(&h->fd);
+	close_host_file(f->inode, h);
 	free(h);
 }
 
@@ -232,36 +241,48 @@ static int reopen(struct hostfd fd, struct inode *i, u32 flags, struct hostfd *o
 				 : host_reopen(fd, i->type == S_IFDIR ? O_DIRECTORY : 0, out);
 }
 
-int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+/* Who only reads a regular file shares the node's descriptor: offsets are the guest's own. */
+static int open_host_file(struct inode *i, u32 flags, struct host_file *h)
 {
-	bool dir = i->type == S_IFDIR;
-	struct host_file *h;
 	struct hostfd fd;
 	int err;
 
-	if (flags & O_ACCMODE && !hnode(i)->fs->writable)
-		return -EROFS;
+	if (i->type == S_IFREG && !(flags & O_ACCMODE)) {
+		err = hnode_data_get(hnode(i), &h->fd);
+		h->shared = !err;
+		return err;
+	}
 	err = hnode_fd(hnode(i), &fd);
-	if (err)
-		return err == -ESTALE ? -ENOENT : err;
-	h = calloc(1, sizeof *h);
-	if (!h)
-		return -ENOMEM;
-	cold_init(&h->cold);
-	err = reopen(fd, i, flags, &h->fd);
-	if (err == -EMFILE && hnode(i)->fs->nopen) {
+	if (!err)
+		err = reopen(fd, i, flags, &h->fd);
+	if (err == -EMFILE) {
 		hnodes_close(hnode(i)->fs, MAX_OPEN / 8);
 		err = hnode_fd(hnode(i), &fd);
 		if (!err)
 			err = reopen(fd, i, flags, &h->fd);
 	}
+	return err == -EMFILE ? -ENFILE : err;
+}
+
+int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	struct host_file *h;
+	int err;
+
+	if (flags & O_ACCMODE && !hnode(i)->fs->writable)
+		return -EROFS;
+	h = calloc(1, sizeof *h);
+	if (!h)
+		return -ENOMEM;
+	cold_init(&h->cold);
+	err = open_host_file(i, flags, h);
 	if (err) {
 		free(h);
-		return err == -EMFILE ? -ENFILE : err;
+		return err == -ESTALE ? -ENOENT : err;
 	}
-	err = file_of_inode(i, dir ? &host_dir_ops : &host_file_ops, flags, h, out);
+	err = file_of_inode(i, i->type == S_IFDIR ? &host_dir_ops : &host_file_ops, flags, h, out);
 	if (err) {
-		host_close(&h->fd);
+		close_host_file(i, h);
 		free(h);
 	}
 	return err;

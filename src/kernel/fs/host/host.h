@@ -14,12 +14,15 @@
 
 #define BUCKETS  1024
 #define MAX_OPEN 256
+#define MAX_IDLE 64
 
 struct hostfs {
 	struct super *sb;
 	struct list nodes[BUCKETS];
 	struct list lru; /* struct hnode with an open descriptor, the root's not among them */
 	int nopen;
+	struct list idle; /* struct hnode whose data nobody has open, by idle_node */
+	int nidle;
 	bool writable;  /* bound to be written through */
 	u64 believe_ns; /* how long names and directories' attributes are taken as they were */
 };
@@ -29,9 +32,13 @@ struct hnode {
 	struct inode *inode;
 	struct list hash_node, lru_node;
 	u64 dev, ino;
-	struct hostfd fd; /* O_PATH, or none now */
-	struct hostfd
-		fresh; /* of a file that was just made, open for both: its mode may forbid to open it again */
+	struct hostfd fd;   /* O_PATH, or none now */
+	struct hostfd data; /* regular file: open for reading, for all who do */
+	int readers;        /* open files that use it; none: it is in fs->idle */
+	struct list idle_node;
+	char *link; /* owned: a symlink's text, once it was read */
+	/* Of a file that was just made, open for both: its mode may forbid to open it again. */
+	struct hostfd fresh;
 	struct inode *parent; /* owned; NULL for the root */
 	char *name;           /* owned */
 	struct kstat st;
@@ -52,6 +59,11 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	      struct inode **out);
 /* The node's descriptor, borrowed until the next call into this room. -ESTALE: the name leads elsewhere. */
 int hnode_fd(struct hnode *h, struct hostfd *out);
+/* The file's own descriptor for reading, borrowed until hnode_data_put(). */
+int hnode_data_get(struct hnode *h, struct hostfd *out);
+void hnode_data_put(struct hnode *h);
+/* See inode_ops.absence. */
+u64 host_absence(struct inode *dir);
 /* Keeps the node's descriptor for as long as the node lives: its name is about to lead elsewhere. */
 int hnode_hold(struct hnode *h);
 /* It is @name in @parent now; it is held. */

@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -39,10 +40,21 @@ static void close_node(struct hnode *h)
 	}
 }
 
+static void close_data(struct hnode *h)
+{
+	if (!list_empty(&h->idle_node)) {
+		list_del(&h->idle_node);
+		h->fs->nidle--;
+	}
+	host_close(&h->data);
+}
+
 void hnodes_close(struct hostfs *fs, int keep)
 {
 	while (fs->nopen > keep)
 		close_node(list_first(&fs->lru, struct hnode, lru_node));
+	while (fs->nidle > keep)
+		close_data(list_first(&fs->idle, struct hnode, idle_node));
 }
 
 /* Gives @h the descriptor @fd (consumed). */
@@ -96,6 +108,47 @@ int hnode_fd(struct hnode *h, struct hostfd *out)
 	keep_open(h, fd);
 	*out = fd;
 	return 0;
+}
+
+/* As host_reopen(), making room when the host has no descriptor to give. */
+static int open_data(struct hnode *h, struct hostfd *out)
+{
+	struct hostfd fd;
+	int err = hnode_fd(h, &fd);
+
+	if (!err)
+		err = host_reopen(fd, 0, out);
+	if (err == -EMFILE) {
+		hnodes_close(h->fs, MAX_OPEN / 8);
+		err = hnode_fd(h, &fd);
+		if (!err)
+			err = host_reopen(fd, 0, out);
+	}
+	return err == -EMFILE ? -ENFILE : err;
+}
+
+int hnode_data_get(struct hnode *h, struct hostfd *out)
+{
+	int err = hostfd_valid(h->data) ? 0 : open_data(h, &h->data);
+
+	if (err)
+		return err;
+	if (!list_empty(&h->idle_node)) {
+		list_del(&h->idle_node);
+		h->fs->nidle--;
+	}
+	h->readers++;
+	*out = h->data;
+	return 0;
+}
+
+void hnode_data_put(struct hnode *h)
+{
+	if (--h->readers)
+		return;
+	list_add_tail(&h->fs->idle, &h->idle_node);
+	if (++h->fs->nidle > MAX_IDLE)
+		close_data(list_first(&h->fs->idle, struct hnode, idle_node));
 }
 
 int hnode_hold(struct hnode *h)
@@ -224,6 +277,8 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	h->ino = st.ino;
 	h->parent = parent ? inode_get(parent) : NULL;
 	list_init(&h->lru_node);
+	list_init(&h->idle_node);
+	h->data = HOSTFD_NONE;
 	h->fresh = HOSTFD_NONE;
 	list_add(b, &h->hash_node);
 	if (parent)
@@ -244,7 +299,9 @@ void host_release_inode(struct inode *i)
 	struct inode *parent = h->parent;
 
 	close_node(h);
+	close_data(h);
 	host_close(&h->fresh);
+	free(h->link);
 	list_del(&h->hash_node);
 	free(h->name);
 	free(h);
@@ -317,14 +374,34 @@ bool host_revalidate(struct inode *dir, const char *name, size_t len, struct ino
 	return true;
 }
 
+/* What a symlink says never changes. */
 long host_readlink(struct inode *i, char *buf, size_t size)
 {
+	struct hnode *h = hnode(i);
+	char text[PATH_MAX];
 	struct hostfd fd;
-	int err = hnode_fd(hnode(i), &fd);
 	ssize_t n;
+	int err;
 
-	if (err)
-		return err == -ESTALE ? -ENOENT : err;
-	n = readlinkat(fd.fd, "", buf, size);
-	return n < 0 ? -errno : n;
+	if (!h->link) {
+		err = hnode_fd(h, &fd);
+		if (err)
+			return err == -ESTALE ? -ENOENT : err;
+		n = readlinkat(fd.fd, "", text, sizeof text - 1);
+		if (n < 0)
+			return -errno;
+		h->link = strndup(text, (size_t)n);
+		if (!h->link)
+			return -ENOMEM;
+	}
+	size = min(size, strlen(h->link));
+	memcpy(buf, h->link, size);
+	return (long)size;
+}
+
+u64 host_absence(struct inode *dir)
+{
+	struct hostfs *fs = hnode(dir)->fs;
+
+	return fs->believe_ns ? now(fs) / fs->believe_ns + 1 : 0;
 }

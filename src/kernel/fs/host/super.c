@@ -16,7 +16,8 @@
 	.release = host_release_inode
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
-	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .open = host_open},
+	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .absence = host_absence,
+		.open = host_open},
 	.link = {COMMON, .readlink = host_readlink},
 	.special = {COMMON},
 };
@@ -24,9 +25,10 @@ const struct inode_kinds host_kinds = {
 #define WRITABLE .setattr = host_setattr, .setxattr = host_setxattr, .removexattr = host_removexattr
 const struct inode_kinds host_writable_kinds = {
 	.file = {COMMON, WRITABLE, .open = host_open},
-	.dir = {COMMON, WRITABLE, .lookup = host_lookup, .revalidate = host_revalidate, .open = host_open,
-		.create = host_create, .symlink = host_symlink, .link = host_link, .unlink = host_unlink,
-		.rmdir = host_rmdir, .rename = host_rename, .tmpfile = host_tmpfile},
+	.dir = {COMMON, WRITABLE, .lookup = host_lookup, .revalidate = host_revalidate,
+		.absence = host_absence, .open = host_open, .create = host_create, .symlink = host_symlink,
+		.link = host_link, .unlink = host_unlink, .rmdir = host_rmdir, .rename = host_rename,
+		.tmpfile = host_tmpfile},
 	.link = {COMMON, WRITABLE, .readlink = host_readlink},
 	.special = {COMMON, WRITABLE},
 };
@@ -55,6 +57,7 @@ int host_super(struct kernel *k, struct hostfd dir, const char *source, bool wri
 		for (int i = 0; i < BUCKETS; i++)
 			list_init(&fs->nodes[i]);
 		list_init(&fs->lru);
+		list_init(&fs->idle);
 		fs->sb = sb;
 		sb->k = k;
 		sb->type = "husk-host";

@@ -25,6 +25,15 @@ int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode
 	return err ? err : lower_node(dir->sb, below, dir, name, len, out);
 }
 
+/* Each name that is made here has a number of its own; what comes on the host shows when the lower layer says. */
+u64 overlay_absence(struct inode *dir)
+{
+	struct lower *l = tnode(dir)->lower;
+	u64 below = l && l->merged && l->inode->ops->absence ? l->inode->ops->absence(l->inode) : 0;
+
+	return below ? below ^ tnode(dir)->next_order << 40 : 0;
+}
+
 /* A whiteout that is nobody's change. What an earlier run had put there stays in the upper layer, unseen. */
 int overlay_hide(struct inode *dir, const char *name, size_t len)
 {

@@ -15,9 +15,9 @@
 const struct inode_kinds overlay_kinds = {
 	.file = {COMMON, .open = overlay_open},
 	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .hide = overlay_hide,
-		.create = overlay_create, .symlink = overlay_symlink, .link = overlay_link,
-		.unlink = overlay_unlink, .rmdir = overlay_rmdir, .rename = overlay_rename,
-		.tmpfile = overlay_tmpfile, .open = overlay_open_dir},
+		.absence = overlay_absence, .create = overlay_create, .symlink = overlay_symlink,
+		.link = overlay_link, .unlink = overlay_unlink, .rmdir = overlay_rmdir,
+		.rename = overlay_rename, .tmpfile = overlay_tmpfile, .open = overlay_open_dir},
 	.link = {COMMON, .readlink = overlay_readlink},
 	.special = {COMMON},
 };
