@@ -249,6 +249,27 @@ static void test_both(void)
 	events();
 }
 
+/* A program is opened and read by the kernel. */
+static void test_exec(void)
+{
+	int w, status;
+	char text[100];
+
+	CHECK_EQ(system("cp /bin/true d/prog"), 0);
+	w = inotify_add_watch(in, "d", IN_OPEN | IN_ACCESS | IN_CLOSE);
+	if (!fork()) {
+		execl("d/prog", "prog", NULL);
+		_exit(127);
+	}
+	wait(&status);
+	CHECK_EQ(status, 0);
+	snprintf(text, sizeof text, "%d:OPEN/prog %d:ACCESS/prog %d:CLOSE/prog", w, w, w);
+	CHECK_STR(events(), text);
+	CHECK_OK(unlink("d/prog"));
+	CHECK_OK(inotify_rm_watch(in, w));
+	events();
+}
+
 static void test_flags(void)
 {
 	int fd, w, other;
@@ -426,6 +447,7 @@ int main(void)
 	test_directory();
 	test_file();
 	test_both();
+	test_exec();
 	test_flags();
 	test_errors();
 	test_reading();

@@ -70,6 +70,10 @@ fi
 if need inotifywait; then
 compare 'inotifywait' 'mkdir d; inotifywait -q -m -r --format "%e %f" -e create,delete,move,close_write d >log 2>err & i=$!; while ! grep -q inotify /proc/$i/fdinfo/3 2>/dev/null; do :; done; echo x >d/a; mv d/a d/b; mkdir d/s; rm d/b; rmdir d/s; while ! grep -q "DELETE,ISDIR s" log; do :; done; { kill $i; wait $i; } 2>/dev/null; grep -v " $" log; cat err'
 fi
+# wait_for TEXT FILE, in the guest's shell.
+wait_for='wait_for() { while ! grep -q "$1" "$2"; do :; done; }; '
+compare 'tail -f and -F' "$wait_for"'seq 3 >l; tail -n 1 -f l >o 2>&1 & p=$!; wait_for 3 o; echo 4 >>l; wait_for 4 o; { kill $p; wait; } 2>/dev/null; cat o; seq 5 >l; tail -n 1 -F l >o 2>&1 & p=$!; wait_for 5 o; mv l m; echo new >l; wait_for new o; { kill $p; wait; } 2>/dev/null; cat o; tail --pid=$$ -f l >o & p=$!; wait_for new o; { kill $p; wait; } 2>/dev/null'
+compare 'flock' 'exec 9>l; flock 9; flock -n l true; echo $?; flock -w 0.1 l true; echo $?; flock -u 9; flock l echo got; flock -s l sh -c "flock -s -n l echo shared; flock -n l echo never; echo \$?"; for i in 1 2 3 4 5 6 7 8; do flock c sh -c "read n <n || n=0; echo \$((n + 1)) >n" 2>/dev/null & done; wait; cat n'
 compare 'ps, pgrep, pstree: the shape' 'sleep 100 & p=$!; sh -c "sleep 200 & wait" & q=$!; while ! ps -o args= --ppid $q | grep -q "sleep 200"; do :; done; ps -o stat=,args= -p $p; ps --no-headers -o args --ppid $$ | sort | grep sleep; pgrep -P $q -l | cut -d" " -f2; ps -o ppid= -p $p | grep -c $$; pstree $q 2>/dev/null; ps -o comm=,ni=,nlwp= -p $q; pkill -P $q; { kill $p $q; wait; } 2>/dev/null; ps -p $p; echo $?; ps aux | head -n 1; ps -ef | head -n 1; top -bn1 | grep -c "^ *$$ "; uptime | grep -c "load average"; free | head -n 1; vmstat | wc -l; w -h | wc -l; ps -eo pid,comm --sort=pid | head -n 1'
 need lsof && compare 'lsof and fuser' 'exec 5>held; lsof -a -p $$ -d 5 -F ant | grep -v ^p; lsof -t held | grep -c .; fuser held 2>/dev/null | grep -c .; exec 5>&-; lsof held; echo $?; lsof -p $$ -a -d cwd -F n | tail -n 1 | sed "s/.*husk-case.*/here/"'
 finish

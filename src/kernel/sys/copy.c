@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 
 #include "sys/files.h"
-#include "vfs/notify.h"
 
 #define PIECE        65536
 #define MAX_RW_COUNT 0x7ffff000UL
@@ -29,8 +28,6 @@ static long copy_between(struct task *t, struct file *in, u64 *in_pos, struct fi
 		*in_pos += (u64)n;
 		done += (size_t)n;
 	}
-	if (done)
-		notify_file(in, IN_ACCESS);
 	return done ? (long)done : n;
 }
 

@@ -120,5 +120,7 @@ long file_pread(struct file *f, void *buf, size_t size, u64 offset)
 		if (!n)
 			break;
 	}
+	if (u.done)
+		notify_file(f, IN_ACCESS);
 	return (long)u.done;
 }
