@@ -52,7 +52,7 @@ struct kernel_ops {
 	int (*signal_take)(struct task *t, u64 mask, void *siginfo);
 	u64 (*signal_pending)(const struct task *t);
 	struct wait_queue *(*signal_wait)(struct task *t);
-	/* task: tells the owner of @f (F_SETOWN) that @event (EPOLLIN, EPOLLOUT) has come; @fd: what siginfo
+	/* task: tells the owner of @f (F_SETOWN) that @event (EPOLLIN, EPOLLOUT, EPOLLMSG) has come; @fd: what siginfo
 	 * shows. */
 	void (*send_sigio)(struct file *f, int fd, u32 event);
 	/* task: the CPU time of all processes, ns. */

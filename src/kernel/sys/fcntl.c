@@ -8,6 +8,7 @@
 #include "sys/files.h"
 #include "task/life.h"
 #include "vfs/async.h"
+#include "vfs/dnotify.h"
 
 #ifndef F_DUPFD_QUERY
 #define F_DUPFD_QUERY 1027
@@ -240,6 +241,15 @@ static long set_lease(struct task *t, struct request *r)
 	return fcntl_set_lease(t, r->f, r->arg);
 }
 
+static long notify_signals(struct task *t, struct request *r)
+{
+	int err = file_dnotify(r->f, t->files, r->fd, (u32)r->arg);
+
+	if (!err && r->arg & ~(u64)DN_MULTISHOT && !r->f->owner.id)
+		err = (int)own(t, r->f, F_OWNER_PID, t->k->ops.tgid(t));
+	return err;
+}
+
 static long get_lease(struct task *t, struct request *r)
 {
 	return F_UNLCK;
@@ -285,6 +295,7 @@ static const struct {
 	{F_SETSIG, set_signal},
 	{F_GETLEASE, get_lease},
 	{F_SETLEASE, set_lease},
+	{F_NOTIFY, notify_signals},
 	{F_GETPIPE_SZ, pipe_size},
 	{F_SETPIPE_SZ, pipe_size},
 	{F_ADD_SEALS, seals},

@@ -23,9 +23,11 @@ static void send(const struct file_owner *o, struct task *t, int fd, u32 event)
 	if (!permitted(o, t))
 		return;
 	if (o->signal) {
-		info.si_code = event == EPOLLIN ? POLL_IN : POLL_OUT;
+		info.si_code = event == EPOLLIN ? POLL_IN : event == EPOLLOUT ? POLL_OUT : POLL_MSG;
 		info.si_fd = fd;
-		info.si_band = event == EPOLLIN ? POLLIN | POLLRDNORM : POLLOUT | POLLWRNORM | POLLWRBAND;
+		info.si_band = event == EPOLLIN    ? POLLIN | POLLRDNORM
+			       : event == EPOLLOUT ? POLLOUT | POLLWRNORM | POLLWRBAND
+						   : POLLIN | POLLRDNORM | POLLMSG;
 	}
 	/* When the queue is full, a plain SIGIO tells that something was lost. */
 	if (o->type == F_OWNER_TID ? signal_send_task(t, &info) : signal_send_group(t->group, &info)) {

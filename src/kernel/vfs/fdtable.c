@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "vfs/dnotify.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 
@@ -88,6 +89,7 @@ static void close_file(struct fdtable *ft, struct file *f)
 {
 	if (f->inode)
 		locks_release_owner(f->inode, ft);
+	file_dnotify_end(f, ft);
 	if (f->ops->flush)
 		f->ops->flush(f);
 	file_put(f);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "vfs/async.h"
+#include "vfs/dnotify.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 #include "vfs/notify.h"
@@ -51,6 +52,7 @@ void file_put(struct file *f)
 	}
 	notify_close(f);
 	file_async_end(f);
+	file_dnotify_end(f, NULL);
 	if (f->inode)
 		locks_release_file(f);
 	if (f->ops->release)

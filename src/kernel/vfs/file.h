@@ -115,6 +115,7 @@ struct file_owner {
 };
 
 struct async;
+struct dnotify;
 
 struct file {
 	struct kernel *k;
@@ -128,9 +129,10 @@ struct file {
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
 	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
 	struct file_owner owner;
-	struct async *async; /* owned; O_ASYNC is on (vfs/async.c) */
-	bool created;        /* this open made the file (F_CREATED_QUERY) */
-	bool opened;         /* watchers were told of its opening, and will be of its end */
+	struct async *async;     /* owned; O_ASYNC is on (vfs/async.c) */
+	struct dnotify *dnotify; /* owned; signals for a directory (vfs/dnotify.c) */
+	bool created;            /* this open made the file (F_CREATED_QUERY) */
+	bool opened;             /* watchers were told of its opening, and will be of its end */
 };
 
 /* A new file with one reference (the caller's). @inode, nullable, is consumed on success. -ENOMEM, -ENFILE. */
