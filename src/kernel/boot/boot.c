@@ -32,6 +32,7 @@
 #include "fs/hostio.h"
 #include "fs/pipe.h"
 #include "fs/proc.h"
+#include "fs/sysfs.h"
 #include "fs/pty.h"
 #include "fs/relay.h"
 #include "host/poller.h"
@@ -139,6 +140,8 @@ static int mount_all(struct sandbox *s)
 		s->k.vfs->disk_max = c->disk_limit;
 	if (!err)
 		err = mount_super(s, proc_super, "/proc");
+	if (!err)
+		err = mount_super(s, sysfs_super, "/sys");
 	if (!err)
 		err = mount_super(s, dev_super, "/dev");
 	if (!err)

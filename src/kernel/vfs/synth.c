@@ -393,6 +393,7 @@ static int synth_statfs(struct super *sb, struct statfs *st)
 	memset(st, 0, sizeof *st);
 	st->f_type = !strcmp(sb->type, "proc")     ? PROC_SUPER_MAGIC
 		     : !strcmp(sb->type, "devpts") ? DEVPTS_SUPER_MAGIC
+		     : !strcmp(sb->type, "sysfs")  ? SYSFS_MAGIC
 						   : TMPFS_MAGIC;
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
 	st->f_namelen = 255;
