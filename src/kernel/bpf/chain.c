@@ -121,6 +121,7 @@ static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const stru
 		r->ops = bpf_code_ops(&c->code, own->root - 1);
 		r->function = bpf_code_function(&c->code, own->root - 1);
 		r->tables = c->code.tables;
+		r->alone = !r->older && r->older_own == SECCOMP_RET_ALLOW;
 	}
 	t->residues[t->count++] = r;
 }
@@ -284,7 +285,7 @@ u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d)
 	return verdict;
 }
 
-u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d)
+u32 bpf_residue_run_all(const struct bpf_residue *r, const struct seccomp_data *d)
 {
 	u32 verdict = SECCOMP_RET_ALLOW;
 

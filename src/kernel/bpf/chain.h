@@ -25,6 +25,7 @@ struct bpf_residue {
 	const struct bpf_op *ops;        /* NULL: the constant own */
 	const u32 *tables;               /* of ops */
 	const struct bpf_residue *older; /* nullable */
+	bool alone;                      /* one program, and all older ones allow */
 	u32 own, older_own;              /* older_own: of the older filters if that is constant, else ALLOW */
 };
 
@@ -68,13 +69,24 @@ u32 bpf_chain_run_plain(const struct bpf_chain *c, const struct seccomp_data *d,
 			const struct bpf_chain **match);
 /* Without the tables. */
 u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d);
-u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d);
+
+/* For residues with older ones, or without code. */
+u32 bpf_residue_run_all(const struct bpf_residue *r, const struct seccomp_data *d);
 
 /* Of two verdicts: the first is the newer filter's. */
 static inline u32 bpf_stronger(u32 newer, u32 older)
 {
 	return (s32)(older & SECCOMP_RET_ACTION_FULL) < (s32)(newer & SECCOMP_RET_ACTION_FULL) ? older
 											       : newer;
+}
+
+/* What is left of the programs for a number. */
+static inline u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d)
+{
+	if (!r->alone)
+		return bpf_residue_run_all(r, d);
+	return bpf_stronger(SECCOMP_RET_ALLOW, r->function ? r->function(d, sizeof *d)
+							   : bpf_run(r->ops, d, sizeof *d, r->tables));
 }
 
 /* The table for calls of @arch, or NULL. */

@@ -104,7 +104,8 @@ static void find_switches(struct bpf_layout *l, const struct bpf_pool *pool, con
 	for (u32 i = pool->n; i-- > 0;) {
 		u32 length = 1, at = i;
 
-		if (l->role[i] != ROLE_PLAIN || !is_equality(&pool->nodes[i]))
+		/* Behind a search nothing is left in registers: see run.c. */
+		if (l->role[i] != ROLE_PLAIN || !is_equality(&pool->nodes[i]) || pool->nodes[i].live)
 			continue;
 		while (runs[pool->nodes[at].f] == 1 && all[pool->nodes[at].f] == 1) {
 			at = pool->nodes[at].f;

@@ -56,9 +56,17 @@ static inline u64 wide(const u32 *low)
 	return low[0] | (u64)low[1] << 32;
 }
 
-/* A table: number of ranges, then their lower ends, then the distances to their operations. */
-static inline s32 find(const u32 *table, u32 value)
+static u32 run(const struct bpf_op *op, const u8 *data, u64 size, const u32 *tables,
+	       const void *const **labels);
+
+/*
+ * A search: number of ranges, then their lower ends, then the distances to their operations. Of its own, and going on in
+ * a run of its own (no register is needed behind a search: layout.c), so that it costs the others no registers.
+ */
+__attribute__((noinline)) static u32 find(const struct bpf_op *op, const u8 *data, u64 size,
+					  const u32 *tables, u32 value)
 {
+	const u32 *table = tables + op->extra;
 	u32 count = *table++, at = 0;
 
 	for (u32 n = count; n > 1;) {
@@ -67,7 +75,8 @@ static inline s32 find(const u32 *table, u32 value)
 		at += table[at + half] <= value ? half : 0;
 		n -= half;
 	}
-	return (s32)table[count + at];
+	op = (const struct bpf_op *)((const char *)op + (s32)table[count + at]);
+	return run(op, data, size, tables, NULL);
 }
 
 /* clang-format off */
@@ -129,9 +138,9 @@ GE_8: TEST(FIELD(8) >= op->k);
 GE_B16: TEST(FIELD(B16) >= op->k);
 GE_B32: TEST(FIELD(B32) >= op->k);
 GE_W32: TEST(FIELD(W32) >= op->k);
-FIND_8: GO(find(tables + op->extra, FIELD(8)));
-FIND_16: GO(find(tables + op->extra, FIELD(16)));
-FIND_32: GO(find(tables + op->extra, FIELD(32)));
+FIND_8: return find(op, data, size, tables, FIELD(8));
+FIND_16: return find(op, data, size, tables, FIELD(16));
+FIND_32: return find(op, data, size, tables, FIELD(32));
 INDEX_8: v = FIELD(8); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
 INDEX_32: v = FIELD(32); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
 EQ_AK: TEST(A == op->k);
