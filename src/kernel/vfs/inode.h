@@ -182,6 +182,8 @@ struct fs_info {
 	u32 umask;
 };
 
+#define LOCK_WAITER_LISTS 64
+
 struct vfs {
 	struct kernel *k;
 	struct list mounts;

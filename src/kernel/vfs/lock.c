@@ -208,12 +208,17 @@ static void waiter_free(struct task *t, void *priv)
 	free(w);
 }
 
+static struct list *waiters_of(struct vfs *v, const void *owner)
+{
+	return &v->lock_waiters[((u64)owner >> 6) % LOCK_WAITER_LISTS];
+}
+
 /* What the owner of @l waits for: the lock in its way, or NULL. */
 static struct file_lock *waits_for(struct vfs *v, const struct file_lock *l)
 {
 	struct lock_waiter *w;
 
-	list_for_each (w, &v->lock_waiters, node)
+	list_for_each (w, waiters_of(v, l->owner), node)
 		if (same_owner(l, &w->request))
 			return lock_conflict(w->inode, &w->request);
 	return NULL;
@@ -246,7 +251,7 @@ long lock_wait(struct task *t, struct call *c, struct inode *i, const struct loc
 		if (!w)
 			return -ENOLCK;
 		*w = (struct lock_waiter){.inode = inode_get(i), .request = *r};
-		list_add_tail(&v->lock_waiters, &w->node);
+		list_add_tail(waiters_of(v, r->owner), &w->node);
 		c->priv = w;
 		c->priv_free = waiter_free;
 	}

@@ -363,7 +363,8 @@ int vfs_init(struct kernel *k, const char *host_root, const char *upper, char *w
 	v->next_dev = 32;
 	list_init(&v->mounts);
 	list_init(&v->lru);
-	list_init(&v->lock_waiters);
+	for (int i = 0; i < LOCK_WAITER_LISTS; i++)
+		list_init(&v->lock_waiters[i]);
 	k->vfs = v;
 	k->ops.file_put = file_put;
 	/* Linux: what memfds hold is bounded by memory alone. Here: by half of it, all together, because one
