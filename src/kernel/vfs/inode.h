@@ -190,9 +190,9 @@ struct vfs {
 	struct list *dentries; /* hash table */
 	struct list lru;
 	int ncached;
-	u32 nmarks, next_cookie;                /* vfs/notify.c: watched inodes, cookies of moves */
-	u32 inotify_instances, inotify_watches; /* fs/inotify.c */
-	struct list lock_waiters;               /* vfs/lock.c: calls that wait for a lock */
+	u32 nmarks, next_cookie;                     /* vfs/notify.c: watched inodes, cookies of moves */
+	u32 inotify_instances, inotify_watches;      /* fs/inotify.c */
+	struct list lock_waiters[LOCK_WAITER_LISTS]; /* vfs/lock.c: calls that wait for a lock, by owner */
 	int next_mount_id;
 	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */
 	u64 next_dev;         /* minor number of the next anonymous st_dev */
