@@ -67,6 +67,47 @@ said pwned && [ ! -e outside ] && [ ! -e /etc/pwned ]; check 'links in a bind le
 run --bind shared:/mnt/s -- sh -c 'cd /mnt/s/../s/../../mnt; pwd; mknod /mnt/s/null c 1 3 2>/dev/null || echo refused'
 said /mnt refused; check "a bind's .., no devices"
 
+# Names that the host changes under a bind, and a symlink that it puts in the way: nothing outside is reached.
+mkdir shared/flip real
+(
+	while [ -e shared/flip.on ] || [ ! -e shared/flip.done ]; do
+		mv shared/flip real/flip && ln -s "$dir/real" shared/flip && rm shared/flip && mv real/flip shared/flip
+	done
+) 2>/dev/null &
+flipper=$!
+touch shared/flip.on
+run --bind "$dir/shared" --hide "$dir/real" -- sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo x 2>/dev/null >shared/flip/pwned; cat shared/flip/pwned >/dev/null 2>&1; ls shared/flip >/dev/null 2>&1; done; echo done'
+touch shared/flip.done
+rm shared/flip.on
+wait $flipper
+said done && [ ! -e real/pwned ]; check 'a host that flips a directory and a link'
+rm -rf shared/flip shared/flip.done real
+
+# More small files mapped than husk may have descriptors.
+cp "$TOOLS/map_many" .
+(ulimit -n 256 && run -- sh -c './map_many . 1500 && ./map_many /tmp 1500'; echo "$status" >got)
+[ "$(cat got)" = 0 ] && printf 'all there\nall there\n' | cmp -s - out; check 'many small files mapped, few descriptors'
+
+# What the host's tree may hold: long names and paths, loops, what cannot be read, what goes away.
+long=$(printf 'n%.0s' $(seq 255))
+mkdir hostile
+echo deep >"hostile/$long"
+ln -s loop hostile/loop
+ln -s ../hostile/.. hostile/up
+mknod hostile/null c 1 3 2>/dev/null || ln -s /dev/null hostile/null
+echo going >hostile/gone
+run -- sh -c "cat hostile/$long; cat hostile/loop; cat hostile/${long}x; cat hostile/up/hostile/up/tree/a; cat /../../..$dir/tree/a" 2>/dev/null
+[ "$(cat out)" = "$(printf 'deep\none\none')" ] && grep -q 'Too many levels' err && grep -q 'too long' err; check 'long names, loops, ..'
+run -- sh -c 'cat hostile/gone; rm hostile/gone; cat hostile/gone; echo new >hostile/gone; cat hostile/gone; rm -r hostile; ls hostile' 2>/dev/null
+[ "$(head -n 2 out | tr '\n' ' ')" = 'going new ' ] && [ -e hostile/gone ]; check 'a tree of them removed'
+if [ "$(id -u)" = 0 ]; then
+	chmod 700 hostile
+	install -m 755 "$HUSK" husk-for-all
+	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/husk-for-all" run --uid 0 --gid 0 -- sh -c "ls hostile; echo x >hostile/y; cat tree/a"
+	grep -c 'Permission denied' err >got
+	[ "$(cat got)" = 2 ] && [ "$(cat out)" = one ]; check 'what husk itself may not read'
+fi
+
 # What is wrong is said before anything runs.
 for wrong in "--bind nowhere" "--ro-bind nowhere:/x" "--bind shared:relative" "--tmpfs relative" "--tmpfs /x:12Q" "--hide x" "--disk-limit 0" "--disk-limit x"; do
 	# shellcheck disable=SC2086
@@ -122,7 +163,6 @@ mkdir -p empty
 run --upper empty -- touch tree/x
 [ $status = 0 ] && run --upper empty -- ls tree/x && said tree/x; check 'upper: begun and killed at once'
 if [ "$(id -u)" = 0 ]; then
-	install -m 755 "$HUSK" husk-for-all
 	mkdir closed
 	HUSK=$dir/husk-for-all
 	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$HUSK" run --upper "$dir/closed" -- true

@@ -196,6 +196,7 @@ static void file_release(struct file *f)
 		file_put(low);
 	tnode(f->inode)->opens--;
 	store_close_data(f->inode);
+	tnode_settle(tnode(f->inode));
 }
 
 static int file_fsync(struct file *f, bool data_only)

@@ -27,6 +27,7 @@
 #define MEASURE_AFTER    (1 << 20)
 #define PIECE            (128 * 1024)
 #define MAX_SIZE         INT64_MAX
+#define MEMFDS_KEPT      64      /* of small files that nobody has open, in a tree */
 #define DYING_NS         1000000 /* between two looks whether ended processes have let go */
 
 /* ---- what it takes ---- */
@@ -95,7 +96,8 @@ static int reserve(struct tnode *n, u64 size)
 
 static int grow(struct tnode *n, size_t need)
 {
-	size_t cap = n->cap ? n->cap : 256;
+	/* What is written at once takes no more than it is; what grows grows by doubling. */
+	size_t cap = n->cap ? n->cap : align_up(need, 64UL);
 	char *data;
 
 	if (need <= n->cap)
@@ -150,8 +152,44 @@ static int to_memfd(struct tnode *n)
 	n->data = NULL;
 	n->cap = 0;
 	n->memfd = fd;
+	n->fs->nmemfds++;
 	tnode_measure(n);
 	return 0;
+}
+
+static void close_memfd(struct tnode *n)
+{
+	if (hostfd_valid(n->memfd) && !n->stored)
+		n->fs->nmemfds--;
+	host_close(&n->memfd);
+	host_close(&n->read_fd);
+	n->reserved = 0;
+}
+
+void tnode_settle(struct tnode *n)
+{
+	size_t size = (size_t)n->size, got = 0;
+	char *data;
+
+	if (n->opens || !hostfd_valid(n->memfd) || n->name || n->stored || n->size > HUSK_TMPFS_SMALL ||
+	    n->fs->nmemfds <= MEMFDS_KEPT)
+		return;
+	data = malloc(size ? size : 1);
+	while (data && got < size) {
+		ssize_t more = pread(n->memfd.fd, data + got, size - got, (off_t)got);
+
+		if (more <= 0)
+			break;
+		got += (size_t)more;
+	}
+	if (!data || got < size) { /* it stays where it is */
+		free(data);
+		return;
+	}
+	close_memfd(n);
+	n->data = data;
+	n->cap = size;
+	charge(n, align_up(size, PAGE_SIZE));
 }
 
 /* Makes room for a size of @size bytes, in memory or in a memfd. Without descriptors to spare a file stays in
@@ -175,9 +213,7 @@ void tnode_free_data(struct tnode *n)
 	free(n->data);
 	n->data = NULL;
 	n->cap = 0;
-	host_close(&n->memfd);
-	host_close(&n->read_fd);
-	n->reserved = 0;
+	close_memfd(n);
 	charge(n, 0);
 }
 
@@ -540,5 +576,11 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, \
 	.fsync = fsync_nothing, .fallocate = file_fallocate, .fcntl = file_fcntl
 
-const struct file_ops tmpfs_file_ops = {COMMON_OPS};
+static void file_release(struct file *f)
+{
+	tnode(f->inode)->opens--;
+	tnode_settle(tnode(f->inode));
+}
+
+const struct file_ops tmpfs_file_ops = {COMMON_OPS, .release = file_release};
 const struct file_ops tmpfs_memfd_ops = {COMMON_OPS, .link_name = memfd_link_name};

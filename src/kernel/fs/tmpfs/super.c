@@ -30,7 +30,11 @@ int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 				     : tnode(i)->name   ? &tmpfs_memfd_ops
 							: &tmpfs_file_ops;
 
-	return file_of_inode(i, ops, flags, NULL, out);
+	int err = file_of_inode(i, ops, flags, NULL, out);
+
+	if (!err && ops == &tmpfs_file_ops)
+		tnode(i)->opens++;
+	return err;
 }
 
 /* FIFOs are opened by fs/pipe, sockets by connect, devices not at all (ENXIO). */

@@ -25,6 +25,7 @@ struct tmpfs {
 	u64 max_bytes, used_bytes;
 	u64 max_inodes, used_inodes;
 	u64 next_ino;
+	u32 nmemfds;
 	struct list doomed; /* struct tentry of directories that went, whose inodes are yet to be put */
 	bool draining;
 };
@@ -38,7 +39,7 @@ struct tnode {
 	struct timespec atime, mtime, ctime, btime;
 	struct xattrs xattrs;
 	u64 stored;          /* fs/overlay: its number in the upper layer; 0: none */
-	u32 opens;           /* fs/overlay: open files of it */
+	u32 opens;           /* open files of it */
 	bool compacted;      /* fs/overlay: told to the new log */
 	bool counted;        /* in fs->used_inodes */
 	struct lower *lower; /* fs/overlay: what lies below; NULL: nothing */
@@ -146,6 +147,9 @@ void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now);
 extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
 int tnode_resize(struct tnode *n, s64 size);
 void tnode_free_data(struct tnode *n);
+/* Nobody has the file open or mapped any more: a small one gives its memfd back when there are many, because descriptors
+ * are few and small files may be many. */
+void tnode_settle(struct tnode *n);
 /* Puts @size bytes of kernel memory at @pos, as a write of nobody's. 0, -ENOSPC, ... */
 int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos);
 /* Bytes that the data takes. */
