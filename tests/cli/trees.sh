@@ -76,11 +76,11 @@ mkdir shared/flip real
 ) 2>/dev/null &
 flipper=$!
 touch shared/flip.on
-run --bind "$dir/shared" --hide "$dir/real" -- sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo x 2>/dev/null >shared/flip/pwned; cat shared/flip/pwned >/dev/null 2>&1; ls shared/flip >/dev/null 2>&1; done; echo done'
+run --bind "$dir/shared" --hide "$dir/real" -- sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo x 2>/dev/null >shared/flip/pwned; cat shared/flip/pwned >/dev/null 2>&1; ls shared/flip >/dev/null 2>&1; done; echo ended'
 touch shared/flip.done
 rm shared/flip.on
 wait $flipper
-said done && [ ! -e real/pwned ]; check 'a host that flips a directory and a link'
+said ended && [ ! -e real/pwned ]; check 'a host that flips a directory and a link'
 rm -rf shared/flip shared/flip.done real
 
 # More small files mapped than husk may have descriptors.
