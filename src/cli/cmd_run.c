@@ -40,6 +40,7 @@ struct run {
 	struct filter_file *filter; /* --seccomp's; nullable */
 	const struct trap_ops *traps[TRAP_DRIVERS_MAX];
 	char cwd[PATH_MAX];
+	struct rlimit limits[RLIM_NLIMITS];             /* the caller's */
 	int strace_fd, stats_fd, result_fd, changes_fd; /* -1: none */
 };
 
@@ -200,6 +201,9 @@ static int run_configure(struct run *r, char **argv)
 	c->gid = (u32)o->gid;
 	c->hostname = o->hostname;
 	c->nice = getpriority(PRIO_PROCESS, 0);
+	for (int i = 0; i < RLIM_NLIMITS; i++)
+		getrlimit(i, &r->limits[i]);
+	c->limits = r->limits;
 	c->time_limit_ns = o->time_limit_ns;
 	if (r->strace_fd >= 0) {
 		c->tracer = strace_new((struct hostfd){r->strace_fd});

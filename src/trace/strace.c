@@ -167,6 +167,25 @@ static void strace_exit(struct tracer *tr, struct task *t, long result)
 	pending_free(p);
 }
 
+static void strace_started(struct tracer *tr, struct task *t, const char *path, char *const argv[],
+			   char *const envp[])
+{
+	struct strace *s = (struct strace *)tr;
+	int nvars = 0;
+
+	while (envp && envp[nvars])
+		nvars++;
+	line_begin(s, t);
+	line_add(&s->line, "execve(");
+	line_quote(&s->line, path, strlen(path), false);
+	for (int i = 0; argv[i]; i++) {
+		line_add(&s->line, i ? ", " : ", [");
+		line_quote(&s->line, argv[i], strlen(argv[i]), false);
+	}
+	line_add(&s->line, "], [/* %d vars */]) = 0", nvars);
+	line_write(&s->line, s->out);
+}
+
 static void strace_signal(struct tracer *tr, struct task *t, const siginfo_t *info)
 {
 	struct strace *s = (struct strace *)tr;
@@ -208,7 +227,8 @@ struct tracer *strace_new(struct hostfd out)
 
 	if (!s)
 		return NULL;
-	s->tracer = (struct tracer){.enter = strace_enter,
+	s->tracer = (struct tracer){.started = strace_started,
+				    .enter = strace_enter,
 				    .exit = strace_exit,
 				    .wrote = strace_wrote,
 				    .signal = strace_signal,

@@ -137,6 +137,7 @@ fi
 
 # --strace.
 run --strace=t -- sh -c 'cat /etc/hostname /no/such; exit 2'
+head -n 1 t | grep -qE '^\[pid +2\] execve\("/[^"]*/sh", \["sh", "-c", .*\], \[/\* [0-9]+ vars \*/\]\) = 0$'; check "strace: the first program"
 grep -qE '^\[pid +[0-9]+\] execve\("/[^"]*/cat", \["cat", "/etc/hostname", "/no/such"\], 0x[0-9a-f]+ /\* [0-9]+ vars \*/\) += 0' t; check 'strace: execve'
 grep -qE 'openat\(AT_FDCWD, "/no/such", O_RDONLY\) += -1 ENOENT \(No such file or directory\)$' t; check 'strace: an error'
 grep -qE 'read\([0-9]+, "[^"]*", [0-9]+\) += [0-9]+$' t; check 'strace: what was read'

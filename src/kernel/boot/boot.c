@@ -333,6 +333,17 @@ static const char *search_path(char *const *envp)
 	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+static int start_at(struct sandbox *s, struct task *t, const char *path)
+{
+	const struct sandbox_config *c = s->config;
+	struct kernel *k = &s->k;
+	int err = task_start_first(k, path, c->argv, c->envp, t->files, t->fs, t->cred);
+
+	if (!err && k->tracer && k->first)
+		k->tracer->started(k->tracer, k->first->leader, path, c->argv, c->envp);
+	return err;
+}
+
 /* Starts @path as it is, or searched like execvp(3) does: -EACCES is remembered while others are tried. */
 static int start_program(struct sandbox *s, struct task *t)
 {
@@ -342,13 +353,13 @@ static int start_program(struct sandbox *s, struct task *t)
 	char path[PATH_MAX];
 
 	if (strchr(c->path, '/'))
-		return task_start_first(&s->k, c->path, c->argv, c->envp, t->files, t->fs, t->cred);
+		return start_at(s, t, c->path);
 	for (dir = search_path(c->envp); dir; dir = *end ? end + 1 : NULL) {
 		end = dir + strcspn(dir, ":");
 		if (snprintf(path, sizeof path, "%.*s%s%s", (int)(end - dir), dir, end > dir ? "/" : "",
 			     c->path) >= (int)sizeof path)
 			continue;
-		err = task_start_first(&s->k, path, c->argv, c->envp, t->files, t->fs, t->cred);
+		err = start_at(s, t, path);
 		if (err == -EACCES)
 			remembered = err;
 		if (err != -EACCES && err != -ENOENT && err != -ENOTDIR)
@@ -397,6 +408,7 @@ static int init_kernel(struct sandbox *s)
 
 	list_init(&k->runnable);
 	k->calls = call_table;
+	k->caller_limits = s->config->limits;
 	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	k->reason = "exited";
 	k->boot_ns = kernel_now(k);

@@ -28,7 +28,8 @@ struct sandbox_config {
 	const char *path; /* the program as typed: searched in PATH of envp when it has no slash */
 	char *const *argv, *const *envp;
 	u32 uid, gid;
-	int nice; /* of the first process: the caller's */
+	int nice;                    /* of the first process: the caller's */
+	const struct rlimit *limits; /* of the first process, RLIM_NLIMITS of them; NULL: Linux's defaults */
 	const char *hostname;
 	u64 time_limit_ns; /* 0: none */
 	/* Trap drivers in the order in which they are tried, NULL-terminated: the first that starts is

@@ -81,6 +81,7 @@ struct kernel_ops {
 };
 
 struct bpf_arena;
+struct rlimit;
 
 struct kernel {
 	struct trap *trap;
@@ -88,6 +89,7 @@ struct kernel {
 	struct poller *poller;
 	const struct call_entry *calls; /* by number, HUSK_NR_CALLS of them */
 	struct kernel_ops ops;
+	const struct rlimit *caller_limits; /* RLIM_NLIMITS of them, for the first process; nullable */
 
 	struct task *current; /* whose call is being handled; NULL between calls */
 	struct list runnable; /* tasks that were woken and wait for the service thread */

@@ -10,6 +10,9 @@
 struct task;
 
 struct tracer {
+	/* The sandbox's first program has been started, by nobody's call. */
+	void (*started)(struct tracer *tr, struct task *t, const char *path, char *const argv[],
+			char *const envp[]);
 	void (*enter)(struct tracer *tr, struct task *t); /* t->call is filled */
 	void (*exit)(struct tracer *tr, struct task *t,
 		     long result); /* may be an ERESTART value or CALL_NORETURN */

@@ -30,8 +30,11 @@ static int do_limit(struct task *t, struct thread_group *g, u32 resource, const 
 	}
 	if (old)
 		*old = *limit;
-	if (new)
+	if (new) {
 		*limit = *new;
+		if (resource == RLIMIT_CPU)
+			cpu_limit_changed(g);
+	}
 	return 0;
 }
 

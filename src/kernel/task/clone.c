@@ -97,6 +97,7 @@ static int copy_group(struct task *t, struct task *child, const struct clone_req
 	child->exit_signal = r->flags & CLONE_PARENT ? from->leader->exit_signal : r->exit_signal;
 	g->leader = child;
 	memcpy(g->limits, from->limits, sizeof g->limits);
+	cpu_limit_changed(g);
 	g->oom_score_adj = from->oom_score_adj;
 	g->borrows_space = r->flags & CLONE_VM;
 	g->ctty = from->ctty;

@@ -311,7 +311,7 @@ static int first_task(struct kernel *k, struct task **out)
 		task_put(t);
 		return err;
 	}
-	limits_default(t->group->limits);
+	limits_first(t->group);
 	t->group->leader = t;
 	t->group->tgid = t->tid;
 	t->group->session_leader = true;

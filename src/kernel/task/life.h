@@ -83,7 +83,7 @@ void task_rusage(struct task *t, struct rusage *r);
 
 /* ---- limits.c ---- */
 
-void limits_default(struct rlimit limits[RLIM_NLIMITS]);
+void limits_first(struct thread_group *g);
 
 /* ---- clone.c ---- */
 
@@ -113,5 +113,8 @@ void proc_io_ended(struct task *t);
 int pidfd_new(struct thread_group *g, u32 flags, struct file **out);
 /* The group behind a pidfd, borrowed from @f; NULL: not a pidfd. */
 struct thread_group *pidfd_group(const struct file *f);
+
+/* RLIMIT_CPU of @g has been set or inherited: sees to its signals. */
+void cpu_limit_changed(struct thread_group *g);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The limits that the first process begins with: Linux's own (include/asm-generic/resource.h), NOFILE as
- * systemd's. */
+/* The limits that the first process begins with: its caller's, or Linux's own (include/asm-generic/resource.h), NOFILE
+ * as systemd's. */
+#include <string.h>
+
 #include "task/life.h"
 
 #define STACK_LIMIT   (8UL << 20)
@@ -9,7 +11,7 @@
 #define MQUEUE_BYTES  819200
 #define PENDING_LIMIT 31000
 
-void limits_default(struct rlimit limits[RLIM_NLIMITS])
+static void limits_default(struct rlimit limits[RLIM_NLIMITS])
 {
 	const struct rlimit infinite = {RLIM_INFINITY, RLIM_INFINITY};
 
@@ -24,4 +26,16 @@ void limits_default(struct rlimit limits[RLIM_NLIMITS])
 	limits[RLIMIT_MSGQUEUE] = (struct rlimit){MQUEUE_BYTES, MQUEUE_BYTES};
 	limits[RLIMIT_NICE] = (struct rlimit){0, 0};
 	limits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
+}
+
+void limits_first(struct thread_group *g)
+{
+	const struct rlimit *caller = g->k->caller_limits;
+
+	limits_default(g->limits);
+	if (caller)
+		memcpy(g->limits, caller, sizeof g->limits);
+	/* Linux: a core file, should the caller want one. Here: none is written, so that none is promised. */
+	g->limits[RLIMIT_CORE].rlim_cur = CORE_LIMIT;
+	cpu_limit_changed(g);
 }

@@ -259,5 +259,6 @@ void signal_group_exit(struct thread_group *g)
 {
 	posix_timers_free(g);
 	timer_cancel(g->k, &g->real_timer);
+	timer_cancel(g->k, &g->cpu_limit);
 	sigpending_flush(&g->shared_pending);
 }

@@ -43,6 +43,7 @@ struct thread_group {
 
 	struct rlimit limits[RLIM_NLIMITS];
 	struct timer real_timer;           /* ITIMER_REAL */
+	struct timer cpu_limit;            /* RLIMIT_CPU is looked at */
 	u64 real_interval, real_expires;   /* expires: CLOCK_MONOTONIC; 0: off */
 	struct posix_timers *posix_timers; /* signal/time code */
 	u64 itimer_virt[2], itimer_prof[2];

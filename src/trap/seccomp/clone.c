@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "trap/seccomp/filter.h"
 
 #define ORDER_TIMEOUT_NS 5000000000UL
@@ -32,13 +33,25 @@ static struct completion *completion_add(struct strap *t, trap_done_fn *done, vo
 {
 	struct completion *c = calloc(1, sizeof *c);
 
-	if (!c)
-		abort();
+	/* The reserve is enough for as many failures as can be ordered before the first is told. */
+	for (size_t i = 0; !c && i < ARRAY_SIZE(t->reserve); i++) {
+		if (t->reserve[i].done)
+			continue;
+		c = &t->reserve[i];
+		memset(c, 0, sizeof *c);
+	}
+	BUG_ON(!c);
 	c->done = done;
 	c->arg = arg;
 	c->result = result;
 	list_add_tail(&t->completions, &c->node);
 	return c;
+}
+
+void completion_free(struct strap *t, struct completion *c)
+{
+	if (c < t->reserve || c >= t->reserve + ARRAY_SIZE(t->reserve))
+		free(c);
 }
 
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
@@ -49,10 +62,12 @@ void complete(struct strap *t, trap_done_fn *done, void *arg, long result)
 void completion_run(struct strap *t, struct completion *c)
 {
 	struct sthread *child = c->child;
+	trap_done_fn *done = c->done;
 
 	list_del(&c->node);
-	c->done(c->arg, c->result);
-	free(c);
+	c->done = NULL;
+	done(c->arg, c->result);
+	completion_free(t, c);
 	if (!child)
 		return;
 	/* A process's only thread stands for its space. */
@@ -407,8 +422,11 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 {
 	struct order *o = calloc(1, sizeof *o);
 
-	if (!o)
-		abort();
+	if (!o) {
+		child->first = space != NULL;
+		completion_add(t, done, arg, -ENOMEM)->child = child;
+		return;
+	}
 	o->parent = parent;
 	o->space = space;
 	o->child = child;

@@ -111,7 +111,7 @@ static void seccomp_stop(struct trap *trap)
 
 		list_del(&c->node);
 		spawn_forget(c->done, c->arg);
-		free(c);
+		completion_free(t, c);
 	}
 	while (!list_empty(&t->spaces)) {
 		s = list_first(&t->spaces, struct sspace, node);

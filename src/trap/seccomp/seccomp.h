@@ -165,6 +165,7 @@ struct strap {
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
 	u64 short_calls;
+	struct completion reserve[8]; /* for failures when there is no memory */
 };
 
 static inline struct strap *strap_of(struct trap *t)
@@ -222,6 +223,7 @@ void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
 void completion_run(struct strap *t, struct completion *c);
+void completion_free(struct strap *t, struct completion *c);
 void completions_forget(struct strap *t, struct sthread *child);
 
 /* spawn.c: the trap_ops of these names */
