@@ -127,9 +127,26 @@ static void test_arguments(int fd)
 static void test_ofd(int fd)
 {
 	int other = open(path, O_RDWR), same = dup(fd), status;
+	struct flock l;
 
 	CHECK_OK(lock(fd, F_OFD_SETLK, F_WRLCK, 0, 10));
 	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 0 10 ofd");
+	/* F_UNLCK asks for one's own (Linux 6.11) */
+	l = (struct flock){.l_type = F_UNLCK, .l_start = 5};
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0) {
+		CHECK_EQ(l.l_type, F_WRLCK);
+		CHECK_EQ(l.l_start, 0);
+		CHECK_EQ(l.l_len, 10);
+		CHECK_EQ(l.l_pid, -1);
+		l = (struct flock){.l_type = F_UNLCK, .l_start = 10};
+		CHECK_OK(fcntl(fd, F_OFD_GETLK, &l));
+		CHECK_EQ(l.l_type, F_UNLCK);
+		l = (struct flock){.l_type = F_UNLCK, .l_start = 5};
+		CHECK_OK(fcntl(other, F_OFD_GETLK, &l));
+		CHECK_EQ(l.l_type, F_UNLCK);
+	} else {
+		CHECK_EQ(errno, EINVAL);
+	}
 	CHECK_ERRNO(lock(other, F_OFD_SETLK, F_RDLCK, 5, 1), EAGAIN);
 	CHECK_ERRNO(lock(fd, F_SETLK, F_RDLCK, 5, 1),
 		    EAGAIN); /* another world's owner, though the same process */

@@ -37,7 +37,10 @@ struct file_lock *lock_conflict(struct inode *i, const struct lock_request *r)
 	struct file_lock *l;
 
 	list_for_each (l, &i->locks, node) {
-		if (!same_world(l->kind, r->kind) || same_owner(l, r))
+		/* To ask for F_UNLCK is to ask what one holds oneself. */
+		if (r->type == F_UNLCK && same_owner(l, r) && l->start <= r->end && r->start <= l->end)
+			return l;
+		if (r->type == F_UNLCK || !same_world(l->kind, r->kind) || same_owner(l, r))
 			continue;
 		if (l->start <= r->end && r->start <= l->end && (l->write || r->type == F_WRLCK))
 			return l;

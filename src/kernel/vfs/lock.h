@@ -28,7 +28,7 @@ struct lock_request {
 
 /* Sets or clears a lock: 0, -EAGAIN when another is in its way, -ENOLCK without memory. */
 int lock_set(struct inode *i, const struct lock_request *r);
-/* The first lock in the way of such a one, borrowed; NULL: none. */
+/* The first lock in the way of such a one (for F_UNLCK: the first of its own that it would take), borrowed; NULL: none. */
 struct file_lock *lock_conflict(struct inode *i, const struct lock_request *r);
 /* Lets the task's call wait for what stands in the way: what call_wait() says, -EDEADLK when its owner would wait
  * for itself (record locks of processes), -ENOMEM. The call is to try again when it runs again. */
