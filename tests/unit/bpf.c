@@ -264,6 +264,48 @@ static void path_limit(void)
 	bpf_chain_put(c);
 }
 
+/* Runs of equalities on a 64-bit argument and on the number, as libseccomp writes them: values, neighbours, others. */
+static void long_runs(void)
+{
+	static const u64 values[] = {0, 8, 0x20000, 0x20008, 0xffffffff, 0x100000000, 0x8000000000000001,
+				     5, 6, 7,       9};
+	struct sock_filter f[200];
+	unsigned n = 0;
+	struct bpf_chain *c;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
+		f[n++] = STMT(BPF_LD | BPF_W | BPF_ABS, 20);
+		f[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)(values[i] >> 32), 0, 3);
+		f[n++] = STMT(BPF_LD | BPF_W | BPF_ABS, 16);
+		f[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, (u32)values[i], 0, 1);
+		f[n++] = RET(SECCOMP_RET_ERRNO | (i + 1));
+	}
+	f[n++] = STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+	for (unsigned i = 0; i < 40; i++) {
+		f[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, i * i, 0, 1);
+		f[n++] = RET(SECCOMP_RET_TRACE | i);
+	}
+	f[n++] = RET(SECCOMP_RET_ALLOW);
+	c = put_on(NULL, f, n);
+	for (unsigned i = 0; i < ARRAY_SIZE(values); i++) {
+		for (int off = -1; off <= 1; off++) {
+			struct seccomp_data d = {
+				.nr = 3, .arch = AUDIT_ARCH_X86_64, .args = {values[i] + (u64)off}};
+
+			all_engines("a run of 64-bit values", f, n, S, &d, sizeof d);
+			is("the same by table", bpf_chain_run(c, &d), bpf_chain_run_plain(c, &d, NULL));
+		}
+	}
+	for (u32 nr = 0; nr < 2000; nr++) {
+		struct seccomp_data d = {.nr = (int)nr, .arch = AUDIT_ARCH_X86_64, .args = {77}};
+
+		is("a run of numbers", all_engines("a run of numbers", f, n, S, &d, sizeof d),
+		   bpf_chain_run_plain(c, &d, NULL));
+		is("numbers by table", bpf_chain_run(c, &d), bpf_chain_run_plain(c, &d, NULL));
+	}
+	bpf_chain_put(c);
+}
+
 /* ---- random programs ---- */
 
 static void show(const struct sock_filter *f, unsigned size)
@@ -380,6 +422,7 @@ int main(int argc, char **argv)
 	lengths();
 	precedence();
 	path_limit();
+	long_runs();
 	broken_code(&r);
 	random_programs(&r, count);
 	random_chains(&r, count / 10);

@@ -10,7 +10,7 @@
 
 #include "bpf/plan.h"
 
-#define SWITCH_LEAST 5 /* shorter runs stay comparisons */
+#define SWITCH_LEAST 9 /* shorter runs are tried one after another: that can be predicted */
 
 /* From @low up to the next range's the target is @target. The first begins at 0. */
 struct bpf_range {

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SCAN_LEAST 4
+#define SCAN_MOST  8    /* values that one operation tries */
 #define INDEX_MOST 1024 /* values that a table by value may have */
 
 struct lowering {
@@ -191,6 +193,58 @@ static enum bpf_label lower_switch(struct lowering *l, const struct bpf_switch *
 	return sized(L_FIND_8, n->field.size);
 }
 
+/* A test of a whole field for equality, behind which no register is needed (run.c). */
+static bool is_scanned(const struct bpf_node *n)
+{
+	if (n->live)
+		return false;
+	return n->op == NODE_TEST64 ? n->wide_mask == ~0ull
+				    : n->op == NODE_TEST && n->code == BPF_JEQ && n->field.size &&
+					      n->src == REG_NONE && whole(&n->field);
+}
+
+/* The next node tests the same field. */
+static bool scans_on(const struct lowering *l, const struct bpf_node *n)
+{
+	const struct bpf_node *next = &l->pool->nodes[n->f];
+
+	return is_scanned(next) && n->field.off == next->field.off && n->field.size == next->field.size &&
+	       l->layout->role[n->f] < ROLE_SWITCH;
+}
+
+/* How many values one operation can try from @n on. */
+static u32 scan_length(const struct lowering *l, const struct bpf_node *n)
+{
+	u32 length = is_scanned(n);
+
+	for (; length && length < SCAN_MOST && scans_on(l, n); length++)
+		n = &l->pool->nodes[n->f];
+	return length;
+}
+
+/* Tried one after another, in one operation. */
+static enum bpf_label lower_scan(struct lowering *l, const struct bpf_node *n, u32 length, struct bpf_op *op)
+{
+	u32 *to = &l->code->tables[l->code->table_size];
+	u8 size = n->field.size;
+
+	op->off = n->field.off;
+	op->extra = l->code->table_size;
+	*to++ = length;
+	for (u32 i = 0; i < length; i++, to += 3) {
+		u64 k = size == 8 ? n->wide_k : bpf_raw(l->pool->kind, size, n->k);
+
+		to[0] = (u32)k;
+		to[1] = (u32)(k >> 32);
+		to[2] = (u32)distance(l, n->t);
+		if (i + 1 < length)
+			n = &l->pool->nodes[n->f];
+	}
+	*to++ = (u32)distance(l, n->f);
+	l->code->table_size = (u32)(to - l->code->tables);
+	return size == 8 ? L_SCAN_64 : sized(L_SCAN_8, size);
+}
+
 static void lower_all(struct lowering *l)
 {
 	const void *const *labels = bpf_labels();
@@ -199,10 +253,16 @@ static void lower_all(struct lowering *l)
 		u32 id = l->layout->order[l->at], role = l->layout->role[id];
 		const struct bpf_node *n = &l->pool->nodes[id];
 		struct bpf_op *op = &l->code->ops[l->at];
+		u32 length;
 
 		*op = (struct bpf_op){0};
 		if (role >= ROLE_SWITCH) {
 			op->label = labels[lower_switch(l, &l->layout->switches[role - ROLE_SWITCH], op)];
+			continue;
+		}
+		length = scan_length(l, n);
+		if (length >= SCAN_LEAST) {
+			op->label = labels[lower_scan(l, n, length, op)];
 			continue;
 		}
 		op->label = labels[lower_node(l, n, op)];
@@ -214,7 +274,7 @@ static void lower_all(struct lowering *l)
 /* More words than the tables can take. */
 static size_t table_room(const struct bpf_layout *layout, const struct bpf_pool *pool)
 {
-	size_t room = 1 + 2 * (size_t)pool->n;
+	size_t room = 1 + (2 + 3 * SCAN_MOST) * (size_t)pool->n;
 
 	for (u32 i = 0; i < layout->switch_count; i++)
 		room += 1 + 64 + 10 * (size_t)layout->switches[i].count;

@@ -79,6 +79,18 @@ __attribute__((noinline)) static u32 find(const struct bpf_op *op, const u8 *dat
 	return run(op, data, size, tables, NULL);
 }
 
+/* A run of equalities of one field: their number, then for each the value and the distance; behind them the other. */
+__attribute__((noinline)) static u32 scan(const struct bpf_op *op, const u8 *data, u64 size,
+					  const u32 *tables, u64 value)
+{
+	const u32 *entry = tables + op->extra, *end = entry + 1 + 3 * *entry;
+
+	for (entry++; entry < end && wide(entry) != value; entry += 3)
+		continue;
+	op = (const struct bpf_op *)((const char *)op + (s32)(entry < end ? entry[2] : *end));
+	return run(op, data, size, tables, NULL);
+}
+
 /* clang-format off */
 #define GO(distance)                                                            \
 	do {                                                                    \
@@ -143,6 +155,10 @@ FIND_16: return find(op, data, size, tables, FIELD(16));
 FIND_32: return find(op, data, size, tables, FIELD(32));
 INDEX_8: v = FIELD(8); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
 INDEX_32: v = FIELD(32); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
+SCAN_8: return scan(op, data, size, tables, load_8(data + op->off));
+SCAN_16: return scan(op, data, size, tables, load_16(data + op->off));
+SCAN_32: return scan(op, data, size, tables, load_32(data + op->off));
+SCAN_64: return scan(op, data, size, tables, load_64(data + op->off));
 EQ_AK: TEST(A == op->k);
 GT_AK: TEST(A > op->k);
 GE_AK: TEST(A >= op->k);
