@@ -118,6 +118,36 @@ static void errors(void)
 	CHECK_ERRNO(seccomp(SECCOMP_SET_MODE_STRICT, 0, NULL), EINVAL);
 }
 
+/* What /proc names is there, and the other way round. */
+static void actions(void)
+{
+	static const struct {
+		const char *name;
+		unsigned action;
+	} all[] = {
+		{"kill_process", SECCOMP_RET_KILL_PROCESS},
+		{"kill_thread", SECCOMP_RET_KILL_THREAD},
+		{"trap", SECCOMP_RET_TRAP},
+		{"errno", SECCOMP_RET_ERRNO},
+		{"user_notif", SECCOMP_RET_USER_NOTIF},
+		{"trace", SECCOMP_RET_TRACE},
+		{"log", SECCOMP_RET_LOG},
+		{"allow", SECCOMP_RET_ALLOW},
+	};
+	char text[256] = " ", name[32];
+	FILE *f = fopen("/proc/sys/kernel/seccomp/actions_avail", "r");
+	unsigned action;
+
+	CHECK(f && fgets(text + 1, sizeof text - 2, f));
+	text[strcspn(text, "\n")] = ' ';
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		snprintf(name, sizeof name, " %s ", all[i].name);
+		action = all[i].action;
+		CHECK_EQ(strstr(text, name) != NULL, seccomp(SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0);
+	}
+	CHECK_OK(access("/proc/sys/kernel/seccomp/actions_logged", R_OK));
+}
+
 /* ---- actions ---- */
 
 static void errnos(void)
@@ -490,6 +520,7 @@ int main(int argc, char **argv)
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
 		check_skip("runs under a filter already");
 	held("errors", in_child(errors));
+	held("actions", in_child(actions));
 	held("errnos", in_child(errnos));
 	held("arguments", in_child(arguments));
 	held("traps", in_child(traps));
