@@ -108,6 +108,17 @@ if [ "$(id -u)" = 0 ]; then
 	[ "$(cat got)" = 2 ] && [ "$(cat out)" = one ]; check 'what husk itself may not read'
 fi
 
+# A big file is copied by a helper while others read and write it.
+seq 1500000 >big
+(cat big; echo tail) | md5sum >want
+run -- sh -c 'echo tail >>big; md5sum <big'
+cmp -s want out; check 'a big file is copied whole'
+run -- sh -c 'for i in 1 2 3 4; do echo tail$i >>big & head -n 1 big; done; wait; tail -n 4 big | sort; echo x >>big & truncate -s 100 big; wait; head -c 8 big'
+said 1 1 1 1 tail1 tail2 tail3 tail4 1 2 3 4 && [ "$(tail -n 1 big)" = 1500000 ]; check 'several writers of a big file'
+run --disk-limit 5M -- sh -c 'echo x 2>/dev/null >>big || echo full; tail -n 1 big'
+said full 1500000; check 'no room for the copy'
+rm big
+
 # What is wrong is said before anything runs.
 for wrong in "--bind nowhere" "--ro-bind nowhere:/x" "--bind shared:relative" "--tmpfs relative" "--tmpfs /x:12Q" "--hide x" "--disk-limit 0" "--disk-limit x"; do
 	# shellcheck disable=SC2086

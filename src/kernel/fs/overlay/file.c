@@ -91,11 +91,13 @@ done:
 }
 
 /* Makes the bytes the overlay's own. */
-static int own_data(struct file *f)
+static int own_data(struct file *f, bool may_wait)
 {
 	bool first = tnode(f->inode)->lower && !tnode(f->inode)->lower->changed;
 	int err = overlay_own(f->inode);
 
+	if (!err && may_wait && data_below(f->inode))
+		err = overlay_copy_later(f->inode);
 	if (!err && data_below(f->inode))
 		err = overlay_copy_data(f->inode, UINT64_MAX);
 	if (!err && first) {
@@ -123,7 +125,7 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 
 static long file_write(struct file *f, struct uio *from, u64 *pos)
 {
-	int err = from->left ? own_data(f) : 0;
+	int err = from->left ? own_data(f, from->task) : 0;
 
 	if (err)
 		return err;
@@ -132,11 +134,17 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 
 static u32 file_poll(struct file *f, struct poll_table *pt)
 {
+	struct lower *l = tnode(f->inode)->lower;
 	struct file *low = f->priv;
+	u32 ready = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 
 	if (low && data_below(f->inode) && low->ops->poll)
-		return low->ops->poll(low, pt);
-	return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+		ready = low->ops->poll(low, pt);
+	if (l && l->copying) {
+		poll_wait(pt, &l->copied);
+		ready &= ~(u32)(EPOLLOUT | EPOLLWRNORM);
+	}
+	return ready;
 }
 
 static s64 file_seek(struct file *f, s64 offset, int whence)
@@ -166,7 +174,7 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	int err = 0;
 
 	if ((flags & MAP_TYPE) != MAP_PRIVATE && file_writable(f))
-		err = own_data(f);
+		err = own_data(f, false);
 	if (!err)
 		err = lower_file(f, &low);
 	if (!err && !low)
@@ -178,7 +186,7 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 
 static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
-	int err = own_data(f);
+	int err = own_data(f, false);
 
 	return err ? err : tmpfs_file_ops.fallocate(f, mode, offset, len);
 }

@@ -24,6 +24,7 @@ int lower_attach(struct inode *i, struct inode *lower, const char *path)
 	l->merged = lower->type == S_IFDIR;
 	l->data_below = lower->type == S_IFREG;
 	list_init(&l->pin);
+	wait_queue_init(&l->copied);
 	tnode(i)->lower = l;
 	lower->above = i;
 	return 0;
@@ -78,6 +79,7 @@ void overlay_release_inode(struct inode *i)
 	if (l) {
 		struct inode *parent = l->parent;
 
+		overlay_copy_forget(l);
 		l->inode->above = NULL;
 		inode_put(l->inode);
 		free(l->name);

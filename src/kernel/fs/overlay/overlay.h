@@ -26,6 +26,7 @@
 #include "fs/tmpfs/tmpfs.h"
 
 struct store;
+struct copy_job;
 
 struct overlay {
 	struct tmpfs fs; /* first: super->priv is a struct tmpfs */
@@ -45,7 +46,10 @@ struct lower {
 	char *path; /* owned: of the lower object from the lower root, once it is owned; "" for that root */
 	u64 dev;    /* st_dev of the lower object, kept for good */
 	bool owned, merged, data_below;
-	bool changed; /* content or attributes, for --changes */
+	bool changed;             /* content or attributes, for --changes */
+	struct copy_job *copying; /* a helper copies the bytes; NULL: none */
+	struct wait_queue copied; /* woken when it is done */
+	int copy_err;             /* how that ended, for who waited */
 	struct list pin;
 };
 
@@ -116,6 +120,13 @@ int overlay_rename(struct inode *dir, const char *name, size_t len, struct inode
 /* 0 when @dir has no name left, -ENOTEMPTY, or what the lower layer says. */
 int overlay_check_empty(struct inode *dir);
 int overlay_open_dir(struct inode *i, struct task *t, u32 flags, struct file **out);
+
+/* ---- copy.c ---- */
+/* Has a helper copy the bytes of a big file: -EAGAIN, wait on lower->copied; 0: it is to be copied at once; or how it
+ * failed. */
+int overlay_copy_later(struct inode *i);
+/* The inode goes; a copy that is under way ends by itself. */
+void overlay_copy_forget(struct lower *l);
 
 /* ---- changes.c ---- */
 int overlay_changes(struct super *sb, change_fn *tell, void *arg);
