@@ -178,6 +178,8 @@ long sys_truncate(struct task *t, struct call *c)
 		return err;
 	if (path_inode(&p)->type == S_IFREG)
 		err = path_permission(t, &p, MAY_WRITE);
+	if (!err && path_inode(&p)->runners)
+		err = -ETXTBSY;
 	if (!err)
 		err = truncate_path(t, &p, (s64)c->arg[1]);
 	path_put(&p);

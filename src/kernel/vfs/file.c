@@ -58,6 +58,8 @@ void file_put(struct file *f)
 	if (f->ops->release)
 		f->ops->release(f);
 	if (f->path) {
+		path_inode(&f->path->path)->writers -= f->writes;
+		path_inode(&f->path->path)->runners -= f->runs;
 		path_put(&f->path->path);
 		free(f->path);
 	}

@@ -132,6 +132,7 @@ struct file {
 	struct async *async;     /* owned; O_ASYNC is on (vfs/async.c) */
 	struct dnotify *dnotify; /* owned; signals for a directory (vfs/dnotify.c) */
 	bool created;            /* this open made the file (F_CREATED_QUERY) */
+	bool writes, runs;       /* counted among its path's inode's writers or runners */
 	bool opened;             /* watchers were told of its opening, and will be of its end */
 };
 

@@ -66,6 +66,7 @@ struct inode {
 	struct inode *above; /* borrowed: the overlay's inode for this one of its lower layer; NULL: none */
 	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
+	int writers, runners;      /* files open for writing, and for running (execve): never both, ETXTBSY */
 	struct notify_mark *marks; /* who watches it (vfs/notify.c); nullable */
 	u8 write_hint;             /* F_SET_RW_HINT: kept, and told to who asks */
 	u32 fs_flags;              /* FS_IOC_SETFLAGS: the same */

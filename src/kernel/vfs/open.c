@@ -57,10 +57,16 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 		return open_path_only(p, flags, out);
 	if (i->type == S_IFSOCK || !i->ops->open)
 		return -ENXIO;
+	if (i->type == S_IFREG && i->runners && (ACCMODE(flags) != O_RDONLY || flags & O_TRUNC))
+		return -ETXTBSY;
 	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), &f);
 	if (err)
 		return err;
 	err = set_path(f, p);
+	if (!err && i->type == S_IFREG && ACCMODE(flags) != O_RDONLY) {
+		f->writes = true;
+		i->writers++;
+	}
 	if (!err && flags & O_DIRECT && !file_can_direct(f))
 		err = -EINVAL;
 	if (err)
@@ -303,10 +309,15 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 		err = -EACCES;
 	else
 		err = inode_permission(t->cred, path_inode(&p), MAY_EXEC);
+	if (!err && path_inode(&p)->writers)
+		err = -ETXTBSY;
 	if (!err)
 		err = vfs_open_path(t, &p, O_RDONLY, out);
-	if (!err)
+	if (!err) {
+		(*out)->runs = true;
+		path_inode(&p)->runners++;
 		notify_open(*out);
+	}
 	path_put(&p);
 	return err;
 }
