@@ -128,11 +128,15 @@ static void test_posix(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	while (sigtimedwait(&set, &info, &zero) > 0)
 		;
-	nanosleep(&ms, NULL);
-	CHECK_EQ(sigtimedwait(&set, &info, &zero), SIGRTMIN);
-	CHECK(info.si_overrun >= 3);
-	CHECK_EQ(timer_getoverrun(id), info.si_overrun);
-	CHECK_ERRNO(sigtimedwait(&set, &info, &zero), EAGAIN);
+	/* Another period may pass between two looks. */
+	for (int i = 0, only_one = 0; i < 100 && !only_one; i++) {
+		nanosleep(&ms, NULL);
+		CHECK_EQ(sigtimedwait(&set, &info, &zero), SIGRTMIN);
+		CHECK(info.si_overrun >= 3);
+		CHECK_EQ(timer_getoverrun(id), info.si_overrun);
+		only_one = sigtimedwait(&set, &info, &zero) < 0 && errno == EAGAIN;
+		CHECK(only_one || i < 99);
+	}
 	CHECK_EQ(timer_gettime(id, &now), 0);
 	CHECK(now.it_interval.tv_nsec == 2000000 && now.it_value.tv_nsec > 0 &&
 	      now.it_value.tv_nsec <= 2000000);
