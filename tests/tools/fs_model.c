@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -582,6 +583,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	umask(022);
+	signal(SIGPIPE, SIG_IGN);
 	state = strtoull(argv[3], NULL, 0) * 0x9e3779b97f4a7c15UL + 1;
 	for (int i = 0; i < 64; i++)
 		rnd(2);

@@ -218,13 +218,14 @@ static int own_one(struct inode *i)
 		return err;
 	l->owned = true;
 	if (parent)
-		store_name(parent, l->name, strlen(l->name));
+		store_name(parent, l->name, strlen(l->name)); /* with the inode, the first time */
+	else
+		store_inode(i);
 	l->parent = NULL;
 	free(l->name);
 	l->name = NULL;
 	if (tnode(i)->nlink > 1)
 		overlay_pin(i);
-	store_inode(i);
 	store_xattrs(i);
 	inode_put(parent);
 	return 0;
