@@ -334,13 +334,18 @@ static int run_report(const struct run *r, int status)
 
 static int run_sandbox(struct run *r, char **argv)
 {
-	int failed;
+	int failed, status, error;
 
 	if (run_configure(r, argv))
 		return STATUS_FAILED;
 	failed = sandbox_run(&r->config, &r->result);
-	strace_free(r->config.tracer);
-	return run_report(r, run_status(r, failed));
+	error = strace_free(r->config.tracer);
+	status = run_status(r, failed);
+	if (error) {
+		cli_error("--strace", "lines were lost: %s", strerror(-error));
+		status = STATUS_FAILED;
+	}
+	return run_report(r, status);
 }
 
 int cmd_run(char **argv)

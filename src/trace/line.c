@@ -58,7 +58,7 @@ void line_quote(struct line *l, const void *bytes, size_t size, bool more)
 	line_add(l, "\"%s", more ? "..." : "");
 }
 
-void line_write(struct line *l, int fd)
+int line_write(struct line *l, int fd)
 {
 	size_t at = 0;
 
@@ -73,6 +73,7 @@ void line_write(struct line *l, int fd)
 		if (n >= 0)
 			at += (size_t)n;
 		else if (errno != EINTR)
-			break;
+			return -errno;
 	}
+	return 0;
 }

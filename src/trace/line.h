@@ -18,8 +18,8 @@ void line_clear(struct line *l);
 __attribute__((format(printf, 2, 3))) void line_add(struct line *l, const char *format, ...);
 /* @size bytes as a C string, escaped as strace does; @more adds the dots of a string that goes on. */
 void line_quote(struct line *l, const void *bytes, size_t size, bool more);
-/* Ends the line and writes it out in one piece. */
-void line_write(struct line *l, int fd);
+/* Ends the line and writes it out in one piece: 0 or -errno. */
+int line_write(struct line *l, int fd);
 
 /* Names (trace/names.c). */
 const char *errno_name(int error);  /* "ENOENT", or NULL; 512 to 516 too */

@@ -20,7 +20,7 @@
 
 struct strace {
 	struct tracer tracer;
-	int out;
+	int out, error; /* error: the first that writing met */
 	struct list pending;
 	struct line line, part;
 };
@@ -74,6 +74,14 @@ static void line_begin(struct strace *s, const struct task *t)
 {
 	line_clear(&s->line);
 	line_add(&s->line, "[pid %5d] ", t->tid);
+}
+
+static void line_end(struct strace *s)
+{
+	int error = line_write(&s->line, s->out);
+
+	if (!s->error)
+		s->error = error;
 }
 
 static void strace_enter(struct tracer *tr, struct task *t)
@@ -163,7 +171,7 @@ static void strace_exit(struct tracer *tr, struct task *t, long result)
 	line_call(s, p, result, true);
 	line_add(&s->line, ")%*s = ", s->line.used < 40 ? (int)(39 - s->line.used) : 0, "");
 	line_result(&s->line, &t->call, result);
-	line_write(&s->line, s->out);
+	line_end(s);
 	pending_free(p);
 }
 
@@ -183,7 +191,7 @@ static void strace_started(struct tracer *tr, struct task *t, const char *path, 
 		line_quote(&s->line, argv[i], strlen(argv[i]), false);
 	}
 	line_add(&s->line, "], [/* %d vars */]) = 0", nvars);
-	line_write(&s->line, s->out);
+	line_end(s);
 }
 
 static void strace_signal(struct tracer *tr, struct task *t, const siginfo_t *info)
@@ -196,7 +204,7 @@ static void strace_signal(struct tracer *tr, struct task *t, const siginfo_t *in
 	line_add(&s->line, " ");
 	line_siginfo(&s->line, info);
 	line_add(&s->line, " ---");
-	line_write(&s->line, s->out);
+	line_end(s);
 }
 
 static void strace_end(struct tracer *tr, struct task *t, int status)
@@ -207,7 +215,7 @@ static void strace_end(struct tracer *tr, struct task *t, int status)
 	if (p) {
 		line_call(s, p, 0, false);
 		line_add(&s->line, ")%*s = ?", s->line.used < 40 ? (int)(39 - s->line.used) : 0, "");
-		line_write(&s->line, s->out);
+		line_end(s);
 		pending_free(p);
 	}
 	line_begin(s, t);
@@ -218,7 +226,7 @@ static void strace_end(struct tracer *tr, struct task *t, int status)
 		line_signal(&s->line, WTERMSIG(status));
 		line_add(&s->line, WCOREDUMP(status) ? " (core dumped) +++" : " +++");
 	}
-	line_write(&s->line, s->out);
+	line_end(s);
 }
 
 struct tracer *strace_new(struct hostfd out)
@@ -238,11 +246,13 @@ struct tracer *strace_new(struct hostfd out)
 	return &s->tracer;
 }
 
-void strace_free(struct tracer *tr)
+int strace_free(struct tracer *tr)
 {
 	struct strace *s = (struct strace *)tr;
+	int error = s ? s->error : 0;
 
 	while (s && !list_empty(&s->pending))
 		pending_free(container_of(s->pending.next, struct pending, node));
 	free(s);
+	return error;
 }

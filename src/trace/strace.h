@@ -9,6 +9,7 @@
 /* A tracer that writes to the borrowed descriptor @out. NULL: no memory. Owned by the caller, who ends it by
  * strace_free() after the last task. */
 struct tracer *strace_new(struct hostfd out);
-void strace_free(struct tracer *tr); /* @tr nullable */
+/* @tr: nullable. 0, or the -errno by which lines were lost. */
+int strace_free(struct tracer *tr);
 
 #endif

@@ -136,6 +136,10 @@ if command -v python3 >/dev/null; then
 fi
 
 # --strace.
+for option in --strace --stats --result; do
+	run $option=/dev/full -- true
+	[ $status = 125 ] && grep -q "^husk: $option: .*No space left on device" err; check "$option: no room for it"
+done
 run --strace=t -- sh -c 'cat /etc/hostname /no/such; exit 2'
 head -n 1 t | grep -qE '^\[pid +2\] execve\("/[^"]*/sh", \["sh", "-c", .*\], \[/\* [0-9]+ vars \*/\]\) = 0$'; check "strace: the first program"
 grep -qE '^\[pid +[0-9]+\] execve\("/[^"]*/cat", \["cat", "/etc/hostname", "/no/such"\], 0x[0-9a-f]+ /\* [0-9]+ vars \*/\) += 0' t; check 'strace: execve'
