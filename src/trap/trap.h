@@ -159,7 +159,7 @@ struct trap_ops {
 	/* As resume, after TRAP_INTERRUPTED with in_call: goes on with the interrupted host call. */
 	void (*resume_call)(struct trap_thread *thread);
 	/* Carries out the queued operations and copies and comes back: done(arg, 0 or the first -errno); held
-	 * again. */
+	 * again. Of a space that dies before, nobody is called. */
 	void (*run)(struct trap_thread *thread, trap_done_fn *done, void *arg);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);

@@ -201,8 +201,14 @@ int futex_change(struct task *t, u64 addr, u32 old, u32 new, void (*then)(struct
 
 void futex_change_forget(struct futex_change *change)
 {
-	if (change)
-		change->task = NULL;
+	struct mm *mm = change ? change->task->mm : NULL;
+
+	if (!change)
+		return;
+	change->task = NULL;
+	/* A space that is gone calls nobody back. */
+	if (!mm || !mm->space || mm->space->dead)
+		free(change);
 }
 
 /* FUTEX_WAKE_OP changes the second word, again until nobody came between. */

@@ -77,12 +77,10 @@ static void release_ran(void *arg, long result)
 	struct mm_release *r = arg;
 	struct task *t = r->t;
 
-	if (t) {
-		t->release = NULL;
-		release_wakes(t, r);
-		r->then(t);
-		task_put(t);
-	}
+	t->release = NULL;
+	release_wakes(t, r);
+	r->then(t);
+	task_put(t);
 	free(r);
 }
 
@@ -93,11 +91,9 @@ void mm_release_abandon(struct task *t)
 
 	if (!r)
 		return;
+	/* A space that is gone calls nobody back. */
 	t->release = NULL;
-	r->t = NULL;
-	/* Else release_ran() frees it. */
-	if (t->k->stopping)
-		free(r);
+	free(r);
 	task_put(t);
 }
 
