@@ -17,9 +17,9 @@
 #define MAX_HELPERS 8
 
 struct helper_pool {
-	pthread_mutex_t lock; /* guards todo, finished, stopping */
+	pthread_mutex_t lock; /* guards queued, finished, stopping */
 	pthread_cond_t work;
-	struct list todo, finished;
+	struct list queued, finished;
 	bool stopping;
 	int event;
 	struct watch watch;
@@ -36,11 +36,11 @@ static void *helper(void *arg)
 		struct job *job;
 		u64 one = 1;
 
-		while (list_empty(&p->todo) && !p->stopping)
+		while (list_empty(&p->queued) && !p->stopping)
 			pthread_cond_wait(&p->work, &p->lock);
-		if (list_empty(&p->todo))
+		if (list_empty(&p->queued))
 			break;
-		job = list_first(&p->todo, struct job, node);
+		job = list_first(&p->queued, struct job, node);
 		list_del(&job->node);
 		pthread_mutex_unlock(&p->lock);
 		job->work(job);
@@ -81,7 +81,7 @@ int helpers_start(struct kernel *k, int n)
 		return -ENOMEM;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
-	list_init(&p->todo);
+	list_init(&p->queued);
 	list_init(&p->finished);
 	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	k->helpers = p;
@@ -126,7 +126,7 @@ void job_submit(struct kernel *k, struct job *job)
 	struct helper_pool *p = k->helpers;
 
 	pthread_mutex_lock(&p->lock);
-	list_add_tail(&p->todo, &job->node);
+	list_add_tail(&p->queued, &job->node);
 	pthread_cond_signal(&p->work);
 	pthread_mutex_unlock(&p->lock);
 }

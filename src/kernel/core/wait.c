@@ -59,12 +59,12 @@ static void wake_entry(struct wait_entry *w)
 /* Waking may change the queue: each entry is moved to a list of its own first, and goes back when it stays. */
 void wake_all(struct wait_queue *q)
 {
-	struct list todo;
+	struct list entries;
 
-	list_init(&todo);
-	list_splice_tail(&todo, &q->entries);
-	while (!list_empty(&todo)) {
-		struct wait_entry *w = list_first(&todo, struct wait_entry, node);
+	list_init(&entries);
+	list_splice_tail(&entries, &q->entries);
+	while (!list_empty(&entries)) {
+		struct wait_entry *w = list_first(&entries, struct wait_entry, node);
 
 		list_del(&w->node);
 		list_add_tail(&q->entries, &w->node);

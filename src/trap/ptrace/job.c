@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "stub_symbols.h"
+#include "trap/fds.h"
 
 #define CALL_AT      STUB_TRACED_CALL_AT       /* the syscall instruction */
 #define CALL_DONE    (STUB_TRACED_CALL_AT + 3) /* behind it and the int3 */
@@ -106,24 +107,6 @@ long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, 
 }
 
 /* ---- operations ---- */
-
-static int send_fds(int socket, const int *fds, u32 n)
-{
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(HUSK_MAX_FDS * sizeof(int))];
-	} control;
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
-
-	m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-	control.header.cmsg_len = CMSG_LEN(n * sizeof(int));
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
-	return sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
 
 /* Takes what a process that has died did not receive out of the socket: the next must not get it. */
 static void drain(struct ptrap *t)

@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "channel/channel.h"
 #include "host/poller.h"
+#include "trap/fds.h"
 #include "trap/oplog.h"
 #include "trap/settle.h"
 #include "trap/trap.h"
@@ -202,7 +203,6 @@ void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill,
 void spaces_reap(struct strap *t);
 bool space_death_due(struct strap *t); /* whether space_next_dead() has one to tell of */
 bool space_next_dead(struct strap *t, struct trap_event *event);
-int send_fds(int socket, const int *fds, u32 n);
 void region_unref(struct strap *t, struct region *r, bool recycle);
 
 /* clone.c */
