@@ -232,6 +232,8 @@ void bpf_chain_put(struct bpf_chain *c)
 	while (c && !--c->refs) {
 		struct bpf_chain *older = c->older;
 
+		if (c->user_gone)
+			c->user_gone(c->user);
 		chain_free(c);
 		c = older;
 	}

@@ -45,10 +45,11 @@ struct bpf_chain {
 	struct bpf_code code;        /* its first root is the whole program */
 	u32 arches[BPF_ARCHES];
 	unsigned arch_count;
-	struct bpf_table *tables; /* owned, arch_count of them */
-	unsigned path;            /* what counts against BPF_PATH_MOST */
-	unsigned depth;           /* filters, this one included */
-	void *user;               /* the caller's, NULL at first */
+	struct bpf_table *tables;      /* owned, arch_count of them */
+	unsigned path;                 /* what counts against BPF_PATH_MOST */
+	unsigned depth;                /* filters, this one included */
+	void *user;                    /* the caller's, NULL at first */
+	void (*user_gone)(void *user); /* nullable: called when the last reference to the link has gone */
 };
 
 /*

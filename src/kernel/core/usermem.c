@@ -47,6 +47,13 @@ void usermem_reset(struct task *t)
 	memset(&t->mem, 0, sizeof t->mem);
 }
 
+void usermem_stale(struct task *t)
+{
+	chunks_free(t->mem.in);
+	t->mem.in = NULL;
+	t->mem.stale = true;
+}
+
 /* ---- in ---- */
 
 static struct chunk *find_fetched(struct task *t, u64 addr)
@@ -69,7 +76,7 @@ static long read_some(struct task *t, void *to, u64 addr, size_t size)
 	/* Before the look at what the stub copied: what it could not read has room there, too. */
 	if (c && c->bad)
 		return -EFAULT;
-	n = trap->precopied(t->thread, to, addr, size);
+	n = t->mem.stale ? 0 : trap->precopied(t->thread, to, addr, size);
 	if (n)
 		return (long)n;
 	if (c) {

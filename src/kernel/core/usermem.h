@@ -26,6 +26,10 @@ long user_string(struct task *t, char *to, u64 addr, size_t size);
 size_t user_writable(struct task *t, u64 addr, size_t size);
 size_t user_readable(struct task *t, u64 addr, size_t size);
 
+/* Forgets what the stub copied ahead of the call and what was fetched for it: the next reads see memory as it is now. For
+ * calls that went on only after somebody was asked. */
+void usermem_stale(struct task *t);
+
 /* For tracing: the first bytes of @size at @addr that can be had without a turn. Never fetches, never fails. */
 size_t user_peek(struct task *t, void *to, u64 addr, size_t size);
 
@@ -80,6 +84,7 @@ struct usermem {
 	u64 want_addr;
 	size_t want_size;
 	int error; /* a carried write failed */
+	bool stale; /* somebody has decided on the call since the stub copied ahead for it: memory may be another by now */
 };
 
 #endif

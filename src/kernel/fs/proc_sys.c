@@ -69,7 +69,7 @@ static const struct synth_entry yama_dir[] = {
 
 static const struct synth_entry seccomp_dir[] = {
 	/* As seccomp(SECCOMP_GET_ACTION_AVAIL) has it. */
-	PROC_CONSTANT("actions_avail", "kill_process kill_thread trap errno trace log allow\n"),
+	PROC_CONSTANT("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"),
 	/* Linux: can be written, and says what goes to the log. Here: read alone, because there is no log. */
 	PROC_CONSTANT("actions_logged", "kill_process kill_thread trap errno trace log\n"),
 	{},

@@ -365,12 +365,8 @@ static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
 
 long sys_ioctl(struct task *t, struct call *c)
 {
-	struct file *f;
-	long r = fd_get(t, c->arg[0], &f);
+	/* One that waits (a seccomp listener's) goes on with its file, whatever becomes of the descriptor. */
+	long r = c->file ? 0 : fd_get(t, (int)c->arg[0], &c->file);
 
-	if (r < 0)
-		return r;
-	r = do_ioctl(t, f, c->arg[0], c->arg[1], c->arg[2]);
-	file_put(f);
-	return r;
+	return r < 0 ? r : do_ioctl(t, c->file, (int)c->arg[0], (u32)c->arg[1], c->arg[2]);
 }

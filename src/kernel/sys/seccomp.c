@@ -14,10 +14,13 @@
 #include "mm/mm.h"
 #include "sys/settle.h"
 #include "task/seccomp.h"
+#include "task/seccomp_notify.h"
+#include "vfs/file.h"
 
 #define FLAGS_KNOWN                                                                             \
 	(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | \
-	 SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
+	 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |                   \
+	 SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 
 /* struct sock_fprog as a guest has it. */
 struct guest_fprog {
@@ -82,19 +85,24 @@ static long read_program(struct task *t, u64 addr, struct bpf_program **out)
 	return r < 0 ? r : 0;
 }
 
-static long attach(struct task *t, struct call *c, u64 flags, struct bpf_program *p)
+/* The program is in force: 0, -errno, or the thread that cannot be synchronised. Consumes @p. @listener: nullable,
+ * borrowed. */
+static long attach(struct task *t, u64 flags, struct bpf_program *p, struct file *listener)
 {
 	struct bpf_chain *chain;
 	int other;
 	long r;
 
-	if (!may_become(t, SECCOMP_MODE_FILTER)) {
+	if (!may_become(t, SECCOMP_MODE_FILTER))
 		r = -EINVAL;
-		goto free;
+	else if (listener && seccomp_has_listener(t))
+		r = -EBUSY;
+	else
+		r = seccomp_prepare(t, p, &chain);
+	if (r < 0) {
+		bpf_program_free(p);
+		return r;
 	}
-	r = seccomp_prepare(t, p, &chain);
-	if (r < 0)
-		goto free;
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC) {
 		other = seccomp_can_sync(t);
 		if (other) {
@@ -102,33 +110,75 @@ static long attach(struct task *t, struct call *c, u64 flags, struct bpf_program
 			return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : other;
 		}
 	}
+	if (listener)
+		seccomp_filter_listen(chain->user, listener);
 	seccomp_assign(t, chain);
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
 		seccomp_sync(t);
-	return finish(t, c, 0);
-free:
-	bpf_program_free(p);
+	return 0;
+}
+
+/* As attach(), with a new listener, whose descriptor is the result. */
+static long attach_listener(struct task *t, u64 flags, struct bpf_program *p)
+{
+	struct file *f;
+	long fd, r;
+
+	r = fd_room(t);
+	if (!r)
+		r = seccomp_listener_open(t->k, flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &f);
+	if (r < 0) {
+		bpf_program_free(p);
+		return r;
+	}
+	fd = fd_install(t, f, true);
+	if (fd < 0) {
+		file_put(f);
+		bpf_program_free(p);
+		return fd;
+	}
+	r = attach(t, flags, p, f);
+	if (!r)
+		return fd;
+	fd_close(t, (int)fd);
 	return r;
 }
 
 static long set_filter(struct task *t, struct call *c, u64 flags, u64 addr)
 {
+	bool listens = flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	struct bpf_program *p = NULL;
 	long r;
 
-	/* Linux: NEW_LISTENER gives a descriptor to which calls are reported, WAIT_KILLABLE_RECV goes with it. Here:
-	 * EINVAL, as in Linux before 5.0, because there are no listeners. */
 	if (flags & ~(u64)FLAGS_KNOWN)
 		return -EINVAL;
+	/* A positive result must not be a thread and a descriptor. */
+	if (listens && flags & SECCOMP_FILTER_FLAG_TSYNC && !(flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH))
+		return -EINVAL;
+	if (!listens && flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+		return -EINVAL;
 	r = read_program(t, addr, &p);
-	return r < 0 ? r : attach(t, c, flags, p);
+	if (r < 0)
+		return r;
+	r = listens ? attach_listener(t, flags, p) : attach(t, flags, p, NULL);
+	return r < 0 || (r && !listens) ? r : finish(t, c, r);
+}
+
+static long notification_sizes(struct task *t, u64 addr)
+{
+	static const struct seccomp_notif_sizes sizes = {.seccomp_notif = sizeof(struct seccomp_notif),
+							 .seccomp_notif_resp =
+								 sizeof(struct seccomp_notif_resp),
+							 .seccomp_data = sizeof(struct seccomp_data)};
+
+	return user_put(t, addr, &sizes);
 }
 
 static long action_available(struct task *t, u64 addr)
 {
 	static const u32 actions[] = {SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD, SECCOMP_RET_TRAP,
-				      SECCOMP_RET_ERRNO,        SECCOMP_RET_TRACE,       SECCOMP_RET_LOG,
-				      SECCOMP_RET_ALLOW};
+				      SECCOMP_RET_ERRNO,        SECCOMP_RET_USER_NOTIF,  SECCOMP_RET_TRACE,
+				      SECCOMP_RET_LOG,          SECCOMP_RET_ALLOW};
 	u32 action;
 	long r = user_get(t, &action, addr);
 
@@ -149,6 +199,8 @@ static long do_seccomp(struct task *t, struct call *c, u32 op, u32 flags, u64 ad
 		return set_filter(t, c, flags, addr);
 	case SECCOMP_GET_ACTION_AVAIL:
 		return flags ? -EINVAL : action_available(t, addr);
+	case SECCOMP_GET_NOTIF_SIZES:
+		return flags ? -EINVAL : notification_sizes(t, addr);
 	default:
 		return -EINVAL;
 	}

@@ -21,6 +21,7 @@
 #include "mm/mm.h"
 #include "task/futex.h"
 #include "task/life.h"
+#include "task/seccomp.h"
 #include "task/signal.h"
 
 /* Last work on guest memory. It outlives its task when the space dies under it. */
@@ -283,6 +284,8 @@ static void task_end_begin(struct task *t, int code)
 	call_end(t);
 	list_del(&t->run_node);
 	signal_task_exit(t);
+	/* A zombie makes no calls: who listens to its filters hears of its end now. */
+	seccomp_release(t);
 	t->state = TASK_DEAD;
 	futex_owner_died(t->k);
 }

@@ -10,14 +10,24 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 
 #include "core/call.h"
 #include "core/kernel.h"
 #include "mm/mm.h"
+#include "task/seccomp_notify.h"
 #include "task/signal.h"
 
 /* ---- the verdict ---- */
+
+static struct seccomp_data data_of(const struct guest_regs *r)
+{
+	return (struct seccomp_data){.nr = (int)r->orig_rax,
+				     .arch = AUDIT_ARCH_X86_64,
+				     .instruction_pointer = r->rip,
+				     .args = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
+}
 
 static u32 verdict_on(const struct task *t, const struct guest_regs *r, u32 nr)
 {
@@ -27,11 +37,18 @@ static u32 verdict_on(const struct task *t, const struct guest_regs *r, u32 nr)
 
 	if (nr < BPF_TABLE_SIZE && bpf_table_constant(table, nr, &verdict))
 		return verdict;
-	d = (struct seccomp_data){.nr = (int)nr,
-				  .arch = AUDIT_ARCH_X86_64,
-				  .instruction_pointer = r->rip,
-				  .args = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
+	d = data_of(r);
 	return bpf_table_run(t->seccomp, table, nr, &d);
+}
+
+/* The filter whose verdict counts is asked for again, one after the other: the tables have forgotten it. */
+static long notify(struct task *t)
+{
+	struct seccomp_data d = data_of(task_regs(t));
+	const struct bpf_chain *match;
+
+	bpf_chain_run_plain(t->seccomp, &d, &match);
+	return seccomp_notify(t, match ? match->user : NULL, &d);
 }
 
 /* SIGSYS, with the registers as before the call. */
@@ -89,9 +106,11 @@ static bool filter_call(struct task *t, long *result)
 	case SECCOMP_RET_TRAP:
 		*result = trap_call(t, nr, data, false);
 		return true;
-	case SECCOMP_RET_TRACE:      /* no tracer */
-	case SECCOMP_RET_USER_NOTIF: /* no listener */
+	case SECCOMP_RET_TRACE: /* no tracer */
 		*result = -ENOSYS;
+		return true;
+	case SECCOMP_RET_USER_NOTIF:
+		*result = notify(t);
 		return true;
 	case SECCOMP_RET_KILL_THREAD:
 		if (t->group->nthreads > 1) {
@@ -112,11 +131,38 @@ void seccomp_init(struct kernel *k)
 
 /* ---- chains ---- */
 
+static void filter_gone(void *user)
+{
+	seccomp_filter_ended(user);
+	free(user);
+}
+
 int seccomp_prepare(struct task *t, struct bpf_program *p, struct bpf_chain **out)
 {
 	static const u32 arch = AUDIT_ARCH_X86_64;
+	struct seccomp_filter *filter = calloc(1, sizeof *filter);
+	int err;
 
-	return bpf_chain_add(t->seccomp, p, &arch, 1, t->k->bpf_arena, out);
+	if (!filter)
+		return -ENOMEM;
+	err = bpf_chain_add(t->seccomp, p, &arch, 1, t->k->bpf_arena, out);
+	if (err) {
+		free(filter);
+		return err;
+	}
+	(*out)->user = filter;
+	(*out)->user_gone = filter_gone;
+	return 0;
+}
+
+bool seccomp_has_listener(const struct task *t)
+{
+	const struct bpf_chain *c;
+
+	for (c = t->seccomp; c; c = c->older)
+		if (((const struct seccomp_filter *)c->user)->listener)
+			return true;
+	return false;
 }
 
 void seccomp_assign(struct task *t, struct bpf_chain *chain)
