@@ -114,6 +114,7 @@ enum stub_op_kind {
 	OP_MPROTECT,
 	OP_MREMAP,
 	OP_MADVISE,
+	OP_MSEAL,
 	OP_MINCORE,  /* a: addr, len, offset in the slot for the vector */
 	OP_COPY_OUT, /* a: guest address, bytes, offset in the slot */
 	OP_COPY_IN,  /* a: guest address, bytes, offset in the slot */

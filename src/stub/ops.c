@@ -123,6 +123,8 @@ static s64 run_op(struct slot *slot, u32 kind, const u64 *a)
 		return stub_host_mremap(a[0], a[1], a[2], (int)a[3], a[4]);
 	case OP_MADVISE:
 		return stub_host_madvise(a[0], a[1], (int)a[2]);
+	case OP_MSEAL:
+		return stub_host_mseal(a[0], a[1], 0);
 	case OP_MINCORE:
 		return stub_host_mincore(a[0], a[1], (u64)(base + a[2] % HUSK_SLOT_SIZE));
 	case OP_COPY_OUT:

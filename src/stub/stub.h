@@ -30,6 +30,7 @@ long stub_host_mprotect(u64 addr, u64 len, int prot);
 long stub_host_mremap(u64 addr, u64 len, u64 new_len, int flags, u64 new_addr);
 long stub_host_madvise(u64 addr, u64 len, int advice);
 long stub_host_mincore(u64 addr, u64 len, u64 vec);
+long stub_host_mseal(u64 addr, u64 len, u64 flags);
 long stub_host_close(int fd);
 long stub_host_recvmsg(int fd, void *msg, int flags);
 long stub_host_sigaltstack(const void *ss, void *old);

@@ -85,6 +85,7 @@ enum trap_op_kind {
 	TRAP_OP_PROTECT, /* mprotect(addr, len, prot) */
 	TRAP_OP_REMAP,   /* mremap(addr, len, new_len, flags, new_addr) */
 	TRAP_OP_ADVISE,  /* madvise(addr, len, flags = advice) */
+	TRAP_OP_SEAL,    /* mseal(addr, len), where the host has it */
 	TRAP_OP_MINCORE, /* mincore(addr, len), vector into *vec, one byte a page, at most 4096 pages */
 };
 

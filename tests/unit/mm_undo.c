@@ -10,7 +10,7 @@
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *
- * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/base/rbtree.c src/base/bug.c
+ * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/base/rbtree.c src/base/bug.c
  */
 #include "mm/mm.h"
 
@@ -29,6 +29,7 @@
 struct page {
 	bool mapped;
 	int prot;
+	bool sealed;
 };
 
 static struct page host[PAGES];
@@ -103,8 +104,10 @@ static void set_pages(u64 addr, u64 len, bool mapped, int prot)
 	int i;
 
 	EXPECT(addr >= BASE && page_of(addr + len) <= PAGES);
-	for (i = page_of(addr); i < page_of(addr + len) && i < PAGES; i++)
-		host[i] = (struct page){mapped, prot};
+	for (i = page_of(addr); i < page_of(addr + len) && i < PAGES; i++) {
+		EXPECT(!host[i].sealed);
+		host[i] = (struct page){mapped, prot, false};
+	}
 }
 
 static void carry_out(const struct trap_op *op)
@@ -122,7 +125,7 @@ static void carry_out(const struct trap_op *op)
 		break;
 	case TRAP_OP_PROTECT:
 		for (i = page_of(op->addr); i < page_of(op->addr + op->len); i++) {
-			EXPECT(host[i].mapped);
+			EXPECT(host[i].mapped && !host[i].sealed);
 			host[i].prot = op->prot;
 		}
 		break;
@@ -138,6 +141,12 @@ static void carry_out(const struct trap_op *op)
 			set_pages(op->addr, op->len, false, 0);
 		for (i = 0; i < grown; i++)
 			host[page_of(op->new_addr) + i] = copy[page_of(op->addr)];
+		break;
+	case TRAP_OP_SEAL:
+		for (i = page_of(op->addr); i < page_of(op->addr + op->len); i++) {
+			EXPECT(host[i].mapped);
+			host[i].sealed = true;
+		}
 		break;
 	case TRAP_OP_ADVISE:
 	case TRAP_OP_MINCORE:
@@ -169,6 +178,7 @@ static void validate(struct mm *mm)
 
 		EXPECT(!!v == host[i].mapped);
 		EXPECT(!v || mm_host_prot(v->flags) == host[i].prot);
+		EXPECT(!v || !!(v->flags & VM_SEALED) == host[i].sealed);
 	}
 	EXPECT(list_empty(&mm->undos));
 	EXPECT(mm->total_pages == mm->vmas.total);
@@ -192,6 +202,8 @@ static void one_call(struct mm *mm)
 	int prot = prots[rnd(4)], shared = rnd(4) ? MAP_PRIVATE : MAP_SHARED;
 	u64 a = any_page(), b = any_page();
 
+	if (!rnd(100))
+		mm_seal(&task, a, any_len(), 0);
 	switch (rnd(9)) {
 	case 0:
 	case 1:
@@ -221,6 +233,16 @@ static void one_call(struct mm *mm)
 	}
 }
 
+/* As after an exec. */
+static void break_seals(struct mm *mm)
+{
+	int i;
+
+	EXPECT(!vma_change(&mm->vmas, BASE, BASE + PAGES * PAGE_SIZE, VM_SEALED, 0));
+	for (i = 0; i < PAGES; i++)
+		host[i].sealed = false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct trap_ops ops = {.op = fake_op, .space_put = fake_put};
@@ -229,6 +251,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 0) | 1;
+	kernel.host_seals = true;
 	kernel.trap_ops = &ops;
 	kernel.ops.space_died = fake_died;
 	mm = mm_new(&kernel);
@@ -241,6 +264,8 @@ int main(int argc, char **argv)
 	vma_insert(&mm->vmas, MM_MIN_ADDR, BASE, VM_SPECIAL, 0, NULL, NULL);
 	vma_insert(&mm->vmas, BASE + PAGES * PAGE_SIZE, TRAP_GUEST_TOP, VM_SPECIAL, 0, NULL, NULL);
 	for (step = 0; step < STEPS && failures < 20; step++) {
+		if (step % 500 == 0)
+			break_seals(mm);
 		refuse_percent = step & 1 ? 30 : 0;
 		one_call(mm);
 		flush();

@@ -161,6 +161,11 @@ static enum verdict memory(const u64 *a)
 	return range(a[0], a[1]);
 }
 
+static enum verdict seal(const u64 *a)
+{
+	return both(range(a[0], a[1]), when(!a[2]));
+}
+
 static enum verdict remap(const u64 *a)
 {
 	enum verdict from = range(a[0], a[1]);
@@ -269,6 +274,7 @@ static const struct site {
 	{"mremap", STUB_HOST_MREMAP_IP, SYS_mremap, remap},
 	{"madvise", STUB_HOST_MADVISE_IP, SYS_madvise, advise},
 	{"mincore", STUB_HOST_MINCORE_IP, SYS_mincore, memory},
+	{"mseal", STUB_HOST_MSEAL_IP, 462, seal},
 	{"recvmsg", STUB_HOST_RECVMSG_IP, SYS_recvmsg, receive, {HUSK_SOCKET_FD, 0, 0x40000040}},
 	{"close", STUB_HOST_CLOSE_IP, SYS_close, shut, {HUSK_REGION_FD}},
 	{"clock_gettime", STUB_HOST_CLOCK_GETTIME_IP, SYS_clock_gettime, clock, {1}},

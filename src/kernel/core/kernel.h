@@ -100,6 +100,7 @@ struct kernel {
 	struct futex_table *futexes;  /* task room */
 	struct signal_state *signals; /* task room: queue accounting */
 	u64 memory_pages;             /* mm room: what the host has, for overcommit */
+	bool host_seals;              /* mm room: the host has mseal(2), so that seals are its own, too */
 	u64 shared_ino;               /* mm room: the last number given to a shared anonymous mapping */
 	struct vfs *vfs;              /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;

@@ -24,6 +24,8 @@ struct advice {
 	bool private;   /* EINVAL on files and shared memory */
 	bool anonymous; /* EINVAL on what is not anonymous */
 	bool unlocked;  /* EINVAL on locked memory */
+	bool discards;  /* EPERM on sealed memory that is anonymous and not writable */
+	bool fork;      /* to be passed on where the memory is sealed: see mm/seal.c */
 	u64 needs;      /* EINVAL without one of these (populate) */
 };
 
@@ -32,14 +34,14 @@ static const struct advice advices[] = {
 	{.advice = MADV_RANDOM, .clear = VM_SEQ_READ, .set = VM_RAND_READ, .host = true},
 	{.advice = MADV_SEQUENTIAL, .clear = VM_RAND_READ, .set = VM_SEQ_READ, .host = true},
 	{.advice = MADV_WILLNEED, .host = true},
-	{.advice = MADV_DONTNEED, .host = true, .unlocked = true},
-	{.advice = MADV_DONTNEED_LOCKED},
-	{.advice = MADV_FREE, .host = true, .anonymous = true, .unlocked = true},
-	{.advice = MADV_REMOVE, .unlocked = true},
-	{.advice = MADV_DONTFORK, .set = VM_DONTCOPY},
-	{.advice = MADV_DOFORK, .clear = VM_DONTCOPY},
-	{.advice = MADV_WIPEONFORK, .set = VM_WIPEONFORK, .private = true},
-	{.advice = MADV_KEEPONFORK, .clear = VM_WIPEONFORK},
+	{.advice = MADV_DONTNEED, .host = true, .unlocked = true, .discards = true},
+	{.advice = MADV_DONTNEED_LOCKED, .discards = true},
+	{.advice = MADV_FREE, .host = true, .anonymous = true, .unlocked = true, .discards = true},
+	{.advice = MADV_REMOVE, .unlocked = true, .discards = true},
+	{.advice = MADV_DONTFORK, .set = VM_DONTCOPY, .discards = true, .fork = true},
+	{.advice = MADV_DOFORK, .clear = VM_DONTCOPY, .fork = true},
+	{.advice = MADV_WIPEONFORK, .set = VM_WIPEONFORK, .private = true, .discards = true, .fork = true},
+	{.advice = MADV_KEEPONFORK, .clear = VM_WIPEONFORK, .fork = true},
 	{.advice = MADV_DONTDUMP, .set = VM_DONTDUMP},
 	{.advice = MADV_DODUMP, .clear = VM_DONTDUMP},
 	{.advice = MADV_HUGEPAGE, .clear = VM_NOHUGEPAGE, .set = VM_HUGEPAGE, .host = true},
@@ -79,6 +81,9 @@ static int remove_part(const struct vma *v, u64 start, u64 len)
 
 static int check_part(const struct advice *a, const struct vma *v)
 {
+	/* can_madvise_modify(): who may write there could have wiped it as well. */
+	if (a->discards && (v->flags & (VM_SEALED | VM_WRITE)) == VM_SEALED && vma_anonymous(v))
+		return -EPERM;
 	if (a->unlocked && (v->flags & VM_LOCKED))
 		return -EINVAL;
 	if (a->anonymous && !vma_anonymous(v))
@@ -107,7 +112,7 @@ static int advise_special(const struct advice *a, const struct vma *v, u64 start
 static int advise_part(struct mm *mm, const struct advice *a, struct vma *v, u64 start, u64 end)
 {
 	struct trap_op op = {.kind = TRAP_OP_ADVISE, .addr = start, .len = end - start, .flags = a->advice};
-	bool to_host = a->host;
+	bool to_host = a->host || (a->fork && (v->flags & VM_SEALED) && mm->k->host_seals);
 	int error = check_part(a, v);
 
 	if (error)

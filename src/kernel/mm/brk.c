@@ -20,9 +20,12 @@ void mm_set_brk(struct mm *mm, u64 end)
 static int shrink(struct mm *mm, u64 brk, u64 from, u64 to)
 {
 	struct trap_op op = {.kind = TRAP_OP_UNMAP, .addr = from, .len = to - from};
-	struct mm_undo *u = mm_undo_begin(mm, from, to, 0, 0);
+	struct mm_undo *u;
 	int error;
 
+	if (vma_sealed(&mm->vmas, from, to))
+		return -EPERM;
+	u = mm_undo_begin(mm, from, to, 0, 0);
 	if (!u)
 		return -ENOMEM;
 	error = vma_remove(&mm->vmas, from, to);

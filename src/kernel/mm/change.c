@@ -21,6 +21,8 @@ long mm_unmap(struct mm *mm, u64 addr, u64 len)
 		return -EINVAL;
 	if (!vma_intersect(&mm->vmas, addr, addr + op.len))
 		return 0;
+	if (vma_sealed(&mm->vmas, addr, addr + op.len))
+		return -EPERM;
 	u = mm_undo_begin(mm, addr, addr + op.len, 0, 0);
 	if (!u)
 		return -ENOMEM;
@@ -41,6 +43,8 @@ static int check_protect(struct task *t, const struct vma *v, u64 new, u64 bytes
 
 	if ((new & ~(new >> 4)) & VM_ACCESS_FLAGS)
 		return -EACCES;
+	if (v->flags & VM_SEALED)
+		return -EPERM;
 	if (new == v->flags)
 		return 0;
 	if (vma_flags_data(new) && !vma_flags_data(v->flags) && !mm_may_expand(t, t->mm, new, pages) &&

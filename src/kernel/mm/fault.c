@@ -62,6 +62,10 @@ static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
 		return -ENOMEM;
 	vma_extend_down(&mm->vmas, v, start);
 	error = mm_queue(mm, &op, u);
+	/* Linux: what a sealed stack grows by is sealed with it. */
+	if (!error && (v->flags & VM_SEALED) && mm->k->host_seals)
+		error = mm_queue(
+			mm, &(struct trap_op){.kind = TRAP_OP_SEAL, .addr = start, .len = end - start}, NULL);
 	mm_account(mm);
 	return error;
 }

@@ -171,7 +171,11 @@ static int check_limits(struct request *r)
 {
 	struct mm *mm = r->mm;
 	u64 pages = r->len >> PAGE_SHIFT, end = r->addr + r->len;
-	u64 replaced = vma_mapped(&mm->vmas, r->addr, end, 0) >> PAGE_SHIFT;
+	u64 replaced;
+
+	if (vma_sealed(&mm->vmas, r->addr, end))
+		return -EPERM;
+	replaced = vma_mapped(&mm->vmas, r->addr, end, 0) >> PAGE_SHIFT;
 	if (!mm_may_expand(r->t, mm, r->vm_flags, pages - replaced))
 		return -ENOMEM;
 	if (r->flags & MAP_NORESERVE)

@@ -16,9 +16,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "mm/internal.h"
 
+#define NR_MSEAL  462
 #define MIN_GAP   (128UL << 20)
 #define STACK_RND (16UL << 30) /* how far below the top a stack may begin */
 #define MMAP_RND  (1UL << 28)  /* pages: mmap_rnd_bits */
@@ -101,9 +103,12 @@ static int note_fork_range(struct mm *child, const struct vma *v, bool wipe)
 
 static int fork_vma(struct mm *child, const struct vma *v)
 {
+	/* What is sealed on the host the child could not change: the host has been told before (mm/seal.c). */
+	bool told = child->k->host_seals && (v->flags & VM_SEALED);
+
 	if (v->flags & VM_DONTCOPY)
-		return note_fork_range(child, v, false);
-	if ((v->flags & VM_WIPEONFORK) && note_fork_range(child, v, true))
+		return told ? 0 : note_fork_range(child, v, false);
+	if ((v->flags & VM_WIPEONFORK) && !told && note_fork_range(child, v, true))
 		return -1;
 	return vma_append(&child->vmas, v, v->flags & ~VM_LOCKED_MASK);
 }
@@ -344,6 +349,7 @@ void mm_init(struct kernel *k)
 
 	if (sysinfo(&info) == 0)
 		k->memory_pages = (info.totalram + info.totalswap) * info.mem_unit >> PAGE_SHIFT;
+	k->host_seals = syscall(NR_MSEAL, 0UL, 0UL, 0UL) == 0;
 	k->ops.access = mm_access;
 	k->ops.fault = mm_fault;
 	k->ops.op_refused = op_refused;

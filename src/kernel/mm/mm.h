@@ -90,6 +90,8 @@ long mm_protect(struct task *t, u64 addr, u64 len, u64 prot);
 long mm_remap(struct task *t, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr);
 long mm_brk(struct task *t, u64 brk);
 long mm_advise(struct task *t, u64 addr, u64 len, int advice);
+/* mseal(2): seals all of a range, which must be mapped without a hole. */
+long mm_seal(struct task *t, u64 addr, u64 len, u64 flags);
 long mm_sync(struct task *t, u64 addr, u64 len, int flags);
 long mm_lock(struct task *t, u64 addr, u64 len, u64 lock_flags); /* VM_LOCKED[|VM_LOCKONFAULT]; 0: unlock */
 long mm_lock_all(struct task *t, int flags);                     /* MCL_*; 0: munlockall() */

@@ -17,19 +17,25 @@ struct remap {
 	u64 addr, old_len, new_len, flags, new_addr;
 };
 
-/* The limits of a mapping that grows or moves (vma_to_resize). */
-static int check_resize(const struct remap *r, const struct vma *v)
+/* Whether @v may be moved or resized so (check_prep_vma). */
+static int check_vma(const struct remap *r, const struct vma *v)
 {
+	bool places = r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
 	u64 grow = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
 	u64 pgoff;
 
+	if (v->flags & VM_SEALED)
+		return -EPERM;
+	if (!places && !grow)
+		return 0;
 	if (!r->old_len && !(v->flags & VM_MAYSHARE))
 		return -EINVAL;
 	if ((r->flags & MREMAP_DONTUNMAP) && (v->flags & VM_DONTEXPAND))
 		return -EINVAL;
-	if (r->old_len > v->end - r->addr)
+	/* What a shrinking takes away may cross into others. */
+	if (min(r->old_len, r->new_len) > v->end - r->addr)
 		return -EFAULT;
-	if (r->new_len == r->old_len)
+	if (!grow)
 		return 0;
 	pgoff = ((r->addr - v->start) >> PAGE_SHIFT) + v->pgoff;
 	if (pgoff + (r->new_len >> PAGE_SHIFT) < pgoff)
@@ -107,43 +113,80 @@ static long choose(const struct remap *r, const struct vma *v, u64 hint)
 	return mm_find_area(r->t, r->mm, hint, r->new_len, v->flags & VM_MAYSHARE ? MAP_SHARED : 0, false);
 }
 
-/* MREMAP_FIXED and MREMAP_DONTUNMAP. */
+/* MREMAP_FIXED and MREMAP_DONTUNMAP, of one mapping (mremap_to). */
 static long remap_to(struct remap *r)
 {
-	struct vma *v;
+	struct vma *v = vma_lookup(&r->mm->vmas, r->addr);
+	bool fixed = r->flags & MREMAP_FIXED;
 	long error, to;
 
-	if (r->new_addr & (PAGE_SIZE - 1))
-		return -EINVAL;
-	if (r->new_len > TRAP_GUEST_TOP || r->new_addr > TRAP_GUEST_TOP - r->new_len)
-		return -EINVAL;
-	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
-		return -EINVAL;
-	if (r->mm->vmas.count + 2 >= MM_MAX_COUNT - 3)
-		return -ENOMEM;
-	if ((r->flags & MREMAP_FIXED) && r->new_addr < MM_MIN_ADDR)
+	if (!v)
+		return -EFAULT;
+	error = check_vma(r, v);
+	if (error)
+		return error;
+	if (fixed && r->new_addr < MM_MIN_ADDR)
+		return -EPERM;
+	if (fixed && vma_sealed(&r->mm->vmas, r->new_addr, r->new_addr + r->new_len))
 		return -EPERM;
 	if (r->old_len > r->new_len) {
 		error = mm_unmap(r->mm, r->addr + r->new_len, r->old_len - r->new_len);
-		if (error)
+		if (error) {
+			/* The new place has been emptied before. */
+			if (fixed)
+				(void)mm_unmap(r->mm, r->new_addr, r->new_len);
 			return error;
+		}
 		r->old_len = r->new_len;
+		v = vma_lookup(&r->mm->vmas, r->addr);
 	}
-	v = vma_lookup(&r->mm->vmas, r->addr);
-	if (!v)
-		return -EFAULT;
-	error = check_resize(r, v);
-	if (error)
-		return error;
 	if ((r->flags & MREMAP_DONTUNMAP) && !mm_may_expand(r->t, r->mm, v->flags, r->old_len >> PAGE_SHIFT))
 		return -ENOMEM;
-	if (!(r->flags & MREMAP_FIXED)) {
+	if (!fixed) {
 		to = choose(r, v, r->new_addr);
 		if (to < 0)
 			return to;
 		r->new_addr = (u64)to;
 	}
 	return move(r, v);
+}
+
+/* MREMAP_FIXED of as many bytes as there were: of all mappings in the range, with the gaps between them, the first of
+ * which must begin where the range does (remap_move, Linux 6.17). */
+static long move_all(struct remap *r)
+{
+	u64 start = r->addr, end = start + r->old_len, target = r->new_addr;
+	struct vma *v = vma_lookup(&r->mm->vmas, start);
+	long result = -EFAULT;
+
+	while (v && v->start < end) {
+		u64 next = min(v->end, end);
+
+		r->addr = max(v->start, start);
+		r->old_len = r->new_len = next - r->addr;
+		r->new_addr = target + (r->addr - start);
+		result = remap_to(r);
+		if (result < 0)
+			return result;
+		v = vma_intersect(&r->mm->vmas, next, end);
+	}
+	return result < 0 ? result : (long)target;
+}
+
+/* The rules of a new place (check_mremap_params). */
+static int check_place(const struct remap *r)
+{
+	if (r->new_addr > TRAP_GUEST_TOP - r->new_len)
+		return -EINVAL;
+	if (r->new_addr & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -EINVAL;
+	if ((r->flags & MREMAP_DONTUNMAP) && r->old_len != r->new_len)
+		return -EINVAL;
+	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
+		return -EINVAL;
+	return r->mm->vmas.count + 2 >= MM_MAX_COUNT - 3 ? -ENOMEM : 0;
 }
 
 static bool room_behind(const struct remap *r, const struct vma *v)
@@ -180,10 +223,8 @@ static long expand_in_place(struct remap *r, struct vma *v)
 
 static long expand(struct remap *r, struct vma *v)
 {
-	long to, error = check_resize(r, v);
+	long to;
 
-	if (error)
-		return error;
 	if (r->old_len == v->end - r->addr && room_behind(r, v))
 		return expand_in_place(r, v);
 	if (!(r->flags & MREMAP_MAYMOVE))
@@ -193,6 +234,27 @@ static long expand(struct remap *r, struct vma *v)
 		return to;
 	r->new_addr = (u64)to;
 	return move(r, v);
+}
+
+/* Where the mapping lies: grown, if need be at another place, or shrunk. */
+static long remap_at(struct remap *r)
+{
+	struct vma *v = vma_lookup(&r->mm->vmas, r->addr);
+	long error;
+
+	if (!v)
+		return -EFAULT;
+	error = check_vma(r, v);
+	if (error)
+		return error;
+	if (r->old_len < r->new_len)
+		return expand(r, v);
+	if (r->old_len > r->new_len) {
+		error = mm_unmap(r->mm, r->addr + r->new_len, r->old_len - r->new_len);
+		if (error)
+			return error;
+	}
+	return (long)r->addr;
 }
 
 long mm_remap(struct task *t, u64 addr, u64 old_len, u64 new_len, u64 flags, u64 new_addr)
@@ -206,32 +268,29 @@ long mm_remap(struct task *t, u64 addr, u64 old_len, u64 new_len, u64 flags, u64
 		.flags = flags,
 		.new_addr = new_addr,
 	};
-	struct vma *v;
-	long error;
+	const struct vma *v;
+	int error;
 
 	if (flags & ~(u64)(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP))
 		return -EINVAL;
-	if ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE))
-		return -EINVAL;
-	if ((flags & MREMAP_DONTUNMAP) && (!(flags & MREMAP_MAYMOVE) || old_len != new_len))
-		return -EINVAL;
 	if (addr & (PAGE_SIZE - 1))
 		return -EINVAL;
-	if (!r.new_len)
+	if (!r.new_len || r.new_len > TRAP_GUEST_TOP)
 		return -EINVAL;
-	v = vma_lookup(&r.mm->vmas, addr);
-	if (!v || addr >= TRAP_GUEST_TOP || r.old_len > TRAP_GUEST_TOP)
-		return -EFAULT;
-	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
-		return remap_to(&r);
-	if (r.old_len < r.new_len)
-		return expand(&r, v);
-	if (r.old_len > r.new_len) {
-		error = mm_unmap(r.mm, addr + r.new_len, r.old_len - r.new_len);
+	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+		error = check_place(&r);
 		if (error)
 			return error;
 	}
-	return (long)addr;
+	/* The kernel's own pages above the guest's ceiling stay where they are. */
+	v = vma_lookup(&r.mm->vmas, addr);
+	if (v && (v->flags & VM_SEALED))
+		return -EPERM;
+	if (addr >= TRAP_GUEST_TOP || r.old_len > TRAP_GUEST_TOP)
+		return -EFAULT;
+	if ((flags & MREMAP_FIXED) && r.old_len == r.new_len)
+		return move_all(&r);
+	return flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? remap_to(&r) : remap_at(&r);
 }
 
 /* remap_file_pages(2): as Linux since 4.0, a new mapping over the old one. */

@@ -110,7 +110,7 @@ static const struct {
 	{VM_GROWSDOWN, "gd"},  {VM_LOCKED, "lo"},     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},
 	{VM_DONTCOPY, "dc"},   {VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
 	{VM_NORESERVE, "nr"},  {VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},    {VM_HUGEPAGE, "hg"},
-	{VM_NOHUGEPAGE, "nh"},
+	{VM_NOHUGEPAGE, "nh"}, {VM_SEALED, "sl"},
 };
 
 /* smaps' fields between the sizes and VmFlags, in order: what the host knows of the pages. */

@@ -32,6 +32,8 @@ static void count_pages(struct vma_store *s, const struct vma *v, u64 by)
 		s->data += pages;
 	if (v->flags & VM_LOCKED)
 		s->locked += pages;
+	if (v->flags & VM_SEALED)
+		s->sealed += pages;
 }
 
 static void account(struct vma_store *s, const struct vma *v)
@@ -341,6 +343,16 @@ u64 vma_mapped(struct vma_store *s, u64 start, u64 end, u64 flags)
 		if (!flags || (v->flags & flags))
 			sum += min(v->end, end) - max(v->start, start);
 	return sum;
+}
+
+bool vma_find_sealed(struct vma_store *s, u64 start, u64 end)
+{
+	struct vma *v;
+
+	for (v = vma_intersect(s, start, end); v && v->start < end; v = vma_next(v))
+		if (v->flags & VM_SEALED)
+			return true;
+	return false;
 }
 
 u64 vma_start_gap(const struct vma *v)

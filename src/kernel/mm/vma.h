@@ -41,6 +41,7 @@
 #define VM_DONTDUMP    0x04000000UL
 #define VM_HUGEPAGE    0x20000000UL
 #define VM_NOHUGEPAGE  0x40000000UL
+#define VM_SEALED      (1UL << 42) /* mseal(2) */
 
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_LOCKED_MASK  (VM_LOCKED | VM_LOCKONFAULT)
@@ -83,6 +84,7 @@ struct vma_store {
 	struct vma *appended; /* the highest one, while only vma_append() adds; nullable */
 	int count, max_count;
 	u64 total, data, stack, exec, locked; /* pages, as Linux counts them */
+	u64 sealed;                           /* pages: while it is 0, nobody looks for seals */
 	/* No free gap of search_len bytes or more lies between search_top and the base of the last top-down
 	 * search. */
 	u64 search_base, search_top, search_len;
@@ -123,6 +125,12 @@ void vma_extend_down(struct vma_store *s, struct vma *v, u64 start);
 
 /* Bytes of [start, end) that are mapped; with @flags not 0 only where one of them is set. */
 u64 vma_mapped(struct vma_store *s, u64 start, u64 end, u64 flags);
+/* Whether some of [start, end) is sealed. Looks at no VMA while nothing is. */
+bool vma_find_sealed(struct vma_store *s, u64 start, u64 end);
+static inline bool vma_sealed(struct vma_store *s, u64 start, u64 end)
+{
+	return s->sealed && vma_find_sealed(s, start, end);
+}
 /* The lowest address at which @v will want to be left alone: its start, less the guard of what grows. */
 u64 vma_start_gap(const struct vma *v);
 

@@ -58,6 +58,11 @@ long sys_madvise(struct task *t, struct call *c)
 	return mm_advise(t, c->arg[0], c->arg[1], (int)c->arg[2]);
 }
 
+long sys_mseal(struct task *t, struct call *c)
+{
+	return mm_seal(t, c->arg[0], c->arg[1], c->arg[2]);
+}
+
 long sys_msync(struct task *t, struct call *c)
 {
 	return mm_sync(t, c->arg[0], c->arg[1], (int)c->arg[2]);

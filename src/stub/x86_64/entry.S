@@ -91,6 +91,7 @@ HOST_CALL mprotect, __NR_mprotect
 HOST_CALL mremap, __NR_mremap
 HOST_CALL madvise, __NR_madvise
 HOST_CALL mincore, __NR_mincore
+HOST_CALL mseal, 462
 HOST_CALL close, __NR_close
 HOST_CALL recvmsg, __NR_recvmsg
 HOST_CALL sigaltstack, __NR_sigaltstack

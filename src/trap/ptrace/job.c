@@ -27,6 +27,7 @@
 #define CALL_DONE    (STUB_TRACED_CALL_AT + 3) /* behind it and the int3 */
 #define FIRST_FD     (HUSK_SOCKET_FD + 1)
 #define MAX_BATCH    64
+#define NR_MSEAL     462
 #define SCRATCH(at)  (HUSK_CHAN_BASE + (at))
 #define FORK_FLAGS   (CLONE_PARENT | SIGCHLD)
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
@@ -218,6 +219,9 @@ static void operation_begin(struct tracee *th, struct log_entry *e)
 		break;
 	case TRAP_OP_ADVISE:
 		call_begin(th, STEP_OPERATION, SYS_madvise, op->addr, op->len, (u64)op->flags, 0, 0, 0);
+		break;
+	case TRAP_OP_SEAL:
+		call_begin(th, STEP_OPERATION, NR_MSEAL, op->addr, op->len, 0, 0, 0, 0);
 		break;
 	case TRAP_OP_MINCORE:
 		call_begin(th, STEP_OPERATION, SYS_mincore, op->addr, op->len, SCRATCH(HUSK_SCRATCH_VEC), 0,

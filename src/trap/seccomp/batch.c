@@ -119,8 +119,9 @@ static struct stub_op *add_op(struct sthread *th, u32 kind)
 static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_index)
 {
 	static const u32 kinds[] = {
-		[TRAP_OP_MAP] = OP_MMAP,     [TRAP_OP_UNMAP] = OP_MUNMAP,   [TRAP_OP_PROTECT] = OP_MPROTECT,
-		[TRAP_OP_REMAP] = OP_MREMAP, [TRAP_OP_ADVISE] = OP_MADVISE, [TRAP_OP_MINCORE] = OP_MINCORE};
+		[TRAP_OP_MAP] = OP_MMAP,       [TRAP_OP_UNMAP] = OP_MUNMAP,   [TRAP_OP_PROTECT] = OP_MPROTECT,
+		[TRAP_OP_REMAP] = OP_MREMAP,   [TRAP_OP_ADVISE] = OP_MADVISE, [TRAP_OP_SEAL] = OP_MSEAL,
+		[TRAP_OP_MINCORE] = OP_MINCORE};
 	struct stub_op *op = add_op(th, kinds[t->kind]);
 
 	op->a[0] = t->addr;
@@ -149,6 +150,7 @@ static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_in
 		th->mincore_pages = min(align_up(t->len, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
 		break;
 	case TRAP_OP_UNMAP:
+	case TRAP_OP_SEAL:
 		break;
 	}
 }

@@ -37,6 +37,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#define NR_MSEAL 462
+
 #define LOW(ip)        ((u32)(ip))
 #define HIGH(ip)       ((u32)((u64)(ip) >> 32))
 #define ARG_LOW(i)     (offsetof(struct seccomp_data, args) + 8 * (i))
@@ -149,6 +151,14 @@ static void rule_mmap(struct builder *b)
 static void rule_memory_range(struct builder *b)
 {
 	require_guest_range(b, 0, 1);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
+/* No flags: what later hosts may give them a meaning. */
+static void rule_mseal(struct builder *b)
+{
+	require_guest_range(b, 0, 1);
+	require_arg(b, 2, 0);
 	ret(b, SECCOMP_RET_ALLOW);
 }
 
@@ -305,6 +315,7 @@ static const struct {
 	{STUB_HOST_MREMAP_IP, SYS_mremap, rule_mremap},
 	{STUB_HOST_MADVISE_IP, SYS_madvise, rule_madvise},
 	{STUB_HOST_MINCORE_IP, SYS_mincore, rule_memory_range},
+	{STUB_HOST_MSEAL_IP, NR_MSEAL, rule_mseal},
 	{STUB_HOST_RECVMSG_IP, SYS_recvmsg, rule_recvmsg},
 	{STUB_HOST_CLOSE_IP, SYS_close, rule_close},
 	{STUB_RETURN_IP, SYS_rt_sigreturn, rule_allow},
