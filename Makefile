@@ -104,7 +104,7 @@ test-all-traps:
 # --- what people call ------------------------------------------------------------------------------------------------
 
 deps:
-	@tools/deps
+	@BUILD=$(BUILD) tools/deps
 
 demo:
 	@$(MAKE) --no-print-directory deps
@@ -154,7 +154,7 @@ clean:
 help:
 	@echo 'make              build $(BUILD)/husk'
 	@echo 'make deps         install the Debian packages that building, demo and tests need'
-	@echo 'make demo         compile, test and run a real program inside husk, and tell what happened'
+	@echo 'make demo         build Lua inside husk and run its tests, and tell what happened'
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
 	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'
