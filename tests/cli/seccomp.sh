@@ -36,6 +36,32 @@ run --seccomp profile.json -- sh -c 'grep Seccomp /proc/self/status; sh -c "exec
 check 'it is there after fork and exec'
 run --uid 0 --seccomp profile.json -- chroot / true
 [ $status = 159 ]; check 'KILL_PROCESS ends the program with SIGSYS'
+cat >logs.json <<'END'
+{"defaultAction": "SCMP_ACT_ALLOW",
+ "syscalls": [
+  {"names": ["sync"], "action": "SCMP_ACT_LOG"},
+  {"names": ["chroot"], "action": "SCMP_ACT_KILL_PROCESS"},
+  {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30}]}
+END
+run --uid 0 --seccomp logs.json -- sh -c 'sync; mkdir /tmp/x; chroot / true; dmesg; dmesg -C; cd /proc/sys/kernel/seccomp
+	echo log >actions_logged; cat actions_logged; chroot / true; sync; dmesg; dmesg -C; echo kill_process trap >actions_logged
+	cat actions_logged; sync; dmesg'
+sed 's/.*uid=0 gid=0 ses=.* pid=[0-9]* comm=\("[a-z]*"\) exe=.* \(sig=.*\) ip=0x[0-9a-f]* /\1 \2 /' out >lines
+cat >wanted <<'END'
+"sync" sig=0 arch=c000003e syscall=162 compat=0 code=0x7ffc0000
+"chroot" sig=31 arch=c000003e syscall=161 compat=0 code=0x80000000
+log
+"sync" sig=0 arch=c000003e syscall=162 compat=0 code=0x7ffc0000
+kill_process trap
+END
+[ $status = 0 ] && cmp -s lines wanted; check 'LOG and kills reach the log, as actions_logged says'
+run --uid 0 --ro-bind "$BUILD/tests/guest:/mnt" -- sh -c '/mnt/task_seccomp log && dmesg'
+sed 's/.* \(sig=.*\) ip=0x[0-9a-f]* /\1 /' out >lines
+cat >wanted <<'END'
+sig=0 arch=c000003e syscall=111 compat=0 code=0x50000
+sig=0 arch=c000003e syscall=124 compat=0 code=0x7fc00000
+END
+[ $status = 0 ] && cmp -s lines wanted; check 'other verdicts do where the filter asks for it'
 run --seccomp missing.json -- true
 [ $status = 125 ] && [ "$(wc -l <err)" = 1 ]; check 'a profile that is not there'
 run --bpf-jit maybe -- true

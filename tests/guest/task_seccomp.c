@@ -4,6 +4,7 @@
  */
 #include "check.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -145,7 +146,37 @@ static void actions(void)
 		action = all[i].action;
 		CHECK_EQ(strstr(text, name) != NULL, seccomp(SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0);
 	}
-	CHECK_OK(access("/proc/sys/kernel/seccomp/actions_logged", R_OK));
+	if (f)
+		fclose(f);
+	CHECK_ERRNO(open("/proc/sys/kernel/seccomp/actions_avail", O_WRONLY), EACCES);
+}
+
+/* What is written back is what was there: the setting is everybody's. */
+static void actions_logged(void)
+{
+	static const char *const wrong[] = {"allow", "log allow\n", "nonsense", "log\terrno", "LOG", "kill"};
+	char before[256] = "", after[256] = "";
+	int fd = open("/proc/sys/kernel/seccomp/actions_logged", O_RDWR);
+
+	if (geteuid()) {
+		CHECK_EQ(fd, -1);
+		CHECK_EQ(errno, EACCES);
+		CHECK_OK(fd = open("/proc/sys/kernel/seccomp/actions_logged", O_RDONLY));
+		CHECK(read(fd, before, sizeof before - 1) > 0);
+		close(fd);
+		return;
+	}
+	if (fd < 0 && errno == EROFS)
+		return; /* a container's /proc */
+	CHECK(fd >= 0);
+	CHECK(read(fd, before, sizeof before - 1) > 0);
+	CHECK(strstr(before, "allow") == NULL);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		CHECK_ERRNO(pwrite(fd, wrong[i], strlen(wrong[i]), 0), EINVAL);
+	CHECK_EQ(pwrite(fd, before, strlen(before), 0), strlen(before));
+	CHECK(pread(fd, after, sizeof after - 1, 0) > 0);
+	CHECK_STR(after, before);
+	close(fd);
 }
 
 /* ---- actions ---- */
@@ -352,17 +383,36 @@ static int after_exec(void)
 	return check_failed();
 }
 
-static void status_lines(void)
+static void check_status(pid_t pid, const char *lines)
 {
-	char text[8192] = "";
+	char text[8192] = "", path[64];
 	FILE *f;
 
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	CHECK(f && fread(text, 1, sizeof text - 1, f) > 0);
+	if (f)
+		fclose(f);
+	CHECK(strstr(text, lines) != NULL);
+}
+
+static void status_lines(void)
+{
+	siginfo_t info;
+	pid_t pid;
+
+	check_status(getpid(), "\nSeccomp:\t0\nSeccomp_filters:\t0\n");
 	promise();
 	CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | 1, 0));
 	CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | 2, 0));
-	f = fopen("/proc/self/status", "r");
-	CHECK(f && fread(text, 1, sizeof text - 1, f) > 0);
-	CHECK(strstr(text, "\nSeccomp:\t2\nSeccomp_filters:\t2\n") != NULL);
+	check_status(getpid(), "\nSeccomp:\t2\nSeccomp_filters:\t2\n");
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	/* A zombie still tells of them. */
+	CHECK_OK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+	check_status(pid, "\nSeccomp:\t2\nSeccomp_filters:\t2\n");
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 }
 
 /* ---- threads ---- */
@@ -508,6 +558,21 @@ static void path_limit(void)
 	CHECK_EQ(errno, 9);
 }
 
+/* For tests/cli/seccomp.sh, which looks at the log: of two filters one asks for it. */
+static int to_be_logged(void)
+{
+	promise();
+	CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | 1, 0));
+	CHECK_OK(refuse(SYS_getpgrp, SECCOMP_RET_ERRNO | 1, SECCOMP_FILTER_FLAG_LOG));
+	CHECK_OK(refuse(SYS_getsid, SECCOMP_RET_TRACE, 0));
+	syscall(SYS_getppid);
+	syscall(SYS_getpgrp);
+	syscall(SYS_getsid, 0);
+	CHECK_OK(refuse(SYS_getsid, SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_LOG));
+	syscall(SYS_getsid, 0);
+	return check_failed();
+}
+
 static int killed_by(int status)
 {
 	return WIFSIGNALED(status) ? WTERMSIG(status) : -status;
@@ -516,11 +581,12 @@ static int killed_by(int status)
 int main(int argc, char **argv)
 {
 	if (argc > 1)
-		return after_exec();
+		return strcmp(argv[1], "log") ? after_exec() : to_be_logged();
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
 		check_skip("runs under a filter already");
 	held("errors", in_child(errors));
 	held("actions", in_child(actions));
+	held("actions logged", in_child(actions_logged));
 	held("errnos", in_child(errnos));
 	held("arguments", in_child(arguments));
 	held("traps", in_child(traps));

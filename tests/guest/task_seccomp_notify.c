@@ -443,7 +443,8 @@ static int pass(int socket, int fd)
 {
 	char byte = 'f', control[CMSG_SPACE(sizeof fd)] = {0};
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -457,7 +458,8 @@ static int take(int socket)
 {
 	char byte, control[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
 	int fd = -1;
 
 	CHECK_EQ(recvmsg(socket, &m, 0), 1);
@@ -581,7 +583,8 @@ static void listener_dies(int receive_first)
 	if (receive_first)
 		receive(fd);
 	CHECK_OK(close(fd));
-	CHECK_EQ(ready(twin, 0), receive_first ? POLLOUT : POLLIN); /* as long as there is another descriptor */
+	CHECK_EQ(ready(twin, 0),
+		 receive_first ? POLLOUT : POLLIN); /* as long as there is another descriptor */
 	CHECK_OK(close(twin));
 	CHECK_EQ(status_of(pid), 0);
 }
@@ -813,7 +816,8 @@ static void descriptors(void)
 	CHECK_ERRNO(ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, NULL), EFAULT);
 	big.more = 1;
 	CHECK_ERRNO(ioctl(fd, ADDFD_SIZED(struct big_addfd), &big), E2BIG);
-	add = (struct seccomp_notif_addfd){.id = req.id + 9, .srcfd = 9999, .newfd_flags = O_APPEND, .flags = 4};
+	add = (struct seccomp_notif_addfd){
+		.id = req.id + 9, .srcfd = 9999, .newfd_flags = O_APPEND, .flags = 4};
 	CHECK_ERRNO(ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &add), EINVAL);
 	add.newfd_flags = 0;
 	CHECK_ERRNO(ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &add), EINVAL);
@@ -844,13 +848,15 @@ static void descriptors(void)
 	CHECK_OK(answer(fd, req.id, 0, 0, 0));
 	req = receive(fd);
 	big.more = 0;
-	big.add = (struct seccomp_notif_addfd){.id = req.id, .srcfd = (unsigned)null, .flags = SECCOMP_ADDFD_FLAG_SEND};
+	big.add = (struct seccomp_notif_addfd){
+		.id = req.id, .srcfd = (unsigned)null, .flags = SECCOMP_ADDFD_FLAG_SEND};
 	CHECK_EQ(ioctl(fd, ADDFD_SIZED(struct big_addfd), &big), low + 1);
 	CHECK_EQ(answer(fd, req.id, 0, 0, 0), -1);
 	CHECK(errno == ENOENT || errno == EINPROGRESS);
 	/* No room: the supervisor is told, and may still answer. */
 	req = receive(fd);
-	add = (struct seccomp_notif_addfd){.id = req.id, .srcfd = (unsigned)null, .flags = SECCOMP_ADDFD_FLAG_SEND};
+	add = (struct seccomp_notif_addfd){
+		.id = req.id, .srcfd = (unsigned)null, .flags = SECCOMP_ADDFD_FLAG_SEND};
 	CHECK_ERRNO(ioctl(fd, SECCOMP_IOCTL_NOTIF_ADDFD, &add), EMFILE);
 	CHECK_OK(answer(fd, req.id, MAGIC, 0, 0));
 	CHECK_EQ(status_of(pid), 0);

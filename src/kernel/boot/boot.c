@@ -407,6 +407,7 @@ static int init_kernel(struct sandbox *s)
 	int err;
 
 	list_init(&k->runnable);
+	klog_init(k);
 	k->calls = call_table;
 	k->caller_limits = s->config->limits;
 	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -553,6 +554,7 @@ static void take_apart(struct sandbox *s)
 	if (k->poller)
 		poller_free(k->poller);
 	bpf_arena_destroy(k->bpf_arena);
+	klog_free(k);
 	report_leaks(k);
 }
 

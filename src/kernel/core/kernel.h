@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/rbtree.h"
+#include "core/klog.h"
 #include "core/stats.h"
 #include "trap/trap.h"
 
@@ -105,7 +106,10 @@ struct kernel {
 	struct vfs *vfs;              /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer;       /* --strace, or NULL */
+	struct klog log;             /* dmesg */
 	struct bpf_arena *bpf_arena; /* where guests' filters are compiled to; NULL: they are interpreted */
+	u32 seccomp_unlogged;        /* actions that the log does not hear of: core/seccomp_actions.h */
+	u64 audit_serial;            /* of the last record of a filter's verdict */
 	u64 anon_ino;                /* vfs room: the last number given to a pipe or socket */
 	const struct synth_ops *proc_pids; /* task room: what /proc shows of processes */
 	struct list unix_bound;            /* net room: named sockets, struct unix_sock */

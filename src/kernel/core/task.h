@@ -77,8 +77,10 @@ struct task {
 	struct fs_info *fs;    /* cwd, root, umask; may be shared; NULL after exit */
 	char comm[16];
 	bool no_new_privs;
-	u8 seccomp_mode;           /* SECCOMP_MODE_* */
-	struct bpf_chain *seccomp; /* counted; NULL but in filter mode (task/seccomp.h) */
+	u8 seccomp_mode; /* SECCOMP_MODE_* */
+	struct bpf_chain *
+		seccomp; /* counted; NULL but in filter mode, and of a task that has ended (task/seccomp.h) */
+	u32 seccomp_filters; /* how many, of a zombie too */
 	int pdeath_signal;
 
 	/* signals (task/signal.h) */

@@ -67,14 +67,6 @@ static const struct synth_entry yama_dir[] = {
 	{},
 };
 
-static const struct synth_entry seccomp_dir[] = {
-	/* As seccomp(SECCOMP_GET_ACTION_AVAIL) has it. */
-	PROC_CONSTANT("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow\n"),
-	/* Linux: can be written, and says what goes to the log. Here: read alone, because there is no log. */
-	PROC_CONSTANT("actions_logged", "kill_process kill_thread trap errno trace log\n"),
-	{},
-};
-
 static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("ostype", "Linux\n"),
 	PROC_CONSTANT("osrelease", HUSK_UTS_RELEASE "\n"),
@@ -110,7 +102,7 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("shmmax", "18446744073692774399\n"),
 	PROC_CONSTANT("sem", "32000\t1024000000\t500\t32000\n"),
 	PROC_DIRECTORY("yama", yama_dir),
-	PROC_DIRECTORY("seccomp", seccomp_dir),
+	PROC_DIRECTORY("seccomp", proc_seccomp_entries),
 	PROC_DIRECTORY("random", random_dir),
 	{},
 };

@@ -16,6 +16,8 @@ extern const struct synth_entry proc_entries[];
 
 /* /proc/sys (proc_sys.c). */
 extern const struct synth_entry proc_sys_entries[];
+/* /proc/sys/kernel/seccomp (proc_seccomp.c). */
+extern const struct synth_entry proc_seccomp_entries[];
 
 /* Lines of such tables: a file that show(t, text) writes, one that never changes, a directory. */
 extern const struct synth_ops proc_text_ops;

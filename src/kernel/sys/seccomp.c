@@ -98,7 +98,7 @@ static long attach(struct task *t, u64 flags, struct bpf_program *p, struct file
 	else if (listener && seccomp_has_listener(t))
 		r = -EBUSY;
 	else
-		r = seccomp_prepare(t, p, &chain);
+		r = seccomp_prepare(t, p, flags & SECCOMP_FILTER_FLAG_LOG, &chain);
 	if (r < 0) {
 		bpf_program_free(p);
 		return r;

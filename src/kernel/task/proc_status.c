@@ -12,7 +12,6 @@
 #include "task/ctty.h"
 #include "task/proc_pid.h"
 #include "task/signal.h"
-#include "task/seccomp.h"
 #include "vfs/inode.h"
 
 #define TICK_NS (1000000000UL / 100) /* USER_HZ */
@@ -219,7 +218,7 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 	text_add(out, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		 c->cap_inheritable, c->cap_permitted, c->cap_effective, c->cap_bounding, c->cap_ambient);
 	text_add(out, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", t->no_new_privs,
-		 t->seccomp_mode, t->seccomp ? t->seccomp->depth : 0);
+		 t->seccomp_mode, t->seccomp_filters);
 	text_add(out, "Speculation_Store_Bypass:\tthread vulnerable\nSpeculationIndirectBranch:\tconditional "
 		      "enabled\n");
 	show_cpus(t, out);

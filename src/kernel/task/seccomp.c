@@ -41,14 +41,13 @@ static u32 verdict_on(const struct task *t, const struct guest_regs *r, u32 nr)
 	return bpf_table_run(t->seccomp, table, nr, &d);
 }
 
-/* The filter whose verdict counts is asked for again, one after the other: the tables have forgotten it. */
-static long notify(struct task *t)
+/* Whose verdict it is. The tables have forgotten: each filter is asked once more. NULL: nobody's. */
+static const struct seccomp_filter *filter_of(const struct task *t, const struct seccomp_data *d)
 {
-	struct seccomp_data d = data_of(task_regs(t));
 	const struct bpf_chain *match;
 
-	bpf_chain_run_plain(t->seccomp, &d, &match);
-	return seccomp_notify(t, match ? match->user : NULL, &d);
+	bpf_chain_run_plain(t->seccomp, d, &match);
+	return match ? match->user : NULL;
 }
 
 /* SIGSYS, with the registers as before the call. */
@@ -82,46 +81,60 @@ static bool strict_allows(u32 nr)
 	return nr == SYS_read || nr == SYS_write || nr == SYS_exit || nr == SYS_rt_sigreturn;
 }
 
+/* Everything but ALLOW: as filter_call(). */
+static bool act_on(struct task *t, u32 verdict, long *result)
+{
+	const struct seccomp_filter *top = t->seccomp->user, *filter = NULL;
+	struct seccomp_data d = data_of(task_regs(t));
+	u32 nr = (u32)d.nr, action = verdict & SECCOMP_RET_ACTION_FULL, data = verdict & SECCOMP_RET_DATA;
+
+	if (action == SECCOMP_RET_USER_NOTIF || top->chain_logs)
+		filter = filter_of(t, &d);
+	switch (action) {
+	case SECCOMP_RET_LOG:
+		seccomp_log(t, &d, 0, action, true);
+		return false;
+	case SECCOMP_RET_ERRNO:
+		seccomp_log(t, &d, 0, action, filter && filter->log);
+		*result = -(long)min(data, 4095u);
+		return true;
+	case SECCOMP_RET_TRAP:
+		seccomp_log(t, &d, 0, action, filter && filter->log);
+		*result = trap_call(t, nr, data, false);
+		return true;
+	case SECCOMP_RET_TRACE: /* no tracer */
+		seccomp_log(t, &d, 0, action, filter && filter->log);
+		*result = -ENOSYS;
+		return true;
+	case SECCOMP_RET_USER_NOTIF:
+		*result = seccomp_notify(t, filter, &d);
+		return true;
+	default:
+		seccomp_log(t, &d, SIGSYS, action, true);
+		*result = action == SECCOMP_RET_KILL_THREAD && t->group->nthreads > 1
+				  ? kill_task(t, SIGSYS)
+				  : trap_call(t, nr, data, true);
+		return true;
+	}
+}
+
 /* kernel_ops.filter_call: false when the call goes on, else *result is what a handler would have answered. */
 static bool filter_call(struct task *t, long *result)
 {
 	struct guest_regs *r = task_regs(t);
-	u32 nr = (u32)r->orig_rax, verdict, data;
+	u32 nr = (u32)r->orig_rax, verdict;
+	struct seccomp_data d;
 
 	if (t->seccomp_mode == SECCOMP_MODE_STRICT) {
 		if (strict_allows(nr))
 			return false;
+		d = data_of(r);
+		seccomp_log(t, &d, SIGKILL, SECCOMP_RET_KILL_THREAD, true);
 		*result = kill_task(t, SIGKILL);
 		return true;
 	}
 	verdict = verdict_on(t, r, nr);
-	data = verdict & SECCOMP_RET_DATA;
-	switch (verdict & SECCOMP_RET_ACTION_FULL) {
-	case SECCOMP_RET_ALLOW:
-	case SECCOMP_RET_LOG:
-		return false;
-	case SECCOMP_RET_ERRNO:
-		*result = -(long)min(data, 4095u);
-		return true;
-	case SECCOMP_RET_TRAP:
-		*result = trap_call(t, nr, data, false);
-		return true;
-	case SECCOMP_RET_TRACE: /* no tracer */
-		*result = -ENOSYS;
-		return true;
-	case SECCOMP_RET_USER_NOTIF:
-		*result = notify(t);
-		return true;
-	case SECCOMP_RET_KILL_THREAD:
-		if (t->group->nthreads > 1) {
-			*result = kill_task(t, SIGSYS);
-			return true;
-		}
-		/* fall through */
-	default:
-		*result = trap_call(t, nr, data, true);
-		return true;
-	}
+	return verdict != SECCOMP_RET_ALLOW && act_on(t, verdict, result);
 }
 
 void seccomp_init(struct kernel *k)
@@ -137,9 +150,10 @@ static void filter_gone(void *user)
 	free(user);
 }
 
-int seccomp_prepare(struct task *t, struct bpf_program *p, struct bpf_chain **out)
+int seccomp_prepare(struct task *t, struct bpf_program *p, bool log, struct bpf_chain **out)
 {
 	static const u32 arch = AUDIT_ARCH_X86_64;
+	const struct seccomp_filter *below = t->seccomp ? t->seccomp->user : NULL;
 	struct seccomp_filter *filter = calloc(1, sizeof *filter);
 	int err;
 
@@ -150,6 +164,8 @@ int seccomp_prepare(struct task *t, struct bpf_program *p, struct bpf_chain **ou
 		free(filter);
 		return err;
 	}
+	filter->log = log;
+	filter->chain_logs = log || (below && below->chain_logs);
 	(*out)->user = filter;
 	(*out)->user_gone = filter_gone;
 	return 0;
@@ -169,6 +185,7 @@ void seccomp_assign(struct task *t, struct bpf_chain *chain)
 {
 	bpf_chain_put(t->seccomp);
 	t->seccomp = chain;
+	t->seccomp_filters = chain->depth;
 	t->seccomp_mode = SECCOMP_MODE_FILTER;
 }
 
@@ -202,6 +219,7 @@ void seccomp_inherit(const struct task *t, struct task *child)
 {
 	child->seccomp_mode = t->seccomp_mode;
 	child->seccomp = bpf_chain_get(t->seccomp);
+	child->seccomp_filters = t->seccomp_filters;
 }
 
 void seccomp_release(struct task *t)
@@ -239,7 +257,7 @@ int seccomp_start(struct task *first, const struct sock_filter *f, unsigned size
 
 	if (error)
 		return error;
-	error = seccomp_prepare(first, p, &chain);
+	error = seccomp_prepare(first, p, false, &chain);
 	if (error) {
 		bpf_program_free(p);
 		return error;

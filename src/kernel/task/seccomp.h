@@ -10,8 +10,8 @@
 void seccomp_init(struct kernel *k);
 
 /* A program that is on its way into @t's chain: makes the new chain of it, which is the caller's. @p is consumed on
- * success. -ENOMEM. */
-int seccomp_prepare(struct task *t, struct bpf_program *p, struct bpf_chain **out);
+ * success. @log: SECCOMP_FILTER_FLAG_LOG. -ENOMEM. */
+int seccomp_prepare(struct task *t, struct bpf_program *p, bool log, struct bpf_chain **out);
 /* Whether somebody listens to a filter of @t already: there is one listener for a chain at most. */
 bool seccomp_has_listener(const struct task *t);
 /* @t runs under @chain from now on; the reference is the task's. */

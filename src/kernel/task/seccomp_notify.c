@@ -32,7 +32,7 @@
 struct seccomp_listener {
 	struct kernel *k;
 	struct seccomp_filter *filter; /* borrowed; NULL: not in force yet, or nobody is under it any more */
-	bool killable;                 /* what has been received is not interrupted by signals that do not kill */
+	bool killable; /* what has been received is not interrupted by signals that do not kill */
 	u64 next_id;
 	u32 requests;              /* RECVs that need not wait: also for notifications that have gone since */
 	struct list notifications; /* struct notification, oldest first */
@@ -47,6 +47,7 @@ struct notification {
 	struct task *task;
 	struct seccomp_data data;
 	u64 id;
+	bool log; /* its filter wants to read of it */
 	enum notification_state state;
 	s64 val; /* the answer */
 	s32 error;
@@ -78,6 +79,9 @@ static long answered(struct task *t, struct call *c, struct notification *n)
 	bool goes_on = n->flags & SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	s64 value = n->error ? n->error : n->val;
 
+	if (!goes_on)
+		seccomp_log(t, &n->data, 0, SECCOMP_RET_USER_NOTIF, n->log);
+
 	c->priv = NULL;
 	notification_free(t, n);
 	if (!goes_on)
@@ -91,12 +95,17 @@ static long answered(struct task *t, struct call *c, struct notification *n)
 static long notify_step(struct task *t, struct call *c)
 {
 	struct notification *n = c->priv;
+	long r;
 
 	if (n->state == ANSWERED)
 		return answered(t, c, n);
 	if (n->state == RECEIVED && n->listener->killable)
-		return t->work & TASK_WORK_EXIT ? -ERESTARTSYS : CALL_PARK;
-	return call_wait(t);
+		r = t->work & TASK_WORK_EXIT ? -ERESTARTSYS : CALL_PARK;
+	else
+		r = call_wait(t);
+	if (r != CALL_PARK)
+		seccomp_log(t, &n->data, 0, SECCOMP_RET_USER_NOTIF, n->log);
+	return r;
 }
 
 long seccomp_notify(struct task *t, const struct seccomp_filter *filter, const struct seccomp_data *data)
@@ -105,13 +114,16 @@ long seccomp_notify(struct task *t, const struct seccomp_filter *filter, const s
 	struct call *c = &t->call;
 	struct notification *n;
 
-	if (!l)
+	if (!l) {
+		seccomp_log(t, data, 0, SECCOMP_RET_USER_NOTIF, filter && filter->log);
 		return -ENOSYS;
+	}
 	n = malloc(sizeof *n);
 	if (!n)
 		return -ENOMEM;
 	object_count(t->k, "notification", 1);
-	*n = (struct notification){.listener = l, .task = t, .data = *data, .id = l->next_id++};
+	*n = (struct notification){
+		.listener = l, .task = t, .data = *data, .id = l->next_id++, .log = filter->log};
 	list_add_tail(&l->notifications, &n->node);
 	c->priv = n;
 	c->priv_free = notification_free;

@@ -21,6 +21,8 @@ struct seccomp_listener;
 /* What this room keeps of one installed filter: the user of a link of the engine's chains. */
 struct seccomp_filter {
 	struct seccomp_listener *listener; /* borrowed, nullable */
+	bool log;                          /* SECCOMP_FILTER_FLAG_LOG */
+	bool chain_logs;                   /* of this filter or an older one below it */
 };
 
 /* A listener that waits for its filter: the file is the caller's. @killable: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV.
@@ -34,5 +36,9 @@ void seccomp_filter_ended(struct seccomp_filter *filter);
 /* @t's call waits until the listener of @filter (nullable) has answered: what a handler would have returned. -ENOSYS without
  * a listener. */
 long seccomp_notify(struct task *t, const struct seccomp_filter *filter, const struct seccomp_data *data);
+
+/* Tells the log of @action on @t's call, which ends with @signo (0: no signal), unless /proc/sys/kernel/seccomp/actions_logged
+ * says otherwise. @requested: the filter asks for more than kills and LOG. (seccomp_log.c) */
+void seccomp_log(struct task *t, const struct seccomp_data *d, int signo, u32 action, bool requested);
 
 #endif
