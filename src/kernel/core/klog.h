@@ -17,10 +17,10 @@
 struct kernel;
 
 struct klog {
-	char *data;             /* KLOG_SIZE bytes, owned; NULL until there is a line */
-	u64 first, next;        /* where the oldest line begins and the next one will, counted from the first ever */
-	u64 cleared;            /* SYSLOG_ACTION_READ_ALL begins here */
-	u64 read;               /* SYSLOG_ACTION_READ does */
+	char *data;      /* KLOG_SIZE bytes, owned; NULL until there is a line */
+	u64 first, next; /* where the oldest line begins and the next one will, counted from the first ever */
+	u64 cleared;     /* SYSLOG_ACTION_READ_ALL begins here */
+	u64 read;        /* SYSLOG_ACTION_READ does */
 	struct wait_queue wait; /* SYSLOG_ACTION_READ */
 };
 

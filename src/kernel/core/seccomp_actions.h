@@ -3,7 +3,7 @@
 #ifndef HUSK_KERNEL_CORE_SECCOMP_ACTIONS_H
 #define HUSK_KERNEL_CORE_SECCOMP_ACTIONS_H
 
-#define SECCOMP_NAMED_ACTIONS     \
+#define SECCOMP_NAMED_ACTIONS         \
 	X(KILL_PROCESS, kill_process) \
 	X(KILL_THREAD, kill_thread)   \
 	X(TRAP, trap)                 \

@@ -16,7 +16,7 @@ static const char *const names[SECCOMP_BITS] = {
 
 /* A text that is longer than all names with a space between them is cut, as Linux does. */
 #define X(action, name) #name " "
-#define ALL_NAMES (sizeof(SECCOMP_NAMED_ACTIONS) - 2)
+#define ALL_NAMES       (sizeof(SECCOMP_NAMED_ACTIONS) - 2)
 
 static void add_names(struct text *out, u32 actions)
 {

@@ -77,9 +77,10 @@ void seccomp_log(struct task *t, const struct seccomp_data *d, int signo, u32 ac
 	memcpy(comm, t->comm, sizeof t->comm);
 	clock_gettime(CLOCK_REALTIME, &now);
 	klog_add(t->k, KLOG_NOTICE,
-		 "audit: type=%d audit(%ld.%03ld:%lu): auid=4294967295 uid=%u gid=%u ses=4294967295 pid=%d comm=%s "
+		 "audit: type=%d audit(%ld.%03ld:%lu): auid=4294967295 uid=%u gid=%u ses=4294967295 pid=%d "
+		 "comm=%s "
 		 "exe=%s sig=%d arch=%x syscall=%d compat=0 ip=0x%llx code=0x%x",
-		 AUDIT_SECCOMP, now.tv_sec, now.tv_nsec / 1000000, ++t->k->audit_serial, t->cred->uid, t->cred->gid,
-		 t->group->tgid, quoted(name, sizeof name, comm), exe_of(t, exe, sizeof exe), signo, d->arch,
-		 d->nr, d->instruction_pointer, action);
+		 AUDIT_SECCOMP, now.tv_sec, now.tv_nsec / 1000000, ++t->k->audit_serial, t->cred->uid,
+		 t->cred->gid, t->group->tgid, quoted(name, sizeof name, comm), exe_of(t, exe, sizeof exe),
+		 signo, d->arch, d->nr, d->instruction_pointer, action);
 }
