@@ -230,15 +230,25 @@ void seccomp_release(struct task *t)
 
 /* ---- the stub's short ways ---- */
 
-bool seccomp_sees_futex(const struct task *t)
+bool seccomp_always_allows(const struct task *t, u32 nr)
 {
 	u32 verdict;
 
-	if (t->seccomp_mode == SECCOMP_MODE_STRICT)
+	switch (t->seccomp_mode) {
+	case SECCOMP_MODE_DISABLED:
 		return true;
-	return t->seccomp &&
-	       (!bpf_table_constant(bpf_chain_table(t->seccomp, AUDIT_ARCH_X86_64), SYS_futex, &verdict) ||
-		verdict != SECCOMP_RET_ALLOW);
+	case SECCOMP_MODE_STRICT:
+		return strict_allows(nr);
+	default:
+		return t->seccomp && nr < BPF_TABLE_SIZE &&
+		       bpf_table_constant(bpf_chain_table(t->seccomp, AUDIT_ARCH_X86_64), nr, &verdict) &&
+		       verdict == SECCOMP_RET_ALLOW;
+	}
+}
+
+bool seccomp_sees_futex(const struct task *t)
+{
+	return !seccomp_always_allows(t, SYS_futex);
 }
 
 void seccomp_enter_space(struct task *t)

@@ -24,6 +24,9 @@ void seccomp_sync(struct task *t);
 void seccomp_inherit(const struct task *t, struct task *child);
 void seccomp_release(struct task *t);
 
+/* True if @t may make call @nr with any arguments and from anywhere, and nobody wants to hear of it: without filters, or
+ * when the table of its chain has a constant ALLOW. Only such calls may be answered without the kernel. */
+bool seccomp_always_allows(const struct task *t, u32 nr);
 /* Whether the filters of @t must see its futex calls, so that the stub may not answer them. */
 bool seccomp_sees_futex(const struct task *t);
 /* @t begins to run in a space of its own: takes the short ways away that its filters must see. */
