@@ -220,4 +220,20 @@ cp damaged/log before-damage
 run --upper damaged -- true
 [ $status = 125 ] && grep -q 'damaged' err && cmp -s damaged/log before-damage; check 'upper: a damaged log'
 
+
+# Shared mappings of lower files see what is written later: a small file, and one that a helper copies; in memory and in
+# an upper layer; natively first.
+cp "$TOOLS/lower_map" .
+for size in 20000 6000000; do
+	head -c $size /dev/zero | tr '\0' - >mapped.native
+	cp mapped.native mapped
+	limited 30 ./lower_map mapped.native
+	[ $status = 0 ] && [ ! -s out ]; check "mappings of a file of $size bytes, natively"
+	run -- ./lower_map mapped
+	[ $status = 0 ] && [ ! -s out ]; check "mappings of a lower file of $size bytes"
+	run --upper mapup -- ./lower_map mapped
+	[ $status = 0 ] && [ ! -s out ]; check "mappings of a lower file of $size bytes, with --upper"
+	rm -rf mapup
+done
+
 finish

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Lua as Debian packages it: built by make and gcc, tested by its own test suite, installed (examples/lua/job).
+# shellcheck disable=SC2154 # lib.sh sets them
 . "$(dirname "$0")/lib.sh"
 
 if ! ls "$lib_build"/sources/lua5.1_* "$lib_build"/sources/*gopher-lua_* >/dev/null 2>&1; then

@@ -10,7 +10,9 @@
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *
- * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/base/rbtree.c src/base/bug.c
+ * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c
+ *
+ * links: src/kernel/mm/moved.c src/base/rbtree.c src/base/bug.c
  */
 #include "mm/mm.h"
 
@@ -249,6 +251,7 @@ int main(int argc, char **argv)
 	struct trap_space space = {0};
 	struct mm *mm;
 
+	list_init(&kernel.mms);
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 0) | 1;
 	kernel.host_seals = true;

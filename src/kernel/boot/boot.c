@@ -408,6 +408,7 @@ static int init_kernel(struct sandbox *s)
 
 	list_init(&k->runnable);
 	klog_init(k);
+	list_init(&k->mms);
 	k->calls = call_table;
 	k->caller_limits = s->config->limits;
 	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);

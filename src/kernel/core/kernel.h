@@ -15,6 +15,7 @@
 struct task;
 struct file;
 struct mm;
+struct inode;
 struct thread_group;
 struct call;
 struct vfs;
@@ -77,6 +78,8 @@ struct kernel_ops {
 	int (*tgid)(const struct task *t);
 	/* vfs: drops a reference */
 	void (*file_put)(struct file *f);
+	/* mm: the bytes of the file @i are another host file's from now on: shared mappings are made anew. */
+	void (*file_moved)(struct kernel *k, struct inode *i);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };
@@ -101,6 +104,7 @@ struct kernel {
 	struct futex_table *futexes;  /* task room */
 	struct signal_state *signals; /* task room: queue accounting */
 	u64 memory_pages;             /* mm room: what the host has, for overcommit */
+	struct list mms;              /* mm room: struct mm */
 	bool host_seals;              /* mm room: the host has mseal(2), so that seals are its own, too */
 	u64 shared_ino;               /* mm room: the last number given to a shared anonymous mapping */
 	struct vfs *vfs;              /* vfs room: mounts and file systems */

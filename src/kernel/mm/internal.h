@@ -83,6 +83,9 @@ long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, b
 /* What maps shows of a file: its device (major << 20 | minor), inode number and name. */
 void mm_file_name(struct file *f, u64 *dev, u64 *ino, char *name, size_t size);
 
+/* kernel_ops.file_moved (mm/moved.c) */
+void mm_file_moved(struct kernel *k, struct inode *i);
+
 /* The guest's page rounding, of lengths that come from outside: wraps to 0. */
 static inline u64 page_up(u64 x)
 {

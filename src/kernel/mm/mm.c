@@ -70,6 +70,7 @@ static struct mm *alloc_mm(struct kernel *k)
 	mm->refs = mm->users = 1;
 	mm->dumpable = 1;
 	list_init(&mm->undos);
+	list_add_tail(&k->mms, &mm->on_kernel);
 	vma_store_init(&mm->vmas, MM_MAX_COUNT);
 	object_count(k, "mm", 1);
 	return mm;
@@ -206,6 +207,7 @@ void mm_put(struct mm *mm)
 {
 	if (!mm || --mm->refs)
 		return;
+	list_del(&mm->on_kernel);
 	mm_undo_detach(mm);
 	vma_store_clear(&mm->vmas);
 	free(mm->fork_ranges);
@@ -353,4 +355,5 @@ void mm_init(struct kernel *k)
 	k->ops.access = mm_access;
 	k->ops.fault = mm_fault;
 	k->ops.op_refused = op_refused;
+	k->ops.file_moved = mm_file_moved;
 }

@@ -64,8 +64,7 @@ static void install(struct lower *l, struct copy_job *j)
 	n->size = st.st_size;
 	j->to = HOSTFD_NONE;
 	tnode_measure(n);
-	l->data_below = false;
-	l->changed = true;
+	overlay_data_moved(l->self);
 }
 
 static void copied(struct job *job)

@@ -38,6 +38,17 @@ static int lower_file(struct file *f, struct file **out)
 	return err;
 }
 
+void overlay_data_moved(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+
+	l->data_below = false;
+	l->changed = true;
+	if (l->shown)
+		i->k->ops.file_moved(i->k, i);
+	l->shown = false;
+}
+
 int overlay_copy_data(struct inode *i, u64 size)
 {
 	struct lower *l = tnode(i)->lower;
@@ -83,8 +94,7 @@ int overlay_copy_data(struct inode *i, u64 size)
 done:
 	n->mtime = mtime;
 	n->ctime = ctime;
-	l->data_below = false;
-	l->changed = true;
+	overlay_data_moved(i);
 	store_times(i);
 	store_inode(i);
 	return 0;
@@ -166,8 +176,9 @@ static s64 file_seek(struct file *f, s64 offset, int whence)
 	return pos;
 }
 
-/* Linux: a shared mapping shows what is written to the file later. Here: one that was made of a file of the lower
- * tree, by a descriptor that cannot write, goes on showing the lower file, because the mapping is the host's own. */
+/* Linux: what private mappings show of later writes is not specified, and they show them. Here: one of a file of the
+ * lower tree that was made before the first write goes on showing the lower file, as on Linux's overlayfs, because the
+ * mapping is the host's own. (There shared ones do so, too; here they are made anew: mm/moved.c.) */
 static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
 {
 	struct file *low;
@@ -181,6 +192,8 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 		err = store_open_data(f->inode);
 	if (err)
 		return err;
+	if (low && (flags & MAP_TYPE) != MAP_PRIVATE)
+		tnode(f->inode)->lower->shown = true;
 	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
 }
 

@@ -46,6 +46,7 @@ struct lower {
 	char *path; /* owned: of the lower object from the lower root, once it is owned; "" for that root */
 	u64 dev;    /* st_dev of the lower object, kept for good */
 	bool owned, merged, data_below;
+	bool shown;               /* a shared mapping of the lower file was made */
 	bool changed;             /* content or attributes, for --changes */
 	struct copy_job *copying; /* a helper copies the bytes; NULL: none */
 	struct wait_queue copied; /* woken when it is done */
@@ -135,5 +136,7 @@ int overlay_changes(struct super *sb, change_fn *tell, void *arg);
 int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out);
 /* Copies the first @size bytes of the lower file, which is cut there; the rest is the owned inode's own affair. */
 int overlay_copy_data(struct inode *i, u64 size);
+/* The bytes of @i are the overlay's own from now on. */
+void overlay_data_moved(struct inode *i);
 
 #endif
