@@ -185,6 +185,7 @@ struct slot {
 	s64 result;
 	u32 uc_offset, fpstate_offset; /* of the host's signal frame, in the slot */
 	u64 host_tid_word;             /* CLONE_CHILD_CLEARTID */
+	u32 not_dispatched;            /* EVENT_CALL: the guest's own dispatch has been looked at */
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
 	u32 nin;
 	struct {
@@ -199,6 +200,9 @@ struct slot {
 	u32 clone_slot, clone_flags;
 	u32 short_ways; /* SHORT_*: what the stub may do without the kernel */
 	u32 pad1;
+	struct {
+		u64 on, offset, len, selector;
+	} dispatch; /* the guest's own: see stub/dispatch.c */
 
 	u64 regs[NR_SLOT_REGS];
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */

@@ -8,7 +8,7 @@
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
 extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
-	stub_cmpxchg_fail[];
+	stub_cmpxchg_fail[], stub_byte_at[], stub_byte_fail[];
 extern char stub_ready_ip[];
 
 static int in_stub(u64 ip)
@@ -39,6 +39,8 @@ static int fixup(struct sigcontext *mc)
 		mc->rip = (u64)stub_copy_fail;
 	else if (mc->rip == (u64)stub_string_at)
 		mc->rip = (u64)stub_string_fail;
+	else if (mc->rip == (u64)stub_byte_at)
+		mc->rip = (u64)stub_byte_fail;
 	else if (mc->rip == (u64)stub_cmpxchg_at)
 		mc->rip = (u64)stub_cmpxchg_fail;
 	else
@@ -74,9 +76,12 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 			return 0;
 		}
 		slot->regs[SREG_ORIG_RAX] = (u64)(s64)info->si_syscall;
-		if (stub_short_futex(slot, uc))
-			return 0;
-		stub_copy_ahead(slot);
+		slot->not_dispatched = (u32)stub_not_dispatched(slot);
+		if (slot->not_dispatched) {
+			if (stub_short_futex(slot, uc))
+				return 0;
+			stub_copy_ahead(slot);
+		}
 		event = EVENT_CALL;
 		break;
 	case HUSK_INTERRUPT_SIGNAL:

@@ -49,6 +49,7 @@ long stub_guest_futex(u64 addr, u64 op, u64 val, u64 timeout, u64 addr2, u64 val
  * value or -EFAULT. */
 u64 stub_copy(void *to, const void *from, u64 size);
 u64 stub_string(char *to, const char *from, u64 size);
+u64 stub_byte(char *to, const char *from);
 s64 stub_cmpxchg(u32 *addr, u32 old, u32 new);
 
 /* Clones (x86_64/entry.S): 0 never returns here; the child starts in stub_child(). The pid or -errno. */
@@ -70,6 +71,8 @@ s64 stub_receive(struct slot *slot, u32 count);
 s64 stub_robust_list(u64 head, u32 tid, u64 *wake);
 /* copy.c: reads what the call table says the kernel will want to see. */
 void stub_copy_ahead(struct slot *slot);
+/* dispatch.c: 1: the guest's own dispatch lets its call go on; 0: the kernel must look, before anything else is done. */
+int stub_not_dispatched(struct slot *slot);
 /* futex.c: 1: done, result in uc; 0: the kernel's to answer. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 

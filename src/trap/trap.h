@@ -38,8 +38,8 @@ struct guest_regs {
 };
 
 enum trap_event_type {
-	TRAP_CALL = 1,    /* a system call: orig_rax and the six arguments in the registers, rip behind the
-			     instruction */
+	TRAP_CALL = 1,    /* a system call: its number, an int, in orig_rax, rax as the guest had it, the six
+			     arguments in the registers, rip behind the instruction */
 	TRAP_FAULT,       /* signo, code, addr, error, trapno */
 	TRAP_INTERRUPTED, /* trap_interrupt() took it in guest code; or, with in_call, out of a host call of
 			     the stub */
@@ -61,6 +61,13 @@ struct trap_event {
 	bool timed;      /* in_call: the call had a timeout */
 };
 
+/* A thread's Syscall User Dispatch: what comes from [offset, offset + len), wrapping around, is left alone. */
+struct user_dispatch {
+	bool on;
+	u64 offset, len;
+	u64 selector; /* guest address of the byte that says whether; 0: always */
+};
+
 /* The driver embeds these two at the start of its own structures; owner is the kernel's. */
 struct trap_thread {
 	struct trap_space *space;
@@ -68,6 +75,10 @@ struct trap_thread {
 	void *owner;            /* struct task */
 	bool held;
 	bool by_patch; /* this call came from a patched site, not by a signal */
+	/* The kernel's, while held: a driver with a stub has calls looked at by it before they take any short way, and
+	 * says not_dispatched of those that are to go on. */
+	struct user_dispatch dispatch;
+	bool not_dispatched;
 };
 
 struct trap_space {

@@ -41,6 +41,7 @@
 #include "task/proc_pid.h"
 #include "task/signal.h"
 #include "task/task_ops.h"
+#include "task/dispatch.h"
 #include "task/seccomp.h"
 #include "vfs/inode.h"
 
@@ -429,6 +430,7 @@ static int init_kernel(struct sandbox *s)
 	sigio_init(k);
 	k->job_control = s->config->job_control;
 	k->ops.first_stopped = first_stopped;
+	dispatch_init(k);
 	seccomp_init(k);
 	err = signal_init(k);
 	return err ? fail(s, "cannot set up signals", err) : 0;

@@ -97,27 +97,16 @@ void task_run(struct task *t)
 	take_result(t, result);
 }
 
-/*
- * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the
- * table. Each stage may stop the task and change the call; it then answers with what a handler would. The
- * first two have no stages yet.
- */
-void call_enter(struct task *t)
+/* ---- entry ---- */
+
+/* From here on the call is one: it is counted, seen and filtered. */
+static long enter_table(struct task *t, struct call *c)
 {
-	struct guest_regs *r = task_regs(t);
-	struct call *c = &t->call;
 	struct kernel *k = t->k;
+	const struct call_entry *e = &k->calls[c->nr];
 	long result;
 
-	memset(c, 0, sizeof *c);
-	c->active = true;
-	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
-	c->arg[0] = r->rdi;
-	c->arg[1] = r->rsi;
-	c->arg[2] = r->rdx;
-	c->arg[3] = r->r10;
-	c->arg[4] = r->r8;
-	c->arg[5] = r->r9;
+	c->step = NULL;
 	k->stats.calls[c->nr]++;
 	if (t->thread->by_patch)
 		k->stats.by_patch++;
@@ -128,9 +117,46 @@ void call_enter(struct task *t)
 	if (k->tracer)
 		k->tracer->enter(k->tracer, t);
 	if (t->seccomp_mode && k->ops.filter_call(t, &result))
-		take_result(t, result);
-	else
-		task_run(t);
+		return result;
+	return e->fn ? e->fn(t, c) : no_handler(e, &k->stats);
+}
+
+/* User dispatch, as a step: it may have to fetch the selector. What is dispatched was never a call. */
+static long enter_dispatch(struct task *t, struct call *c)
+{
+	long result = t->k->ops.dispatch_call(t);
+
+	if (result == CALL_FETCH)
+		return result;
+	if (!result)
+		return enter_table(t, c);
+	task_regs(t)->orig_rax = ~0UL;
+	call_end(t);
+	task_return(t);
+	return CALL_GONE;
+}
+
+/*
+ * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the
+ * table. Each stage may stop the task and change the call; it then answers with what a handler would. The
+ * second has no stage yet.
+ */
+void call_enter(struct task *t)
+{
+	struct guest_regs *r = task_regs(t);
+	struct call *c = &t->call;
+
+	memset(c, 0, sizeof *c);
+	c->active = true;
+	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
+	c->arg[0] = r->rdi;
+	c->arg[1] = r->rsi;
+	c->arg[2] = r->rdx;
+	c->arg[3] = r->r10;
+	c->arg[4] = r->r8;
+	c->arg[5] = r->r9;
+	c->step = t->dispatch.on ? enter_dispatch : enter_table;
+	task_run(t);
 }
 
 void call_end(struct task *t)

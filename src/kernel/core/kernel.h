@@ -39,6 +39,9 @@ struct kernel_ops {
 	/* mm: what the task's call returns after the host refused its operation with @error (it has been
 	 * undone). */
 	long (*op_refused)(struct task *t, long error);
+	/* task: the task's own Syscall User Dispatch, when it has one: 0 when its call goes on, 1 when it has become a
+	 * signal, CALL_FETCH. */
+	long (*dispatch_call)(struct task *t);
 	/* task: the verdict of the task's own filters on its call, when it has a seccomp_mode: false when the call
 	 * goes on, else *result is what a handler would have answered. */
 	bool (*filter_call)(struct task *t, long *result);

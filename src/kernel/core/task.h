@@ -80,7 +80,8 @@ struct task {
 	u8 seccomp_mode; /* SECCOMP_MODE_* */
 	struct bpf_chain *
 		seccomp; /* counted; NULL but in filter mode, and of a task that has ended (task/seccomp.h) */
-	u32 seccomp_filters; /* how many, of a zombie too */
+	u32 seccomp_filters;           /* how many, of a zombie too */
+	struct user_dispatch dispatch; /* task/dispatch.h */
 	int pdeath_signal;
 
 	/* signals (task/signal.h) */

@@ -12,6 +12,7 @@
 #include "mm/mm.h"
 #include "task/life.h"
 #include "sys/seccomp.h"
+#include "task/dispatch.h"
 
 #define CAP_LAST  40
 #define MAX_SLACK (~0UL >> 1)
@@ -255,7 +256,12 @@ static long set_thp_disable(struct task *t, const u64 *arg)
 	return 0;
 }
 
-/* What is not here answers EINVAL: SET_MM, SYSCALL_USER_DISPATCH, MCE_KILL, SPECULATION_CTRL,
+static long set_dispatch(struct task *t, const u64 *arg)
+{
+	return dispatch_set(t, arg[1], arg[2], arg[3], arg[4]);
+}
+
+/* What is not here answers EINVAL: SET_MM, MCE_KILL, SPECULATION_CTRL,
  * SET_VMA... */
 static const struct {
 	int option;
@@ -287,6 +293,7 @@ static const struct {
 	{PR_SET_THP_DISABLE, set_thp_disable},
 	{PR_GET_THP_DISABLE, get_thp_disable},
 	{PR_CAP_AMBIENT, ambient},
+	{PR_SET_SYSCALL_USER_DISPATCH, set_dispatch},
 };
 
 long sys_prctl(struct task *t, struct call *c)

@@ -13,6 +13,7 @@
 #include "mm/mm.h"
 #include "task/exec.h"
 #include "task/signal.h"
+#include "task/dispatch.h"
 #include "task/seccomp.h"
 
 #define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
@@ -143,6 +144,7 @@ static int reset_task(struct task *t, struct exec *e)
 		t->sighand = own;
 	}
 	sighand_exec(t->sighand);
+	dispatch_clear(t);
 	posix_timers_exec(t->group);
 	signal_recalc(t);
 	t->altstack.sp = t->altstack.size = 0;

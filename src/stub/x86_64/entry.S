@@ -137,6 +137,16 @@ LABEL stub_string_at
 LABEL stub_string_fail
 	ret
 
+FUNCTION stub_byte
+	xor %eax, %eax
+LABEL stub_byte_at
+	movb (%rsi), %cl
+	movb %cl, (%rdi)
+	ret
+LABEL stub_byte_fail
+	mov $1, %eax
+	ret
+
 FUNCTION stub_cmpxchg
 	mov %esi, %eax
 LABEL stub_cmpxchg_at

@@ -147,6 +147,9 @@ static void call_stop(struct tracee *th)
 		pspace_kill(th->space);
 		return;
 	}
+	/* The register as it was; of the number the host looks at 32 bits. */
+	r->rax = r->orig_rax;
+	r->orig_rax = (u64)(s64)(int)r->orig_rax;
 	event_add(th, TRAP_CALL);
 }
 

@@ -225,6 +225,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	switch (kind) {
 	case EVENT_CALL:
 		event->type = TRAP_CALL;
+		th->base.not_dispatched = read_once(slot->not_dispatched);
 		read_ahead(th);
 		return true;
 	case EVENT_FAULT:
@@ -310,6 +311,10 @@ void answer_now(struct sthread *th)
 		th->fs_base = r->fs_base;
 		th->gs_base = r->gs_base;
 		memcpy(slot->regs, r, sizeof *r);
+		slot->dispatch.on = th->base.dispatch.on;
+		slot->dispatch.offset = th->base.dispatch.offset;
+		slot->dispatch.len = th->base.dispatch.len;
+		slot->dispatch.selector = th->base.dispatch.selector;
 	}
 	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	th->base.held = false;

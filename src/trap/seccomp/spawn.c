@@ -186,6 +186,7 @@ void spawn_thread_put(struct trap_thread *thread)
 	th->nin = 0;
 	th->word = NULL;
 	th->run_done = NULL;
+	memset(&th->base.dispatch, 0, sizeof th->base.dispatch);
 	if (th->space->base.dead) {
 		thread_free(th);
 		return;
