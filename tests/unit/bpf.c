@@ -374,6 +374,58 @@ static void random_programs(struct random *r, unsigned count)
 	}
 }
 
+/* Divisions that cannot fault, and such as might. */
+static void divisions(void)
+{
+	static const struct {
+		bool good;
+		u8 size, code[20];
+		const char *what;
+	} samples[] = {
+		/* test ecx, ecx; je +4; xor edx, edx; div ecx; ret */
+		{true, 9, {0x85, 0xc9, 0x74, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3}, "tested"},
+		{false, 9, {0x85, 0xc0, 0x74, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3}, "another is tested"},
+		{false, 9, {0x85, 0xc9, 0x75, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3}, "the other way"},
+		{false, 9, {0x3b, 0xc9, 0x74, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3}, "compared with itself"},
+		{false, 5, {0x33, 0xd2, 0xf7, 0xf1, 0xc3}, "not tested"},
+		{false, 7, {0x85, 0xc9, 0x74, 2, 0xf7, 0xf1, 0xc3}, "edx is not 0"},
+		{false, 9, {0x85, 0xc9, 0x74, 4, 0x33, 0xd0, 0xf7, 0xf1, 0xc3}, "edx is not 0 for sure"},
+		{false, 10, {0x85, 0xc9, 0x74, 5, 0x33, 0xd2, 0x48, 0xf7, 0xf1, 0xc3}, "64 bits"},
+		{false,
+		 12,
+		 {0x85, 0xc9, 0x74, 7, 0x33, 0xd2, 0x8b, 0x4f, 0, 0xf7, 0xf1, 0xc3},
+		 "changed since"},
+		{false,
+		 12,
+		 {0x85, 0xc9, 0x8b, 0x4f, 0, 0x74, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3},
+		 "changed between"},
+		{false, 11, {0x85, 0xc9, 0x74, 6, 0x33, 0xd2, 0xf7, 0xf1, 0xf7, 0xf1, 0xc3}, "edx is a rest"},
+		/* mov r9d, [constant]; xor edx, edx; div r9d; ret */
+		{true, 13, {0x44, 0x8b, 0x0d, 0xf9, 0x0f, 0, 0, 0x33, 0xd2, 0x41, 0xf7, 0xf1, 0xc3}, "7"},
+		{false, 13, {0x44, 0x8b, 0x0d, 0xfd, 0x0f, 0, 0, 0x33, 0xd2, 0x41, 0xf7, 0xf1, 0xc3}, "0"},
+		/* jumped over: je +2; test ecx, ecx; je ... */
+		{false,
+		 11,
+		 {0x74, 4, 0x85, 0xc9, 0x74, 4, 0x33, 0xd2, 0xf7, 0xf1, 0xc3},
+		 "tested on one way"},
+	};
+	static const u32 table[] = {7, 0};
+	u32 entry = 0, at;
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		struct bpf_emitted e = {samples[i].code,
+					samples[i].size,
+					4096,
+					(const u8 *)table,
+					sizeof table,
+					64,
+					&entry,
+					1};
+
+		is(samples[i].what, !bpf_verify(&e, &at), samples[i].good);
+	}
+}
+
 /* Every single changed byte of emitted code is refused, or leaves it harmless by the checker's own rules: it must not crash. */
 static void broken_code(struct random *r)
 {
@@ -423,6 +475,7 @@ int main(int argc, char **argv)
 	precedence();
 	path_limit();
 	long_runs();
+	divisions();
 	broken_code(&r);
 	random_programs(&r, count);
 	random_chains(&r, count / 10);

@@ -218,8 +218,13 @@ static void emit_division(struct compiler *c, const struct bpf_node *n)
 		emit_reg(&c->e, X86_MOV, X86_AX, X86_DX);
 	emit_unary(&c->e, X86_DIV, divisor, 0);
 	emit_reg(&c->e, X86_XOR, X86_DX, X86_DX);
-	if (n->src == REG_NONE)
+	if (n->src == REG_NONE) {
 		emit_constant(&c->e, X86_MOV, X86_R9, n->k);
+		return;
+	}
+	/* The program has made sure of it already, but maybe not in a way that verify.c could follow. */
+	emit_jcc(&c->e, CC_E, c->fail);
+	emit_reg(&c->e, X86_TEST, divisor, divisor);
 }
 
 static void emit_alu(struct compiler *c, const struct bpf_node *n)

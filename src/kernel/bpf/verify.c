@@ -3,10 +3,12 @@
  * Reads emitted code before it can run, and believes nothing of the compiler: only known instructions; jumps
  * forward, onto instructions; memory read only in the constants' table, in the scratch words, and in the data
  * where enough of it is there on every path; memory written only in the scratch words; the stack pointer, the
- * data's address and its size never changed; the end not reached but by ret or jmp.
+ * data's address and its size never changed; divided by what cannot be 0, with edx 0 before; the end not reached but
+ * by ret or jmp.
  *
  * Since jumps go forward, one walk knows for each instruction what holds before it: how many bytes the data has
- * at least, whether rdx is a known number or an index already compared with the end, and what the flags say.
+ * at least, whether rdx is a known number or an index already compared with the end, which registers' lower halves are
+ * not 0, and what the flags say.
  */
 #include "bpf/jit.h"
 #include "bpf/x86.h"
@@ -24,6 +26,7 @@ enum flags_kind {
 	FLAGS_ANY,
 	FLAGS_SIZE, /* of rsi compared with flags_value */
 	FLAGS_END,  /* of rdx + flags_value compared with rsi */
+	FLAGS_ZERO, /* of register flags_value, its lower half */
 };
 
 struct known {
@@ -31,6 +34,7 @@ struct known {
 	bool narrow;         /* the upper half of rdx is 0 */
 	u8 rdx, flags, r9;   /* r9: bytes behind rdx that it points to, 0: not known */
 	u32 size, rdx_value, flags_value;
+	u16 nonzero; /* a bit for each register */
 };
 
 struct verifier {
@@ -51,6 +55,7 @@ static void meet(struct known *to, const struct known *from)
 	if (to->rdx != from->rdx || to->rdx_value != from->rdx_value)
 		to->rdx = RDX_ANY;
 	to->narrow &= from->narrow;
+	to->nonzero &= from->nonzero;
 	if (to->r9 != from->r9)
 		to->r9 = 0;
 	to->flags = FLAGS_ANY;
@@ -108,6 +113,16 @@ static const char *check_memory(const struct verifier *v, u32 at, const struct x
 	}
 }
 
+/* A division may not fault: neither by 0, nor by a result that is too long. */
+static const char *check_division(const struct x86_insn *i, const struct known *k)
+{
+	if (i->op != X86_DIV)
+		return NULL;
+	if (i->wide || k->rdx != RDX_CONST || k->rdx_value || !k->narrow)
+		return "divides more than eax";
+	return k->nonzero & 1u << i->reg ? NULL : "divides by what may be 0";
+}
+
 /* What is written: general work registers, and never the arguments or the stack pointer. */
 static const char *check_target(const struct x86_insn *i)
 {
@@ -119,10 +134,22 @@ static const char *check_target(const struct x86_insn *i)
 	return "writes a register that is not its own";
 }
 
+/* reg := a known number, by one instruction and in 32 bits. */
+static bool is_constant(const struct verifier *v, u32 at, const struct x86_insn *i, u32 *value)
+{
+	if (i->wide)
+		return false;
+	if (i->op == X86_MOV && i->form == FORM_RIP)
+		return read_constant(v, at, i, value);
+	*value = 0;
+	return i->op == X86_XOR && i->form == FORM_REG && i->reg == i->rm;
+}
+
 /* What holds behind an instruction that is no jump. */
 static void step(const struct verifier *v, u32 at, const struct x86_insn *i, struct known *k)
 {
 	bool writes = !(i->op == X86_STORE || i->op == X86_CMP || i->op == X86_TEST || i->op == X86_CMP_IMM);
+	bool constant;
 	u32 value = 0;
 
 	k->flags = i->op == X86_MOV || i->op == X86_LEA || i->op == X86_STORE ? k->flags : FLAGS_ANY;
@@ -137,15 +164,26 @@ static void step(const struct verifier *v, u32 at, const struct x86_insn *i, str
 		   i->rm == X86_SI && k->r9) {
 		k->flags = FLAGS_END;
 		k->flags_value = k->r9;
+	} else if (i->op == X86_TEST && !i->wide && i->form == FORM_REG && i->reg == i->rm) {
+		k->flags = FLAGS_ZERO;
+		k->flags_value = i->reg;
+	} else if (writes && k->flags == FLAGS_ZERO && i->reg == k->flags_value) {
+		k->flags = FLAGS_ANY;
 	}
+	constant = is_constant(v, at, i, &value);
+	if (writes)
+		k->nonzero &= (u16) ~(1u << i->reg);
+	if (i->op == X86_DIV)
+		k->nonzero &= (u16) ~(1u << X86_AX | 1u << X86_DX);
+	if (constant && value)
+		k->nonzero |= (u16)(1u << i->reg);
 	if (writes && i->reg == X86_R9)
 		k->r9 = i->op == X86_LEA && i->wide && k->narrow && i->rm == X86_DX && i->disp > 0
 				? (u8)i->disp
 				: 0;
 	if ((writes && i->reg == X86_DX) || i->op == X86_DIV) {
-		k->rdx = i->op == X86_MOV && i->form == FORM_RIP && !i->wide ? RDX_CONST : RDX_ANY;
-		if (k->rdx == RDX_CONST)
-			read_constant(v, at, i, &k->rdx_value);
+		k->rdx = constant ? RDX_CONST : RDX_ANY;
+		k->rdx_value = value;
 		k->r9 = 0;
 		k->narrow = !i->wide && i->op != X86_ROL16;
 		k->flags = k->flags == FLAGS_END ? FLAGS_ANY : k->flags;
@@ -159,6 +197,8 @@ static void learn(const struct x86_insn *i, struct known *taken, struct known *t
 
 	if (through->flags == FLAGS_SIZE && enough)
 		enough->size = max(enough->size, enough->flags_value);
+	if (through->flags == FLAGS_ZERO && (i->cc == CC_E || i->cc == CC_NE))
+		(i->cc == CC_E ? through : taken)->nonzero |= (u16)(1u << through->flags_value);
 	if (through->flags == FLAGS_END && i->cc == CC_A) {
 		through->rdx = RDX_CHECKED;
 		through->rdx_value = through->flags_value;
@@ -181,6 +221,8 @@ static const char *walk(struct verifier *v, u32 *where)
 		if (!now->reached)
 			continue; /* dead, but decodable */
 		fault = check_memory(v, at, &i, now);
+		if (!fault)
+			fault = check_division(&i, now);
 		if (!fault)
 			fault = check_target(&i);
 		if (fault)
