@@ -130,6 +130,7 @@ check-ubsan:
 	@BUILD=$(BUILD)/ubsan tests/run unit guest programs escape
 
 fuzz: $(BUILD)/husk
+	@tools/deps fuzz
 	@BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run
 
 lint:

@@ -14,6 +14,8 @@
 #include "tests/bpf/random.h"
 
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,7 +428,7 @@ static void divisions(void)
 	}
 }
 
-/* Every single changed byte of emitted code is refused, or leaves it harmless by the checker's own rules: it must not crash. */
+/* Machine code that the checker must refuse, and noise, which it must survive. */
 static void broken_code(struct random *r)
 {
 	static const u8 samples[][12] = {
@@ -462,6 +464,108 @@ static void broken_code(struct random *r)
 	}
 }
 
+/* ---- damaged machine code ---- */
+
+/* A copy of an image's code and constants with the distance between them kept, code and data each before a guard page. */
+struct copy {
+	u8 *base, *code, *data;
+	size_t size;
+	s64 constants;
+};
+
+static sigjmp_buf faulted;
+
+static void on_fault(int signo)
+{
+	siglongjmp(faulted, signo);
+}
+
+static bool copy_make(struct copy *c, const struct bpf_emitted *e)
+{
+	u64 apart = (u64)-e->constants; /* the table lies below the code */
+
+	c->size = (apart + e->size + 4 * PAGE_SIZE) & ~(PAGE_SIZE - 1);
+	c->base = mmap(NULL, c->size + 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (c->base == MAP_FAILED)
+		return false;
+	c->code = c->base + c->size - PAGE_SIZE - ((e->size + 15) & ~15u);
+	memcpy(c->code - apart, e->constant_data, e->constant_size);
+	c->data = c->base + c->size + PAGE_SIZE - 64;
+	mprotect(c->base + c->size - PAGE_SIZE, PAGE_SIZE, PROT_NONE);
+	mprotect(c->base + c->size + PAGE_SIZE, PAGE_SIZE, PROT_NONE);
+	return true;
+}
+
+/* Runs what the checker has taken: it may answer anything, but must not fault. */
+static int run_copy(const struct copy *c, u32 entry, u64 size)
+{
+	u8 *page = (u8 *)((u64)c->code & ~(PAGE_SIZE - 1));
+	size_t length = (size_t)(c->base + c->size - PAGE_SIZE - page);
+	bpf_function *fn = (bpf_function *)(c->code + entry);
+	int signo;
+
+	mprotect(page, length, PROT_READ | PROT_EXEC);
+	signo = sigsetjmp(faulted, 1);
+	if (!signo)
+		fn(c->data, size);
+	mprotect(page, length, PROT_READ | PROT_WRITE);
+	return signo;
+}
+
+/* One image, its bytes changed here and there: refused, or harmless. */
+static void damage_image(struct random *r, const struct bpf_image *image, enum bpf_kind kind, unsigned times,
+			 unsigned *taken)
+{
+	struct bpf_emitted e;
+	struct copy c;
+	u32 at;
+
+	bpf_image_emitted(image, kind, &e);
+	if (e.constants >= 0 || !copy_make(&c, &e))
+		return;
+	for (unsigned i = 0; i < times && !failed; i++) {
+		memcpy(c.code, e.code, e.size);
+		for (u32 n = 1 + random_below(r, 2); n; n--)
+			c.code[random_below(r, e.size)] ^= (u8)(1 + random_below(r, 255));
+		for (u32 n = 0; n < 64; n++)
+			c.data[n] = (u8)random_u32(r);
+		if (bpf_verify(&(struct bpf_emitted){c.code, e.size, e.constants, e.constant_data,
+						     e.constant_size, e.data_size, e.entries, e.entry_count},
+			       &at))
+			continue;
+		++*taken;
+		is("a fault in code that was taken", (u64)run_copy(&c, e.entries[0], 64), 0);
+	}
+	munmap(c.base, c.size + 2 * PAGE_SIZE);
+}
+
+static void damaged_images(struct random *r, unsigned programs)
+{
+	struct sigaction a = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+	struct sock_filter f[60];
+	unsigned taken = 0;
+
+	for (int i = 0; i < 4; i++)
+		sigaction((const int[]){SIGSEGV, SIGFPE, SIGILL, SIGTRAP}[i], &a, NULL);
+	for (unsigned n = 0; n < programs && !failed && arena; n++) {
+		enum bpf_kind kind = random_below(r, 2) ? S : P;
+		unsigned size = random_program(r, kind, f, ARRAY_SIZE(f));
+		struct bpf_compiled c = {0};
+		struct bpf_program *p;
+
+		if (bpf_program_create(f, size, kind, &p, NULL))
+			continue;
+		if (!bpf_compile(&c, p, arena) && c.code.image)
+			damage_image(r, c.code.image, kind, 100, &taken);
+		bpf_compiled_free(&c);
+		bpf_program_free(p);
+	}
+	for (int i = 0; i < 4; i++)
+		signal((const int[]){SIGSEGV, SIGFPE, SIGILL, SIGTRAP}[i], SIG_DFL);
+	is("some damaged code is harmless", arena && !taken, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct random r = {argc > 1 ? strtoull(argv[1], NULL, 0) * 2 + 1 : 0x1234567};
@@ -477,6 +581,7 @@ int main(int argc, char **argv)
 	long_runs();
 	divisions();
 	broken_code(&r);
+	damaged_images(&r, count / 5);
 	random_programs(&r, count);
 	random_chains(&r, count / 10);
 	bpf_arena_destroy(arena);

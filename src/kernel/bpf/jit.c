@@ -357,6 +357,18 @@ static void resolve(struct compiler *c, const struct bpf_span *span)
 	}
 }
 
+void bpf_image_emitted(const struct bpf_image *image, enum bpf_kind kind, struct bpf_emitted *out)
+{
+	*out = (struct bpf_emitted){image->span.code,
+				    image->span.code_size,
+				    image->span.constants - image->span.code,
+				    image->span.constants,
+				    image->span.constant_size,
+				    kind == BPF_KIND_SECCOMP ? BPF_DATA_SIZE : 0,
+				    image->entries,
+				    image->root_count};
+}
+
 static int seal(struct compiler *c, const u32 *roots, struct bpf_image *image)
 {
 	struct bpf_emitted emitted;
@@ -369,14 +381,9 @@ static int seal(struct compiler *c, const u32 *roots, struct bpf_image *image)
 	resolve(c, &image->span);
 	for (unsigned i = 0; i < image->root_count; i++)
 		image->entries[i] = image->span.code_size - c->places[roots[i]].start;
-	emitted = (struct bpf_emitted){c->e.buffer + c->e.at,
-				       image->span.code_size,
-				       image->span.constants - image->span.code,
-				       (const u8 *)c->e.constants,
-				       c->e.constant_count * 4,
-				       c->pool->kind == BPF_KIND_SECCOMP ? BPF_DATA_SIZE : 0,
-				       image->entries,
-				       image->root_count};
+	bpf_image_emitted(image, c->pool->kind, &emitted);
+	emitted.code = c->e.buffer + c->e.at;
+	emitted.constant_data = (const u8 *)c->e.constants;
 	/* Code that is not understood is not run; the interpreter does its work. */
 	error = bpf_verify(&emitted, &at) ? -ENOSPC : 0;
 	if (!error)

@@ -42,6 +42,9 @@ struct bpf_emitted {
 	unsigned entry_count;
 };
 
+/* A sealed image as verify.c was shown it; its memory can be read. For tests. */
+void bpf_image_emitted(const struct bpf_image *image, enum bpf_kind kind, struct bpf_emitted *out);
+
 /* NULL, or what is wrong with the instruction at *@at. Out of memory is wrong too. */
 const char *bpf_verify(const struct bpf_emitted *e, u32 *at);
 
