@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,7 +302,13 @@ static int write_changes(const struct run *r)
 
 	while (left) {
 		ssize_t n = write(r->changes_fd, text, left);
+		struct pollfd room = {.fd = r->changes_fd, .events = POLLOUT};
 
+		/* The caller's standard error may be a pipe that does not wait. */
+		if (n < 0 && errno == EAGAIN)
+			poll(&room, 1, -1);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
 		if (n < 0)
 			return -errno;
 		text += n;

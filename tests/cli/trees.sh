@@ -142,6 +142,54 @@ run --changes=list --hide "$dir/tree/sub" -- true
 run --disk-limit 4M -- sh -c 'head -c 3M /dev/zero >/tmp/a && head -c 3M /dev/zero 2>/dev/null >/usr/b || echo full; rm /tmp/a /usr/b; head -c 3M /dev/zero >/usr/b && echo fits; stat -f -c %b /'
 said full fits 1024; check 'disk limit'
 
+# --changes goes whole to a pipe that does not wait and is read slowly.
+cat >slow.py <<'END'
+import os, subprocess, sys, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+p = subprocess.Popen(sys.argv[1:], stderr=w)
+os.close(w)
+time.sleep(0.5)
+n = 0
+while (data := os.read(r, 100)):
+    n += data.count(b"A ")
+    if n < 400:
+        time.sleep(0.002)
+print(n, p.wait())
+END
+# shellcheck disable=SC2086
+limited 60 python3 slow.py "$HUSK" run ${HUSK_FLAGS:-} --changes -- sh -c 'mkdir many; cd many; seq -f "a-rather-long-name-that-fills-the-pipe-%04.0f" 3000 | xargs touch'
+said '3001 0'; check 'changes to a pipe that does not wait'
+
+# What trees and memfds in memory hold is counted together: three of a third and a bit of what df says do not fit. A shared
+# writable mapping is counted whole, so nothing is filled here.
+cat >hold.py <<'END'
+import errno, mmap, os
+st = os.statvfs("/tmp")
+size = st.f_bavail * st.f_frsize * 2 // 5
+held = []
+def hold(fd):
+    os.ftruncate(fd, size)
+    try:
+        held.append(mmap.mmap(fd, size))
+        return "fits"
+    except OSError as e:
+        return errno.errorcode[e.errno]
+print(hold(os.memfd_create("m")), hold(os.open("/tmp/a", os.O_RDWR | os.O_CREAT)), hold(os.open("/dev/shm/b", os.O_RDWR | os.O_CREAT)),
+      hold(os.open("here", os.O_RDWR | os.O_CREAT)))
+held[1].close()
+os.truncate("/tmp/a", 0)
+print(hold(os.open("/dev/shm/c", os.O_RDWR | os.O_CREAT)))
+END
+run -- python3 hold.py
+said 'fits fits ENOMEM ENOMEM' fits; check 'one account of memory'
+# With a small stack, too.
+head -c 5M /dev/urandom >random
+sh -c 'ulimit -s 200; exec timeout 30 "$@"' - "$HUSK" run -- sh -c 'cp random /tmp/r; cat /tmp/r random | md5sum; dd if=random of=/tmp/q bs=3M 2>/dev/null; cmp random /tmp/q' >out 2>err </dev/null
+status=$?
+said "$(cat random random | md5sum)"; check 'a small stack'
+rm random
+
 mkfifo fifo-in
 # --upper: a later run goes on.
 run --upper up -- sh -c 'echo kept >>tree/a; rm tree/link; mkdir tree/n; echo 1 >tree/n/f; chmod 400 tree/n/f; chown 5:6 tree/n/f 2>/dev/null; mv tree/sub tree/moved; ls -d up 2>&1'

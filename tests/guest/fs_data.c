@@ -229,6 +229,77 @@ static void limits(void)
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
+/* Sizes at which husk goes by pieces, others having their turns in between. */
+static void pieces(void)
+{
+	enum { SIZE = 40 << 20 };
+	struct stat st;
+	char *all = malloc(SIZE), *back = malloc(SIZE);
+	int fd = open("pieces", O_RDWR | O_CREAT, 0600), pair[2];
+	struct iovec iov[2] = {{back, 5000001}, {back + 5000001, SIZE - 5000001}};
+
+	if (!fallocate(fd, 0, 0, SIZE)) {
+		CHECK_EQ(fstat(fd, &st), 0);
+		CHECK_EQ(st.st_size, SIZE);
+		CHECK(st.st_blocks >= SIZE / 512);
+		CHECK_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, 1, SIZE + SIZE / 2), 0);
+		CHECK_EQ(fstat(fd, &st), 0);
+		CHECK_EQ(st.st_size, SIZE);
+		CHECK(st.st_blocks >= (SIZE + SIZE / 2) / 512);
+	}
+	for (int i = 0; i < SIZE; i++)
+		all[i] = (char)(i * 7 + (i >> 12) + (i >> 20));
+	CHECK_EQ(write(fd, all, SIZE), SIZE);
+	CHECK_EQ(pread(fd, back, SIZE, 0), SIZE);
+	CHECK(!memcmp(all, back, SIZE));
+	CHECK_EQ(pread(fd, back, SIZE, 12345), SIZE - 12345);
+	CHECK(!memcmp(all + 12345, back, SIZE - 12345));
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	memset(back, 0, SIZE);
+	CHECK_EQ(readv(fd, iov, 2), SIZE);
+	CHECK(!memcmp(all, back, SIZE));
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), SIZE);
+	/* A child with the same offset, and threads' reads of one piece each, are not mixed. */
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_OK(pipe(pair));
+	pid_t p = fork();
+	if (!p) {
+		ssize_t n = read(fd, back, SIZE / 2);
+		long at = n == SIZE / 2
+				  ? !memcmp(back, all, SIZE / 2) ? 0 : !memcmp(back, all + SIZE / 2, SIZE / 2)
+				  : -1;
+
+		CHECK_EQ(write(pair[1], &at, sizeof at), sizeof at);
+		_exit(check_failed());
+	}
+	memset(back, 0, SIZE);
+	CHECK_EQ(read(fd, back, SIZE / 2), SIZE / 2);
+	long at = !memcmp(back, all, SIZE / 2) ? 0 : !memcmp(back, all + SIZE / 2, SIZE / 2) ? 1 : -1, other;
+	CHECK_EQ(read(pair[0], &other, sizeof other), sizeof other);
+	CHECK(at >= 0 && other == !at);
+	int status;
+	CHECK_EQ(waitpid(p, &status, 0), p);
+	CHECK_EQ(status, 0);
+	/* From file to file, in as many calls as it takes. */
+	int to = open("pieces.2", O_RDWR | O_CREAT, 0600);
+	loff_t in = 0, out = 0;
+	ssize_t n;
+	while ((n = copy_file_range(fd, &in, to, &out, SIZE, 0)) > 0)
+		;
+	CHECK_EQ(n, 0);
+	CHECK_EQ(out, SIZE);
+	CHECK_EQ(pread(to, back, SIZE, 0), SIZE);
+	CHECK(!memcmp(all, back, SIZE));
+	in = 0;
+	CHECK_EQ(ftruncate(to, 0), 0);
+	CHECK_EQ(sendfile(to, fd, &in, SIZE), SIZE);
+	CHECK_EQ(in, SIZE);
+	CHECK_EQ(pread(to, back, SIZE, 0), SIZE);
+	CHECK(!memcmp(all, back, SIZE));
+	free(all);
+	free(back);
+}
+
 int main(void)
 {
 	char dir[64] = "/tmp/fs_data.XXXXXX", command[128];
@@ -239,6 +310,7 @@ int main(void)
 	sizes();
 	big();
 	small_maps();
+	pieces();
 	limits();
 	for (int fd = 3; fd < 20; fd++)
 		close(fd);

@@ -242,7 +242,7 @@ static int plain_fsync(struct file *f, bool data_only)
 	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) < 0 ? -errno : 0;
 }
 
-static int plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
+static long plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct hostio *h = f->priv;
 

@@ -9,6 +9,9 @@
 
 #define PIECE        65536
 #define MAX_RW_COUNT 0x7ffff000UL
+#define SLICE \
+	(8UL  \
+	 << 20) /* others have their turns between two; copy_file_range ends with one, and is called again */
 
 /* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
  * piece that goes out short is not lost, since the input has an offset. */
@@ -62,7 +65,7 @@ static void move_offset(struct file *f, u64 pos)
 
 static long send_between(struct task *t, struct call *c, struct file *in, struct file *out, u64 pos)
 {
-	size_t count = min(c->arg[3], MAX_RW_COUNT) - c->done;
+	size_t all = min(c->arg[3], MAX_RW_COUNT) - c->done, count = min(all, SLICE);
 	long n, err;
 
 	if (!in->ops->read || in->ops->stream || (in->inode && in->inode->type == S_IFDIR) ||
@@ -77,6 +80,10 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 			move_offset(in, pos);
 		c->done += (size_t)n;
 		c->scratch[0] = pos;
+	}
+	if (n == (long)count && count < all && !signal_pending(t)) {
+		task_wake(t);
+		return CALL_PARK;
 	}
 	/* A blocking output is waited for until all has gone: its room, not the input's end, was what ended this round. */
 	if ((n == -EAGAIN ||
@@ -154,7 +161,7 @@ static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_po
 
 static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
 {
-	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = min(c->arg[4], MAX_RW_COUNT);
+	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = min(c->arg[4], SLICE);
 	long n = 0, err = 0;
 
 	if (c->arg[1])

@@ -211,34 +211,65 @@ long sys_ftruncate(struct task *t, struct call *c)
 	return err;
 }
 
+/* What was allocated behind the end of a file whose size stays goes back. */
+static void take_back(struct file *f, u64 from, u64 to)
+{
+	struct kstat st;
+
+	if (file_getattr(f, &st) || to <= (u64)st.size)
+		return;
+	from = max(from, align_up((u64)st.size, PAGE_SIZE));
+	if (from < to)
+		f->ops->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+}
+
+/* A step: one piece of the file in c->file; others have their turns between two. */
+static long allocate(struct task *t, struct call *c)
+{
+	u64 offset = c->arg[2] + c->done, len = c->arg[3] - c->done;
+	int mode = (int)c->arg[1];
+	struct file *f = c->file;
+	struct iattr a = {0};
+	long n = f->ops->fallocate(f, mode, offset, len);
+
+	if (n > 0) {
+		c->done += (size_t)n;
+		c->step = allocate;
+		task_wake(t);
+		n = call_wait(t);
+	}
+	if (n == CALL_PARK)
+		return n;
+	if (n && c->done)
+		take_back(f, c->arg[2], c->arg[2] + c->done);
+	if (n)
+		return n == -ERESTARTSYS ? -EINTR : n;
+	if (f->inode)
+		attr_drop_privileges(t, f->inode, &a);
+	if (a.valid && f->inode->ops->setattr)
+		f->inode->ops->setattr(f->inode, &a);
+	notify_file(f, IN_MODIFY);
+	return 0;
+}
+
 long sys_fallocate(struct task *t, struct call *c)
 {
-	struct iattr a = {0};
-	struct file *f;
-	long err = fd_get(t, (int)c->arg[0], &f);
+	long err = fd_get(t, (int)c->arg[0], &c->file);
+	struct file *f = c->file;
 
 	if (err)
 		return err;
 	if ((s64)c->arg[2] < 0 || (s64)c->arg[3] <= 0)
-		err = -EINVAL;
-	else if (!file_writable(f))
-		err = -EBADF;
-	else if (f->ops->stream)
-		err = -ESPIPE;
-	else if (!f->ops->fallocate)
-		err = f->inode && f->inode->type == S_IFDIR ? -EISDIR : -ENODEV;
-	else if ((s64)(c->arg[2] + c->arg[3]) < 0)
-		err = -EFBIG;
-	else if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
+		return -EINVAL;
+	if (!file_writable(f))
+		return -EBADF;
+	if (f->ops->stream)
+		return -ESPIPE;
+	if (!f->ops->fallocate)
+		return f->inode && f->inode->type == S_IFDIR ? -EISDIR : -ENODEV;
+	if ((s64)(c->arg[2] + c->arg[3]) < 0)
+		return -EFBIG;
+	if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
 		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
-	if (!err)
-		err = f->ops->fallocate(f, (int)c->arg[1], c->arg[2], c->arg[3]);
-	if (!err && f->inode)
-		attr_drop_privileges(t, f->inode, &a);
-	if (!err && a.valid && f->inode->ops->setattr)
-		f->inode->ops->setattr(f->inode, &a);
-	if (!err)
-		notify_file(f, IN_MODIFY);
-	file_put(f);
-	return err;
+	return err ? err : allocate(t, c);
 }

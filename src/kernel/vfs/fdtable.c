@@ -95,6 +95,11 @@ static void close_file(struct fdtable *ft, struct file *f)
 	file_put(f);
 }
 
+bool fdtable_shared(const struct fdtable *ft)
+{
+	return ft->refs > 1;
+}
+
 void fdtable_put(struct fdtable *ft)
 {
 	if (!ft || --ft->refs)

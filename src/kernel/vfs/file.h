@@ -82,7 +82,9 @@ struct file_ops {
 	/* Directory entries from f->pos on: calls emit() until it answers false. 0 or -errno. */
 	int (*iterate)(struct file *f, struct dir_context *ctx);
 	int (*fsync)(struct file *f, bool data_only);
-	int (*fallocate)(struct file *f, int mode, u64 offset, u64 len);
+	/* 0; or how many bytes from @offset on are done (less than @len, the size is as it was): to be called again for
+	 * the rest; or -errno. */
+	long (*fallocate)(struct file *f, int mode, u64 offset, u64 len);
 	/* The fcntl commands of one kind of file: F_SETPIPE_SZ, F_GETPIPE_SZ (NULL: -EBADF), F_ADD_SEALS,
 	 * F_GET_SEALS (NULL: -EINVAL). */
 	long (*fcntl)(struct file *f, struct task *t, int cmd, u64 arg);
@@ -156,6 +158,7 @@ struct fdtable *fdtable_new(struct kernel *k);
 struct fdtable *fdtable_get(struct fdtable *ft);
 struct fdtable *fdtable_copy(struct fdtable *ft); /* fork: NULL on no memory */
 void fdtable_put(struct fdtable *ft);             /* closes all when the last user goes */
+bool fdtable_shared(const struct fdtable *ft);    /* other tasks use it, too */
 /* execve: a private table (if shared) without the close-on-exec descriptors. 0 or -ENOMEM. */
 int fdtable_exec(struct task *t);
 

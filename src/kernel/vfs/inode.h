@@ -184,6 +184,7 @@ struct fs_info {
 };
 
 #define LOCK_WAITER_LISTS 64
+#define VFS_PIECE         (128UL * 1024)
 
 struct vfs {
 	struct kernel *k;
@@ -199,6 +200,11 @@ struct vfs {
 	u64 next_dev;         /* minor number of the next anonymous st_dev */
 	struct mount *root;
 	u64 disk_max, disk_used; /* bytes in trees in memory; disk_max 0: no limit besides each tree's own */
+	/* What all trees in memory and all memfds hold together. Linux: memory and swap bound it. Here: half of the memory
+	 * does, because a guest's files must not end in the host's memory killer. */
+	u64 memory_max, memory_used;
+	/* What file operations of the service thread carry bytes in, between two calls of the host: nobody's for longer. */
+	char piece[VFS_PIECE];
 	/* fs/pipe: opens a FIFO. When the other end is missing and it must wait, it leaves the half-opened
 	 * end in c->file and answers what call_wait() says; vfs_open_at(), run again, comes straight back
 	 * here while c->file is set. On 0 the end is moved from c->file to *out. */

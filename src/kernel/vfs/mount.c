@@ -367,8 +367,7 @@ int vfs_init(struct kernel *k, const char *host_root, const char *upper, char *w
 		list_init(&v->lock_waiters[i]);
 	k->vfs = v;
 	k->ops.file_put = file_put;
-	/* Linux: what memfds hold is bounded by memory alone. Here: by half of it, all together, because one
-	 * fallocate of a guest's must not end in the host's memory killer. */
+	v->memory_max = memory_half();
 	err = tmpfs_super(k, 0, 0, 0, memory_half(), &v->memfds);
 	if (err)
 		return err;

@@ -8,6 +8,8 @@
 
 #include "vfs/notify.h"
 
+#define SLICE (2L << 20)
+
 /* A poll table that queues the task itself. */
 static int wait_table_add(struct poll_table *pt, struct wait_queue *q)
 {
@@ -95,6 +97,9 @@ static void skip_done(struct uio *u, size_t done)
 
 static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
+	/* A file offset that others may use is theirs only when the call is over. */
+	bool slices = !write && f->inode && f->inode->type == S_IFREG &&
+		      (pos || (f->refs <= 2 && !fdtable_shared(t->files)));
 	u64 *at = pos ? pos : &f->pos;
 	size_t done;
 	long n;
@@ -107,9 +112,20 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 	/* What an operation took from @u before it failed does not count: only what it says that it moved. */
 	done = c->done;
 	for (;;) {
+		/* Others have their turns between two slices of a big read. Linux, too, lets writes in between; in between
+		 * two parts of a write it does not, so those go in one. */
+		size_t rest = slices && u->left > SLICE ? u->left - SLICE : 0;
+
+		u->left -= rest;
 		n = move(t, f, u, at, write);
+		u->left += rest;
 		if (n > 0)
 			done += (size_t)n;
+		if (rest && n == SLICE && !(t->work & TASK_WORK_EXIT)) {
+			c->done = done;
+			task_wake(t);
+			return CALL_PARK;
+		}
 		/* A write goes on until all is written, a read of a file until its end; any other read, once it has
 		 * something, is done. */
 		if (n > 0 && u->left && (write || f->ops->always_waits))

@@ -13,7 +13,6 @@
 #include "fs/host/host.h"
 #include "host/file.h"
 
-#define PIECE (128 * 1024)
 /* getdents offsets of mount points that the host has no name for: above all that file systems give, as ext4's
  * hashes, but for their mark of the end. */
 #define GHOSTS_OFFSET 0x7fffffff00000000UL
@@ -49,11 +48,11 @@ static u32 host_poll(struct file *f, struct poll_table *pt)
 
 static long host_read(struct file *f, struct uio *to, u64 *pos)
 {
-	char buf[PIECE];
+	char *buf = f->k->vfs->piece;
 	long done = 0;
 
 	while (to->left) {
-		size_t want = min(to->left, sizeof buf);
+		size_t want = min(to->left, VFS_PIECE);
 		long got = read_piece(f, to, buf, want, *pos), moved;
 
 		if (got <= 0)
@@ -73,11 +72,11 @@ static long host_read(struct file *f, struct uio *to, u64 *pos)
 static long host_write(struct file *f, struct uio *from, u64 *pos)
 {
 	struct host_file *h = f->priv;
-	char buf[PIECE];
+	char *buf = f->k->vfs->piece;
 	long done = 0;
 
 	while (from->left) {
-		long got = uio_from_user(from, buf, min(from->left, sizeof buf));
+		long got = uio_from_user(from, buf, min(from->left, VFS_PIECE));
 		ssize_t n;
 
 		if (got <= 0)
@@ -108,7 +107,7 @@ static int host_fsync(struct file *f, bool data_only)
 	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) ? -errno : 0;
 }
 
-static int host_fallocate(struct file *f, int mode, u64 offset, u64 len)
+static long host_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct host_file *h = f->priv;
 

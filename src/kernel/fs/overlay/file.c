@@ -197,9 +197,9 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
 }
 
-static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
+static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
-	int err = own_data(f, false);
+	long err = own_data(f, false);
 
 	return err ? err : tmpfs_file_ops.fallocate(f, mode, offset, len);
 }

@@ -85,6 +85,7 @@ int overlay_super(struct super *lower, u64 max_bytes, const char *upper, struct 
 	}
 	tmpfs_setup(&o->fs, max_bytes);
 	o->fs.disk = lower->k->vfs;
+	o->fs.memory = upper ? NULL : lower->k->vfs;
 	o->fs.kinds = &overlay_kinds;
 	o->fs.next_ino = FIRST_INO;
 	o->lower = lower;

@@ -25,7 +25,7 @@
 
 #define HUSK_TMPFS_SMALL (1 << 20)
 #define MEASURE_AFTER    (1 << 20)
-#define PIECE            (128 * 1024)
+#define ALLOCATE_ONCE    (16UL << 20)
 #define MAX_SIZE         INT64_MAX
 #define MEMFDS_KEPT      64      /* of small files that nobody has open, in a tree */
 #define DYING_NS         1000000 /* between two looks whether ended processes have let go */
@@ -278,7 +278,7 @@ static void accessed(struct file *f, struct tnode *n)
 static long file_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct tnode *n = tnode(f->inode);
-	char buf[PIECE];
+	char *buf = f->k->vfs->piece;
 	long done = 0;
 
 	while (to->left && *pos < (u64)n->size) {
@@ -287,7 +287,7 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 		long moved;
 
 		if (hostfd_valid(n->memfd)) {
-			ssize_t got = pread(n->memfd.fd, buf, min(size, sizeof buf), (off_t)*pos);
+			ssize_t got = pread(n->memfd.fd, buf, min(size, VFS_PIECE), (off_t)*pos);
 
 			if (got <= 0)
 				return done ? done : got < 0 ? -errno : 0;
@@ -326,10 +326,9 @@ static void drop_privileges(struct tnode *n, struct task *t)
 
 /* One piece: into memory directly, or by a buffer into the memfd. Bytes or -errno; nothing is consumed on
  * errors. */
-static long write_piece(struct tnode *n, struct uio *from, u64 pos)
+static long write_piece(struct tnode *n, struct uio *from, u64 pos, char *buf)
 {
 	size_t size = from->left;
-	char buf[PIECE];
 	long got;
 	int err = prepare(n, pos + size);
 
@@ -346,7 +345,7 @@ static long write_piece(struct tnode *n, struct uio *from, u64 pos)
 			memset(n->data + end, 0, pos + size - end);
 		return got;
 	}
-	size = min(size, sizeof buf);
+	size = min(size, VFS_PIECE);
 	if (n->fs && !has_room(n, size))
 		return -ENOSPC;
 	got = uio_from_user(from, buf, size);
@@ -380,7 +379,7 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 		from->left = min(from->left, (u64)n->size - *pos);
 	}
 	while (from->left) {
-		long moved = write_piece(n, from, *pos);
+		long moved = write_piece(n, from, *pos, f->k->vfs->piece);
 
 		if (moved <= 0) {
 			done = done ? done : moved;
@@ -487,10 +486,10 @@ static void punch_memory(struct tnode *n, u64 start, u64 end)
 		memset(n->data + start, 0, end - start);
 }
 
-static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
+static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct tnode *n = tnode(f->inode);
-	u64 end = offset + len;
+	u64 end = offset + len, rest = 0;
 	bool keep = mode & FALLOC_FL_KEEP_SIZE;
 	int err;
 
@@ -516,9 +515,16 @@ static int file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 	err = prepare(n, end);
 	if (err)
 		return err;
+	/* The host fills pages with zeroes: some milliseconds for a piece, seconds for a big file. */
+	if (hostfd_valid(n->memfd) && len > ALLOCATE_ONCE) {
+		mode |= FALLOC_FL_KEEP_SIZE;
+		len = rest = ALLOCATE_ONCE;
+	}
 	if (hostfd_valid(n->memfd) && fallocate(n->memfd.fd, mode, (off_t)offset, (off_t)len))
 		return -errno;
 	tnode_measure(n);
+	if (rest)
+		return (long)rest;
 	if (!keep && end > (u64)n->size)
 		n->size = (s64)end;
 	tnode_changed(n);

@@ -54,13 +54,16 @@ const struct inode_kinds tmpfs_kinds = {
 int tmpfs_statfs(struct super *sb, struct statfs *st)
 {
 	struct tmpfs *fs = sb->priv;
+	u64 bytes = fs->max_bytes;
 
 	memset(st, 0, sizeof *st);
 	st->f_type = TMPFS_MAGIC;
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
-	st->f_blocks =
-		(fs->disk && fs->disk->disk_max ? min(fs->max_bytes, fs->disk->disk_max) : fs->max_bytes) /
-		PAGE_SIZE;
+	if (fs->disk && fs->disk->disk_max)
+		bytes = min(bytes, fs->disk->disk_max);
+	if (fs->memory)
+		bytes = min(bytes, fs->memory->memory_max);
+	st->f_blocks = bytes / PAGE_SIZE;
 	st->f_bfree = tmpfs_free(fs) / PAGE_SIZE;
 	st->f_bavail = st->f_bfree;
 	st->f_files = fs->max_inodes;
@@ -76,6 +79,9 @@ u64 tmpfs_free(const struct tmpfs *fs)
 
 	if (v && v->disk_max)
 		room = min(room, v->disk_max > v->disk_used ? v->disk_max - v->disk_used : 0);
+	v = fs->memory;
+	if (v)
+		room = min(room, v->memory_max > v->memory_used ? v->memory_max - v->memory_used : 0);
 	return room;
 }
 
@@ -84,6 +90,8 @@ void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now)
 	fs->used_bytes += now - before;
 	if (fs->disk)
 		fs->disk->disk_used += now - before;
+	if (fs->memory)
+		fs->memory->memory_used += now - before;
 }
 
 void tmpfs_setup(struct tmpfs *fs, u64 max_bytes)
@@ -111,6 +119,7 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 		return -ENOMEM;
 	}
 	tmpfs_setup(fs, max_bytes);
+	fs->memory = k->vfs;
 	fs->disk = k->vfs->memfds ? k->vfs : NULL; /* the first is that of the memfds */
 	sb->k = k;
 	sb->type = sb->source = "tmpfs";

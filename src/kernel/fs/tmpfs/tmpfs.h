@@ -22,6 +22,8 @@
 struct tmpfs {
 	const struct inode_kinds *kinds; /* tmpfs_kinds, or those of a file system made on top of it */
 	struct vfs *disk; /* whose disk_used counts with used_bytes; NULL: memfds, which are no disk */
+	struct vfs
+		*memory; /* whose memory_used counts, too; NULL: the bytes are in the upper layer's files */
 	u64 max_bytes, used_bytes;
 	u64 max_inodes, used_inodes;
 	u64 next_ino;
