@@ -72,6 +72,26 @@
 #define SLOT_STATE       0x00
 #define SLOT_INTERRUPTED 0x44
 #define SLOT_HOST_TID    0x80
+#define SLOT_REGS        0x400
+
+/* And indexes of registers there, in enum slot_reg's order. */
+#define SLOT_R15    (SLOT_REGS + 0 * 8)
+#define SLOT_R14    (SLOT_REGS + 1 * 8)
+#define SLOT_R13    (SLOT_REGS + 2 * 8)
+#define SLOT_R12    (SLOT_REGS + 3 * 8)
+#define SLOT_RBP    (SLOT_REGS + 4 * 8)
+#define SLOT_RBX    (SLOT_REGS + 5 * 8)
+#define SLOT_R11    (SLOT_REGS + 6 * 8)
+#define SLOT_R10    (SLOT_REGS + 7 * 8)
+#define SLOT_R9     (SLOT_REGS + 8 * 8)
+#define SLOT_R8     (SLOT_REGS + 9 * 8)
+#define SLOT_RAX    (SLOT_REGS + 10 * 8)
+#define SLOT_RDX    (SLOT_REGS + 12 * 8)
+#define SLOT_RSI    (SLOT_REGS + 13 * 8)
+#define SLOT_RDI    (SLOT_REGS + 14 * 8)
+#define SLOT_RIP    (SLOT_REGS + 16 * 8)
+#define SLOT_EFLAGS (SLOT_REGS + 18 * 8)
+#define SLOT_RSP    (SLOT_REGS + 19 * 8)
 
 #ifndef __ASSEMBLER__
 
@@ -87,6 +107,7 @@ enum turn_state {
 
 enum stub_event {
 	EVENT_CALL = 1,    /* regs; in[]: what was copied ahead */
+	EVENT_PATCHED,     /* the same from a patched call site: there is no signal frame */
 	EVENT_FAULT,       /* regs; signo, code, addr, error, trapno */
 	EVENT_INTERRUPTED, /* regs */
 	EVENT_HOST_CALL, /* regs: a blocking host call was interrupted; timed says whether it has a timeout */
@@ -107,6 +128,8 @@ enum stub_answer {
 
 #define ANSWER_FLAG_FS 1u /* regs.fs_base has changed */
 #define ANSWER_FLAG_GS 2u
+#define ANSWER_FLAG_FRAME \
+	4u /* first get a signal frame, if there is none: then EVENT_DONE tells where it is */
 
 enum stub_op_kind {
 	OP_MMAP = 1, /* a: addr, len, prot, flags, index into the received descriptors or -1, offset */
@@ -183,7 +206,7 @@ struct slot {
 	u32 timed;
 	u32 op_index; /* operations that were carried out */
 	s64 result;
-	u32 uc_offset, fpstate_offset; /* of the host's signal frame, in the slot */
+	u32 uc_offset, fpstate_offset; /* of the host's signal frame, in the slot; 0: none */
 	u64 host_tid_word;             /* CLONE_CHILD_CLEARTID */
 	u32 not_dispatched;            /* EVENT_CALL: the guest's own dispatch has been looked at */
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
@@ -204,7 +227,7 @@ struct slot {
 		u64 on, offset, len, selector;
 	} dispatch; /* the guest's own: see stub/dispatch.c */
 
-	u64 regs[NR_SLOT_REGS];
+	u64 regs[NR_SLOT_REGS] __attribute__((aligned(SLOT_REGS)));
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
 	u64 boot[16];          /* the zygote's start: see stub/boot.c */
 };
@@ -248,6 +271,9 @@ _Static_assert(1 << HUSK_SLOT_SHIFT == HUSK_SLOT_SIZE, "slot shift");
 _Static_assert(offsetof(struct slot, state) == SLOT_STATE, "assembly's offset");
 _Static_assert(offsetof(struct slot, interrupted) == SLOT_INTERRUPTED, "assembly's offset");
 _Static_assert(offsetof(struct slot, host_tid_word) == SLOT_HOST_TID, "assembly's offset");
+_Static_assert(offsetof(struct slot, regs) == SLOT_REGS, "assembly's offset");
+_Static_assert(offsetof(struct slot, regs[SREG_RSP]) == SLOT_RSP, "assembly's offset");
+_Static_assert(HUSK_CHAN_BASE >> 32 == 0x7fff, "x86_64/patched.S knows the window by its high half");
 
 #endif
 #endif

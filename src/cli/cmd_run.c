@@ -214,6 +214,7 @@ static int run_configure(struct run *r, char **argv)
 	c->stats_timing = o->stats;
 	c->changes = o->changes;
 	c->bpf_jit = (enum bpf_jit)o->bpf_jit;
+	c->trap_config.no_patch = o->no_patch;
 	r->launch.root = o->root;
 	if (collect_paths(r))
 		return -1;

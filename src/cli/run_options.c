@@ -296,6 +296,14 @@ static int set_bpf_jit(void *target, const char *value)
 	return cli_error("--bpf-jit", "wants auto, on or off");
 }
 
+static int set_patch(void *target, const char *value)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return cli_error("--patch", "wants on or off");
+	((struct run_options *)target)->no_patch = !strcmp(value, "off");
+	return 0;
+}
+
 const struct option_spec run_option_table[] = {
 	{0, "root", "DIR", "the guest's root tree, read-only below what it writes (/)", set_root},
 	{0, "upper", "DIR", "keep what the guest writes in DIR, for a later run to go on with", set_upper},
@@ -316,6 +324,7 @@ const struct option_spec run_option_table[] = {
 	{0, "hostname", "NAME", "the guest's host name (husk)", set_hostname},
 	{0, "time-limit", "SEC", "end everything after SEC seconds, with status 124", set_time_limit},
 	{0, "trap", "HOW", "how guests are trapped: auto, seccomp, dispatch or ptrace (auto)", set_trap},
+	{0, "patch", "HOW", "rewrite call sites so that they need no signal: on or off (on)", set_patch},
 	{0, "seccomp", "PROFILE", "a seccomp profile of Docker or OCI (JSON) as the program's first filter",
 	 set_profile},
 	{0, "bpf-jit", "HOW", "compile the guests' own filters: auto, on or off (auto)", set_bpf_jit},

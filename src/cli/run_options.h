@@ -25,6 +25,7 @@ struct run_options {
 	bool strace, stats, changes;
 	const char *profile;                  /* of seccomp; NULL: none */
 	int bpf_jit;                          /* enum bpf_jit */
+	bool no_patch;                        /* --patch=off */
 	bool tty, no_tty;                     /* neither: yes when standard input and output are a terminal */
 	const char *strace_file, *stats_file; /* NULL: standard error */
 	const char *result_file, *changes_file;

@@ -36,6 +36,7 @@ void setup_confinement(struct sandbox_config *config, struct launch *launch)
 	config->trap_config.no_gate = developer_option("HUSK_NO_GATE");
 	config->trap_config.no_sysemu = developer_option("HUSK_NO_SYSEMU");
 	config->trap_config.no_process_vm = developer_option("HUSK_NO_PROCESS_VM");
+	config->trap_config.no_patch |= developer_option("HUSK_NO_PATCH");
 	launch->no_landlock = developer_option("HUSK_NO_LANDLOCK");
 	launch->no_filter = developer_option("HUSK_NO_FILTER");
 	launch->filter_kills = developer_option("HUSK_FILTER_KILLS");

@@ -60,8 +60,7 @@ static s64 read_timeout(u64 user, int relative, struct __kernel_timespec *deadli
 
 int stub_short_futex(struct slot *slot, struct ucontext *uc)
 {
-	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
-	const u64 *r = slot->regs;
+	u64 *r = slot->regs;
 	u64 op = r[SREG_RSI], timeout = r[SREG_R10], val3 = r[SREG_R9];
 	u32 command = op & FUTEX_CMD_MASK;
 	struct __kernel_timespec deadline;
@@ -90,6 +89,8 @@ int stub_short_futex(struct slot *slot, struct ucontext *uc)
 			return 1;
 	}
 	slot->stub_calls++;
-	mc->rax = (u64)result;
+	r[SREG_RAX] = (u64)result;
+	if (uc)
+		((struct sigcontext *)&uc->uc_mcontext)->rax = (u64)result;
 	return 1;
 }

@@ -9,7 +9,7 @@ extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
 extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
 	stub_cmpxchg_fail[], stub_byte_at[], stub_byte_fail[];
-extern char stub_ready_ip[];
+extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
 
 static int in_stub(u64 ip)
 {
@@ -55,6 +55,21 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 	u32 event;
 
 	if (in_stub(mc->rip)) {
+		if (mc->rip == (u64)stub_frame_ip) {
+			stub_note_frame(slot, uc);
+			if (!stub_turn_framed(slot, uc))
+				return 0;
+			mc->rip = (u64)stub_frame_back;
+			return 1;
+		}
+		if (signo == HUSK_INTERRUPT_SIGNAL &&
+		    in_range(mc->rip, stub_patched_exit, stub_patched_end)) {
+			slot->regs[SREG_ORIG_RAX] = ~0UL;
+			stub_save_bases(slot);
+			stub_note_frame(slot, uc);
+			stub_turn(slot, uc, EVENT_INTERRUPTED);
+			return 0;
+		}
 		if (signo == HUSK_INTERRUPT_SIGNAL) {
 			interrupt_in_stub(slot, mc);
 			return 1;
@@ -76,14 +91,8 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 			return 0;
 		}
 		slot->regs[SREG_ORIG_RAX] = (u64)(s64)info->si_syscall;
-		slot->not_dispatched = (u32)stub_not_dispatched(slot);
-		if (slot->not_dispatched) {
-			if (stub_short_futex(slot, uc))
-				return 0;
-			stub_copy_ahead(slot);
-		}
-		event = EVENT_CALL;
-		break;
+		stub_call(slot, uc, EVENT_CALL);
+		return 0;
 	case HUSK_INTERRUPT_SIGNAL:
 		event = EVENT_INTERRUPTED;
 		break;

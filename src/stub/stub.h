@@ -56,12 +56,24 @@ s64 stub_cmpxchg(u32 *addr, u32 old, u32 new);
 long stub_fork(int socket, int doorbell, int region, struct slot *slot);
 long stub_thread(u32 flags, struct slot *child);
 
+/* Takes the host's signal, for a frame: goes on in stub_signal(). Comes back, with 1, only to go on with a host call,
+ * and without the frame. */
+int stub_frame(void);
+
 /* turn.c */
 void stub_hand_over(struct slot *slot);
 /* Hands @event over and does what the kernel answers until the thread may go back to the guest (registers are
- * in @uc then), or until it is to go on with its host call: 1. */
+ * in @uc then, or in the slot alone where that is NULL: x86_64/patched.S), or until it is to go on with its host
+ * call: 1. Where the kernel wants a signal frame and @uc is NULL, only that comes back. */
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event);
+/* Goes on, now with a frame, with what stub_turn() left. */
+int stub_turn_framed(struct slot *slot, struct ucontext *uc);
+/* A call of the guest, its registers in the slot, its number in orig_rax: by a short way, or by a turn with @event. */
+void stub_call(struct slot *slot, struct ucontext *uc, u32 event);
 void stub_save_regs(struct slot *slot, struct ucontext *uc);
+/* Says in the slot where the frame of @uc lies; NULL: there is none. */
+void stub_note_frame(struct slot *slot, struct ucontext *uc);
+void stub_save_bases(struct slot *slot);
 /* Turns on what kpage->dispatch says, for the calling thread: 0 or -errno. */
 long stub_dispatch(void);
 /* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
@@ -73,7 +85,7 @@ s64 stub_robust_list(u64 head, u32 tid, u64 *wake);
 void stub_copy_ahead(struct slot *slot);
 /* dispatch.c: 1: the guest's own dispatch lets its call go on; 0: the kernel must look, before anything else is done. */
 int stub_not_dispatched(struct slot *slot);
-/* futex.c: 1: done, result in uc; 0: the kernel's to answer. */
+/* futex.c: 1: done, result in the slot's registers, and in @uc unless NULL; 0: the kernel's to answer. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 
 #define kpage  ((const volatile struct kpage *)HUSK_KPAGE_BASE)

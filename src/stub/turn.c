@@ -25,6 +25,22 @@ static u64 read_gs_base(void)
 	return base;
 }
 
+void stub_save_bases(struct slot *slot)
+{
+	if (kpage->fsgsbase) {
+		slot->regs[SREG_FS_BASE] = read_fs_base();
+		slot->regs[SREG_GS_BASE] = read_gs_base();
+	}
+}
+
+void stub_note_frame(struct slot *slot, struct ucontext *uc)
+{
+	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
+
+	slot->uc_offset = uc ? (u32)((u64)uc - (u64)slot) : 0;
+	slot->fpstate_offset = uc && mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
+}
+
 void stub_save_regs(struct slot *slot, struct ucontext *uc)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
@@ -51,15 +67,11 @@ void stub_save_regs(struct slot *slot, struct ucontext *uc)
 	r[SREG_EFLAGS] = mc->eflags;
 	r[SREG_RSP] = mc->rsp;
 	r[SREG_SS] = mc->ss;
-	if (kpage->fsgsbase) {
-		r[SREG_FS_BASE] = read_fs_base();
-		r[SREG_GS_BASE] = read_gs_base();
-	}
-	slot->uc_offset = (u32)((u64)uc - (u64)slot);
-	slot->fpstate_offset = mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
+	stub_save_bases(slot);
+	stub_note_frame(slot, uc);
 }
 
-static void restore_regs(struct slot *slot, struct ucontext *uc)
+static void restore_general(struct slot *slot, struct ucontext *uc)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	const u64 *r = slot->regs;
@@ -82,6 +94,12 @@ static void restore_regs(struct slot *slot, struct ucontext *uc)
 	mc->rip = r[SREG_RIP];
 	mc->eflags = r[SREG_EFLAGS];
 	mc->rsp = r[SREG_RSP];
+}
+
+static void restore_bases(struct slot *slot)
+{
+	const u64 *r = slot->regs;
+
 	if (slot->answer_flags & ANSWER_FLAG_FS) {
 		if (kpage->fsgsbase)
 			__asm__ volatile("wrfsbase %0" : : "r"(r[SREG_FS_BASE]));
@@ -152,33 +170,61 @@ static s64 fork_process(struct slot *slot)
 	return pid;
 }
 
-int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
+/* Does what the kernel has answered: 1, and there is a result to hand over; or 0, and the thread goes on. */
+static int obey(struct slot *slot)
+{
+	slot->op_index = 0;
+	switch (slot->answer) {
+	case ANSWER_FORK:
+		slot->result = fork_process(slot);
+		return 1;
+	case ANSWER_THREAD:
+		slot->result =
+			stub_thread(slot->clone_flags,
+				    (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
+		return 1;
+	}
+	slot->result = slot->nops ? stub_run_ops(slot) : 0;
+	return slot->result || (slot->answer != ANSWER_HOST_CALL && slot->answer != ANSWER_RESUME);
+}
+
+int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 {
 	for (;;) {
-		slot->event = event;
-		stub_hand_over(slot);
-		event = EVENT_DONE;
-		slot->op_index = 0;
-		switch (slot->answer) {
-		case ANSWER_FORK:
-			slot->result = fork_process(slot);
-			continue;
-		case ANSWER_THREAD:
-			slot->result = stub_thread(
-				slot->clone_flags,
-				(void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
-			continue;
-		}
-		slot->result = slot->nops ? stub_run_ops(slot) : 0;
-		if (slot->result)
-			continue;
-		if (slot->answer == ANSWER_HOST_CALL)
+		if (!uc && slot->answer_flags & ANSWER_FLAG_FRAME) {
+			stub_frame();
+			stub_note_frame(slot, 0);
 			return 1;
-		if (slot->answer == ANSWER_RESUME)
+		}
+		if (!obey(slot))
 			break;
+		slot->event = EVENT_DONE;
+		stub_hand_over(slot);
 	}
-	restore_regs(slot, uc);
+	if (slot->answer == ANSWER_HOST_CALL)
+		return 1;
+	if (uc)
+		restore_general(slot, uc);
+	restore_bases(slot);
 	return 0;
+}
+
+int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
+{
+	slot->event = event;
+	stub_hand_over(slot);
+	return stub_turn_framed(slot, uc);
+}
+
+void stub_call(struct slot *slot, struct ucontext *uc, u32 event)
+{
+	slot->not_dispatched = (u32)stub_not_dispatched(slot);
+	if (slot->not_dispatched) {
+		if (stub_short_futex(slot, uc))
+			return;
+		stub_copy_ahead(slot);
+	}
+	stub_turn(slot, uc, event);
 }
 
 long stub_dispatch(void)

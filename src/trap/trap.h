@@ -74,7 +74,8 @@ struct trap_thread {
 	struct guest_regs regs; /* valid while held; the kernel edits it in place */
 	void *owner;            /* struct task */
 	bool held;
-	bool by_patch; /* this call came from a patched site, not by a signal */
+	bool by_patch;  /* this call came from a patched site, not by a signal */
+	bool no_xstate; /* its vector state is still in the CPU: whole() brings it */
 	/* The kernel's, while held: a driver with a stub has calls looked at by it before they take any short way, and
 	 * says not_dispatched of those that are to go on. */
 	struct user_dispatch dispatch;
@@ -173,6 +174,12 @@ struct trap_ops {
 	/* Carries out the queued operations and copies and comes back: done(arg, 0 or the first -errno); held
 	 * again. Of a space that dies before, nobody is called. */
 	void (*run)(struct trap_thread *thread, trap_done_fn *done, void *arg);
+	/* Brings the vector state of a held thread that has no_xstate: done(arg, 0); held again. */
+	void (*whole)(struct trap_thread *thread, trap_done_fn *done, void *arg);
+	/* Whether no thread of @space runs: all are held. */
+	bool (*quiet)(const struct trap_space *space);
+	/* Where patched call sites enter the stub (trap/site.h); 0: they cannot, here. */
+	u64 (*patch_entry)(struct trap *trap);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);
 	/* Whether a running thread sleeps in a host call of the stub: a hint, for /proc. */
@@ -212,7 +219,7 @@ struct trap_ops {
 	long (*read)(struct trap_space *space, void *to, u64 addr, size_t size);
 	long (*write)(struct trap_space *space, u64 addr, const void *from, size_t size);
 
-	/* The vector state of a held thread as a signal frame holds it (struct _fpstate and XSAVE area,
+	/* The vector state of a held thread, not with no_xstate, as a signal frame holds it (struct _fpstate and XSAVE area,
 	 * without FP_XSTATE_MAGIC2 behind it): trap_xstate_size() bytes. set() makes bits that the host would
 	 * refuse harmless. */
 	size_t (*xstate_size)(struct trap *trap);
@@ -237,6 +244,7 @@ struct trap_config {
 		image; /* what zygotes are executed from, of image_open(); borrowed; -1: the driver's to open */
 	bool no_gate;       /* run clones ungated, as where another process holds the notification listener */
 	bool no_sysemu;     /* stop each call twice, as where the host has no PTRACE_SYSEMU */
+	bool no_patch;      /* call sites are never patched: the GS base is the guest's alone */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */
 };
 

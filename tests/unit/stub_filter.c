@@ -298,6 +298,7 @@ static const struct site {
 	 {HUSK_PR_SET_DISPATCH, DISPATCH_EXCLUSIVE, HUSK_STUB_BASE, HUSK_STUB_SIZE}},
 	{"exit_group", STUB_HOST_EXIT_GROUP_IP, SYS_exit_group, always},
 	{"ready", STUB_READY_IP, SYS_munmap, never},
+	{"frame", STUB_FRAME_IP, SYS_munmap, never},
 	{"munmap, boot", STUB_BOOT_MUNMAP_IP, SYS_munmap, unmap_boot, {HUSK_BOOT_BASE, HUSK_BOOT_SIZE}},
 	{"sendmsg, boot", STUB_BOOT_SENDMSG_IP, SYS_sendmsg, boot_send, {HUSK_SOCKET_FD}},
 };

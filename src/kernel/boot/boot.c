@@ -37,6 +37,7 @@
 #include "fs/relay.h"
 #include "host/poller.h"
 #include "mm/mm.h"
+#include "mm/patch.h"
 #include "task/ctty.h"
 #include "task/proc_pid.h"
 #include "task/signal.h"
@@ -461,6 +462,7 @@ static int start_trap(struct sandbox *s)
 		err = (*ops)->start(&s->k.trap, s->k.poller, &s->config->trap_config, why, sizeof why);
 		if (!err) {
 			s->k.trap_ops = *ops;
+			mm_patch_init(&s->k, !s->config->trap_config.no_patch);
 			s->result->trap = (*ops)->name;
 			s->result->gated = (*ops)->gated(s->k.trap);
 			all[0] = 0;
@@ -554,6 +556,7 @@ static void take_apart(struct sandbox *s)
 	vfs_shutdown(k);
 	if (k->trap)
 		k->trap_ops->stop(k->trap);
+	mm_patch_exit(k);
 	if (k->poller)
 		poller_free(k->poller);
 	bpf_arena_destroy(k->bpf_arena);

@@ -112,6 +112,8 @@ static long enter_table(struct task *t, struct call *c)
 		k->stats.by_patch++;
 	else
 		k->stats.by_signal++;
+	if (!t->thread->by_patch && k->ops.call_seen)
+		k->ops.call_seen(t);
 	if (k->stats.timing || k->tracer)
 		c->entered = kernel_now(k);
 	if (k->tracer)
@@ -239,11 +241,21 @@ void call_restart(struct task *t, bool handler, bool sa_restart)
 	r->orig_rax = ~0UL;
 }
 
+static void whole_now(void *arg, long result)
+{
+	task_return(arg);
+}
+
 void task_return(struct task *t)
 {
 	struct kernel *k = t->k;
 
 	t->state = TASK_KERNEL;
+	/* Handlers' frames and stops want all of the thread's state. */
+	if (t->work && t->thread->no_xstate) {
+		k->trap_ops->whole(t->thread, whole_now, t);
+		return;
+	}
 	if (t->work && !k->ops.return_work(t))
 		return;
 	if (usermem_flush(t))
@@ -258,5 +270,7 @@ void task_return(struct task *t)
 		return;
 	}
 	call_restart(t, false, false);
+	if (k->ops.place_real)
+		k->ops.place_real(t);
 	k->trap_ops->resume(t->thread);
 }

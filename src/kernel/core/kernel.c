@@ -48,14 +48,16 @@ static void host_call_interrupted(struct task *t, const struct trap_event *event
  * could not grow) the guest gets what Linux gives it. */
 static void operation_failed(struct task *t, const struct trap_event *event)
 {
-	if (t->returning_call)
+	if (t->k->ops.own_op_refused && t->k->ops.own_op_refused(t))
+		; /* what husk tried for itself is nothing to the guest */
+	else if (t->returning_call)
 		task_regs(t)->rax = (u64)t->k->ops.op_refused(t, (long)event->error);
 	else
 		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
 	task_return(t);
 }
 
-static void handle_event(struct kernel *k, const struct trap_event *event)
+static void handle_event(struct kernel *k, struct trap_event *event)
 {
 	struct task *t;
 
@@ -73,6 +75,8 @@ static void handle_event(struct kernel *k, const struct trap_event *event)
 	BUG_ON(!t);
 	t->state = TASK_KERNEL;
 	t->interrupting = false;
+	if (k->ops.place_shown && event->type != TRAP_OP_FAILED)
+		k->ops.place_shown(t, event);
 	if (event->type != TRAP_OP_FAILED)
 		t->returning_call = false;
 	switch (event->type) {

@@ -42,6 +42,15 @@ struct kernel_ops {
 	/* task: the task's own Syscall User Dispatch, when it has one: 0 when its call goes on, 1 when it has become a
 	 * signal, CALL_FETCH. */
 	long (*dispatch_call)(struct task *t);
+	/* mm: a call came by a signal: its site may be worth patching (mm/patch.h). These three are NULL when nothing is
+	 * patched; the second and third are called for tasks whose mm has patches alone. */
+	void (*call_seen)(struct task *t);
+	/* mm: makes the instruction pointer what it would be without patches, in *event's address too. */
+	void (*place_shown)(struct task *t, struct trap_event *event);
+	/* mm: and the way back from it. */
+	void (*place_real)(struct task *t);
+	/* mm: whether the operation that the host has just refused was one of patching, which the guest knows nothing of. */
+	bool (*own_op_refused)(struct task *t);
 	/* task: the verdict of the task's own filters on its call, when it has a seccomp_mode: false when the call
 	 * goes on, else *result is what a handler would have answered. */
 	bool (*filter_call)(struct task *t, long *result);
@@ -113,6 +122,7 @@ struct kernel {
 	struct vfs *vfs;              /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer;       /* --strace, or NULL */
+	struct patch_store *patches; /* mm room: what is known of call sites; NULL: none is patched */
 	struct klog log;             /* dmesg */
 	struct bpf_arena *bpf_arena; /* where guests' filters are compiled to; NULL: they are interpreted */
 	u32 seccomp_unlogged;        /* actions that the log does not hear of: core/seccomp_actions.h */

@@ -54,12 +54,13 @@ struct task {
 	/* core: the running call */
 	struct trap_thread *thread; /* NULL while the task has no host thread */
 	struct call call;
-	struct list run_node; /* in kernel->runnable */
-	bool wake_pending;    /* task_wake() came while the task was being served: do not park it */
-	bool returning_call;  /* rax holds the result of a call that is on its way back: a failed operation
+	struct list run_node;   /* in kernel->runnable */
+	u64 raw_rip, shown_rip; /* where the thread stood, and what the guest may see of it: mm/patch.h */
+	bool wake_pending;      /* task_wake() came while the task was being served: do not park it */
+	bool returning_call;    /* rax holds the result of a call that is on its way back: a failed operation
 				 replaces it */
-	bool interrupting;    /* trap_interrupt() was called and no event has come since */
-	bool in_host_call;    /* taken out of a host call of the stub: resume by resume_call() unless a signal
+	bool interrupting;      /* trap_interrupt() was called and no event has come since */
+	bool in_host_call; /* taken out of a host call of the stub: resume by resume_call() unless a signal
 				 was delivered */
 	struct wait_entry *waits;
 	struct wait_entry wait_pool[4];

@@ -15,6 +15,8 @@
 #include <sys/resource.h>
 
 #include "mm/internal.h"
+#include "mm/patch.h"
+#include "mm/patch_text.h"
 
 #define HUGE_SIZE      (2UL << 20)
 #define MAP_32BIT_LOW  0x40000000UL
@@ -35,6 +37,7 @@ struct request {
 	int prot, flags;
 	struct file *file; /* borrowed; nullable */
 	u64 vm_flags;
+	bool room;                   /* for trampolines, in front */
 	struct mmap_backing backing; /* of a file */
 	struct mm_object *object;    /* the request's reference; nullable */
 };
@@ -154,6 +157,8 @@ static u64 prot_flags(int prot)
 static int check_flags(struct request *r)
 {
 	r->vm_flags = prot_flags(r->prot) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | r->mm->def_flags;
+	if (r->room)
+		r->vm_flags |= VM_ROOM;
 	if (r->flags & MAP_GROWSDOWN)
 		r->vm_flags |= VM_GROWSDOWN;
 	if (r->flags & MAP_LOCKED) {
@@ -248,7 +253,16 @@ static int carry_out(struct request *r)
 	}
 	error = mm_queue(mm, &op, u);
 	mm_account(mm);
+	if (!error && of_file && (r->prot & PROT_EXEC))
+		mm_patch_mapped(mm, r->addr, r->len, r->file, r->pgoff, &r->backing);
 	return error;
+}
+
+/* Whether room for trampolines is kept in front: of programs' libraries, as their loader maps them. */
+static bool wants_room(const struct request *r)
+{
+	return r->mm->k->patches && r->file && !r->addr && (r->flags & MAP_TYPE) == MAP_PRIVATE &&
+	       (r->flags & MAP_DENYWRITE) && !(r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT));
 }
 
 static int place(struct request *r)
@@ -257,6 +271,12 @@ static int place(struct request *r)
 
 	if (r->mm->vmas.count > MM_MAX_COUNT)
 		return -ENOMEM;
+	r->room = wants_room(r);
+	if (r->room) {
+		addr = mm_find_area(r->t, r->mm, 0, r->len + PATCH_AREA_SIZE, r->flags, false);
+		r->addr = (u64)addr + PATCH_AREA_SIZE;
+		return addr < 0 ? (int)addr : 0;
+	}
 	addr = mm_find_area(r->t, r->mm, r->addr, r->len, r->flags, !r->file);
 	if (addr < 0)
 		return (int)addr;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "mm/internal.h"
+#include "mm/patch.h"
 
 #define NR_MSEAL  462
 #define MIN_GAP   (128UL << 20)
@@ -149,6 +150,10 @@ struct mm *mm_fork(struct mm *mm)
 	child->args = mm->args;
 	if (child->args)
 		child->args->refs++;
+	if (mm_patch_fork(child, mm)) {
+		mm_unuse(child);
+		return NULL;
+	}
 	mm_account(child);
 	return child;
 }
@@ -209,6 +214,7 @@ void mm_put(struct mm *mm)
 		return;
 	list_del(&mm->on_kernel);
 	mm_undo_detach(mm);
+	mm_patch_free(mm);
 	vma_store_clear(&mm->vmas);
 	free(mm->fork_ranges);
 	if (mm->exe)
@@ -233,6 +239,7 @@ void mm_unuse(struct mm *mm)
 		if (space)
 			mm->k->trap_ops->space_put(space);
 		mm_undo_detach(mm);
+		mm_patch_free(mm);
 		vma_store_clear(&mm->vmas);
 		mm_account(mm);
 		if (mm->exe)
@@ -342,6 +349,7 @@ bool mm_enough_memory(struct mm *mm, u64 pages)
  */
 static long op_refused(struct task *t, long error)
 {
+
 	return t->call.nr == SYS_brk && t->mm ? (long)t->mm->brk : error;
 }
 

@@ -48,6 +48,7 @@ struct mm {
 	u64 (*random)(struct kernel *k);
 	struct list undos; /* struct mm_undo: changes whose host operation is not yet known to have worked */
 	int nundos;
+	struct mm_patch *patch;            /* owned; NULL: no call site of it was ever looked at */
 	struct list scratches;             /* struct mm_scratch */
 	struct mm_fork_range *fork_ranges; /* owned; for mm_fork_finish() */
 	int nfork_ranges;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "mm/internal.h"
+#include "mm/patch.h"
 
 struct mm_undo {
 	struct list node; /* in mm->undos, oldest first */
@@ -115,6 +116,7 @@ int mm_queue(struct mm *mm, struct trap_op *op, struct mm_undo *u)
 			free_undo(u);
 		return 0;
 	}
+	mm_patch_before(mm, op);
 	if (u) {
 		op->undo = change_done;
 		op->arg = u;

@@ -357,9 +357,9 @@ bool vma_find_sealed(struct vma_store *s, u64 start, u64 end)
 
 u64 vma_start_gap(const struct vma *v)
 {
-	if (!(v->flags & VM_GROWSDOWN))
-		return v->start;
-	return v->start > VMA_GUARD_GAP ? v->start - VMA_GUARD_GAP : 0;
+	u64 gap = v->flags & VM_GROWSDOWN ? VMA_GUARD_GAP : v->flags & VM_ROOM ? VMA_ROOM : 0;
+
+	return v->start > gap ? v->start - gap : 0;
 }
 
 /* The place in the free room [low, high) nearest to its end, or 0. */

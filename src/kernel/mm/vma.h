@@ -42,11 +42,13 @@
 #define VM_HUGEPAGE    0x20000000UL
 #define VM_NOHUGEPAGE  0x40000000UL
 #define VM_SEALED      (1UL << 42) /* mseal(2) */
+#define VM_ROOM        (1UL << 43) /* VMA_ROOM bytes before it are kept free, for trampolines (mm/patch.h) */
 
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 #define VM_LOCKED_MASK  (VM_LOCKED | VM_LOCKONFAULT)
 #define VM_SPECIAL      VM_DONTEXPAND /* the kernel's own mappings: never merged */
 
+#define VMA_ROOM      65536UL
 #define VMA_GUARD_GAP (256 * PAGE_SIZE) /* kept free below what grows downwards */
 
 /* What backs a mapping: a file, or shared anonymous memory. Counted; the mm room embeds it. */

@@ -258,6 +258,16 @@ LABEL stub_traced_robust_at
 	call stub_robust_list
 	int3
 
+/* Refused by the filter, so that the host's signal brings a frame: stub_signal() goes on from there. */
+FUNCTION stub_frame
+	mov $-1, %rax
+	syscall
+LABEL stub_frame_ip
+	ud2
+LABEL stub_frame_back
+	mov $1, %eax
+	ret
+
 /* The zygote's last step: its start-up code goes, and a refused call makes the first turn. */
 FUNCTION stub_boot_finish
 	movabs $HUSK_BOOT_BASE, %rdi

@@ -200,6 +200,23 @@ static u64 ptrace_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	return t->vdso_code;
 }
 
+/* Every stop has the whole of a thread's state. */
+static void ptrace_whole(struct trap_thread *thread, trap_done_fn *done, void *arg)
+{
+	ptrace_run(thread, done, arg);
+}
+
+/* A tracer sees each call by its stop, however the program makes it. */
+static u64 ptrace_patch_entry(struct trap *trap)
+{
+	return 0;
+}
+
+static bool ptrace_quiet(const struct trap_space *space)
+{
+	return false;
+}
+
 const struct trap_ops trap_ptrace = {
 	.name = "ptrace",
 	.traces = true,
@@ -218,6 +235,9 @@ const struct trap_ops trap_ptrace = {
 	.resume = ptrace_resume,
 	.resume_call = ptrace_resume, /* its threads make no call that blocks */
 	.run = ptrace_run,
+	.whole = ptrace_whole,
+	.patch_entry = ptrace_patch_entry,
+	.quiet = ptrace_quiet,
 	.park = ptrace_park,
 	.blocked = ptrace_blocked,
 	.interrupt = tracer_interrupt,

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/bug.h"
+
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
@@ -103,6 +105,7 @@ void xstate_get(struct trap_thread *thread, void *to)
 {
 	struct sthread *th = sthread_of(thread);
 
+	BUG_ON(thread->no_xstate);
 	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate.size);
 }
 
@@ -110,5 +113,6 @@ int xstate_set(struct trap_thread *thread, const void *from, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
 
+	BUG_ON(thread->no_xstate);
 	return xstate_clean(&th->space->trap->xstate, (char *)th->slot + th->fpstate_offset, from, size);
 }

@@ -19,6 +19,7 @@
 #include <x86intrin.h>
 
 #include "host/cpus.h"
+#include "stub_symbols.h"
 #include "trap/dispatch/dispatch.h"
 
 /* ---- start and stop ---- */
@@ -258,6 +259,22 @@ static void seccomp_run(struct trap_thread *thread, trap_done_fn *done, void *ar
 	batch_answer(th, ANSWER_RUN);
 }
 
+static void seccomp_whole(struct trap_thread *thread, trap_done_fn *done, void *arg)
+{
+	sthread_of(thread)->frame_wanted = true;
+	seccomp_run(thread, done, arg);
+}
+
+static bool seccomp_quiet(const struct trap_space *space)
+{
+	return !sspace_of((struct trap_space *)space)->running;
+}
+
+static u64 seccomp_patch_entry(struct trap *trap)
+{
+	return borrows_gs(strap_of(trap)) ? STUB_PATCHED_ENTRY : 0;
+}
+
 static void seccomp_park(struct trap_thread *thread)
 {
 	struct sthread *th = sthread_of(thread);
@@ -345,7 +362,8 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,     \
 	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,   \
 	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,       \
-	.resume_call = seccomp_resume_call, .run = seccomp_run, .park = seccomp_park,                     \
+	.resume_call = seccomp_resume_call, .run = seccomp_run, .whole = seccomp_whole,                   \
+	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                 \
 	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .short_ways = seccomp_short_ways,     \
 	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending, \
 	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,      \

@@ -21,6 +21,7 @@
 #define SPIN_CLONE_NS \
 	300000            /* while a clone is on its way: its copying of an address space takes that long */
 #define UCONTEXT_SIZE 304 /* up to and with the signal mask */
+#define ODD_FLAGS     0x44500 /* as stub/x86_64/patched.S */
 
 static int current_cpu(void)
 {
@@ -92,14 +93,24 @@ static bool read_frame(struct sthread *th)
 	return true;
 }
 
-static bool read_regs(struct sthread *th)
+/* Without a signal frame: a call from a patched site, or an interrupt in one. */
+static bool frameless(const struct sthread *th, u32 event)
 {
-	if (!read_frame(th))
+	return event == EVENT_PATCHED ||
+	       ((event == EVENT_INTERRUPTED || event == EVENT_HOST_CALL) && !read_once(th->slot->uc_offset));
+}
+
+static bool read_regs(struct sthread *th, u32 event)
+{
+	th->base.no_xstate = frameless(th, event);
+	if (!th->base.no_xstate && !read_frame(th))
 		return false;
 	memcpy(&th->base.regs, th->slot->regs, sizeof th->base.regs);
 	if (th->space->trap->kpage->fsgsbase) {
 		th->fs_base = th->base.regs.fs_base;
 		th->gs_base = th->base.regs.gs_base;
+		if (borrows_gs(th->space->trap) && th->gs_base >> 32 == HUSK_CHAN_BASE >> 32)
+			th->base.regs.gs_base = 0;
 	} else {
 		th->base.regs.fs_base = th->fs_base;
 		th->base.regs.gs_base = th->gs_base;
@@ -108,6 +119,22 @@ static bool read_regs(struct sthread *th)
 	th->base.regs.cs = 0x33;
 	th->base.regs.ss = 0x2b;
 	return true;
+}
+
+/* Calls that the stub makes with a frame only (stub/patched.c): what they do is not possible without. */
+static bool needs_frame(u64 nr)
+{
+	switch (nr) {
+	case SYS_rt_sigreturn:
+	case SYS_clone:
+	case SYS_clone3:
+	case SYS_fork:
+	case SYS_vfork:
+	case SYS_execve:
+	case SYS_execveat:
+		return true;
+	}
+	return false;
 }
 
 static void read_ahead(struct sthread *th)
@@ -158,6 +185,14 @@ static bool read_done(struct sthread *th, bool cloning, struct trap_event *event
 	long result = read_once(th->slot->result), error;
 	bool failed;
 
+	if (th->frame_wanted) {
+		th->frame_wanted = false;
+		if (!read_frame(th)) {
+			space_meddled(s);
+			return false;
+		}
+		th->base.no_xstate = false;
+	}
 	if (cloning) {
 		order_parent_event(th, result);
 		return false;
@@ -215,7 +250,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		return read_done(th, cloning, event);
 	}
 	if (cloning || (th->answer != ANSWER_RESUME && th->answer != ANSWER_HOST_CALL) || th->partial ||
-	    !read_regs(th)) {
+	    !read_regs(th, kind)) {
 		space_meddled(th->space);
 		return false;
 	}
@@ -224,6 +259,10 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	th->nin = 0;
 	switch (kind) {
 	case EVENT_CALL:
+	case EVENT_PATCHED:
+		th->base.by_patch = kind == EVENT_PATCHED;
+		if (th->base.by_patch && needs_frame(th->base.regs.orig_rax))
+			break;
 		event->type = TRAP_CALL;
 		th->base.not_dispatched = read_once(slot->not_dispatched);
 		read_ahead(th);
@@ -288,6 +327,28 @@ int event_next(struct trap *trap, struct trap_event *event)
 
 /* ---- answering ---- */
 
+/* The registers, as the guest goes on with them. */
+static void give_registers(struct sthread *th)
+{
+	struct guest_regs *r = &th->base.regs;
+	struct slot *slot = th->slot;
+	u64 gs = r->gs_base;
+
+	if (!gs && borrows_gs(th->space->trap))
+		gs = HUSK_CHAN_BASE + ((u64)th->index << HUSK_SLOT_SHIFT);
+	slot->answer_flags |= (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) |
+			      (gs != th->gs_base ? ANSWER_FLAG_GS : 0) |
+			      (th->base.no_xstate && (r->eflags & ODD_FLAGS) ? ANSWER_FLAG_FRAME : 0);
+	th->fs_base = r->fs_base;
+	th->gs_base = gs;
+	memcpy(slot->regs, r, sizeof *r);
+	slot->regs[SREG_GS_BASE] = gs;
+	slot->dispatch.on = th->base.dispatch.on;
+	slot->dispatch.offset = th->base.dispatch.offset;
+	slot->dispatch.len = th->base.dispatch.len;
+	slot->dispatch.selector = th->base.dispatch.selector;
+}
+
 void answer_now(struct sthread *th)
 {
 	struct slot *slot = th->slot;
@@ -302,20 +363,10 @@ void answer_now(struct sthread *th)
 	slot->ack_wanted = 0;
 	slot->answer = th->partial ? ANSWER_RUN : th->answer;
 	slot->short_ways = th->space->short_ways & TRAP_SHORT_FUTEX ? SHORT_FUTEX : 0;
+	slot->answer_flags = th->frame_wanted ? ANSWER_FLAG_FRAME : 0;
 	th->epoch = th->space->settling.epoch;
-	if (to_guest) {
-		struct guest_regs *r = &th->base.regs;
-
-		slot->answer_flags = (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) |
-				     (r->gs_base != th->gs_base ? ANSWER_FLAG_GS : 0);
-		th->fs_base = r->fs_base;
-		th->gs_base = r->gs_base;
-		memcpy(slot->regs, r, sizeof *r);
-		slot->dispatch.on = th->base.dispatch.on;
-		slot->dispatch.offset = th->base.dispatch.offset;
-		slot->dispatch.len = th->base.dispatch.len;
-		slot->dispatch.selector = th->base.dispatch.selector;
-	}
+	if (to_guest)
+		give_registers(th);
 	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	th->base.held = false;
 	th->space->running++;

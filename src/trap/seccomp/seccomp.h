@@ -49,6 +49,7 @@ struct sthread {
 	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
+	bool frame_wanted;    /* whole() is on its way */
 
 	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
@@ -255,6 +256,11 @@ u64 event_spin_ns(struct trap *trap);
 bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void answer_now(struct sthread *th);
+/* Whether husk uses the GS base of guests that don't, to find a thread's slot from patched call sites. */
+static inline bool borrows_gs(const struct strap *t)
+{
+	return t->kpage->fsgsbase && !t->config.no_patch;
+}
 void count_short_calls(struct sthread *th);
 
 /* interrupt.c */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Call-site patching in one address space: which sites are worth it, which copies of pages are mapped where, and where
+ * threads stand that the guest must not see in a trampoline.
+ *
+ * The store (mm/vma.h) knows nothing of it: a patched page is still the file's, and trampolines lie in room that the
+ * search for free addresses leaves alone. What the guest does to such pages goes past mm_patch_before(), which puts the
+ * file's own pages back first where a change could tell the difference.
+ *
+ * Linux: a program that reads its own code finds `syscall` where it makes calls. Here: it may find a jump, unless the
+ * sandbox runs with --patch=off, because a patched copy of the page is mapped.
+ */
+#ifndef HUSK_KERNEL_MM_PATCH_H
+#define HUSK_KERNEL_MM_PATCH_H
+
+#include "mm/mm.h"
+
+struct mm_patch;
+
+/* Registers the operations of kernel_ops; patches nothing where the trap cannot. */
+void mm_patch_init(struct kernel *k, bool wanted);
+void mm_patch_exit(struct kernel *k);
+
+/* A private mapping of @len bytes of @file, which may be executed and not written, was made at @start: what is known
+ * of its code is mapped in its place. */
+void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
+		     const struct mmap_backing *backing);
+/* To be called before @op is queued. */
+void mm_patch_before(struct mm *mm, const struct trap_op *op);
+/* The file's own pages again, everywhere, and no more patching until it is allowed again: for tracers. */
+void mm_patch_allow(struct mm *mm, bool allow);
+/* fork: @child has what @mm has. 0 or -ENOMEM. */
+int mm_patch_fork(struct mm *child, const struct mm *mm);
+void mm_patch_free(struct mm *mm);
+
+#endif

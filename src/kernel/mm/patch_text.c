@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Patched copies of a file's code, and the trampolines that their jumps lead to. */
+#include "mm/patch_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/file.h"
+
+#define MAX_TEXTS  32
+#define MAX_COPIES (8UL << 20) /* bytes of page copies that one text keeps */
+#define MAX_WHOLE  (4UL << 20) /* the longest text that is copied whole */
+#define MIN_WHOLE  4           /* sites that make it worth while */
+#define MAX_SITES  (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
+#define NR_HASH    4096 /* a power of two, well above MAX_SITES */
+#define WINDOW     8320 /* bytes of code each way that deciding on a site looks at */
+#define RECENT_SEC 2    /* a change as new as this could be followed by one of the same time */
+
+struct page_copy {
+	u64 page, offset;
+	u32 version; /* sites known when it was made */
+	u32 newest;  /* sites known when the newest site of the page became so; 0: no site */
+};
+
+struct patch_text {
+	struct list node;
+	int refs;
+	struct stat id;
+	u64 area_at, entry;
+	struct hostfd fd, read_fd; /* trampolines, then copies of pages */
+	u64 used;                  /* bytes of it */
+	struct site *sites;        /* the trampoline of the i-th is the (i+1)-th */
+	u32 nsites, room;
+	u16 hash[NR_HASH]; /* by position of the call: index + 1 in sites */
+	struct page_copy *pages;
+	u32 npages, page_room;
+	struct {
+		struct hostfd read_fd;
+		u64 start, len;
+		u32 version;
+	} whole;
+};
+
+/* ---- texts ---- */
+
+void patch_store_init(struct patch_store *store, u64 entry)
+{
+	list_init(&store->texts);
+	store->count = 0;
+	store->entry = entry;
+}
+
+static void text_free(struct patch_store *store, struct patch_text *text)
+{
+	host_close(&text->fd);
+	host_close(&text->read_fd);
+	host_close(&text->whole.read_fd);
+	list_del(&text->node);
+	store->count--;
+	free(text->sites);
+	free(text->pages);
+	free(text);
+}
+
+void patch_store_clear(struct patch_store *store)
+{
+	while (!list_empty(&store->texts))
+		text_free(store, list_first(&store->texts, struct patch_text, node));
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static bool changed_lately(const struct stat *st)
+{
+	time_t now = time(NULL);
+
+	return now - st->st_mtim.tv_sec < RECENT_SEC || now - st->st_ctim.tv_sec < RECENT_SEC;
+}
+
+/* The first word of the trampolines is the address that they all jump to. */
+static int make_area(struct patch_text *text)
+{
+	int err = host_memfd("husk-text", &text->fd);
+
+	if (err)
+		return err;
+	if (ftruncate(text->fd.fd, PATCH_AREA_SIZE) < 0 ||
+	    pwrite(text->fd.fd, &text->entry, sizeof text->entry, 0) != sizeof text->entry)
+		return -errno;
+	text->used = PATCH_AREA_SIZE;
+	return host_reopen(text->fd, O_RDONLY, &text->read_fd);
+}
+
+static void evict(struct patch_store *store)
+{
+	struct patch_text *text;
+
+	for (struct list *at = store->texts.prev; at != &store->texts; at = at->prev) {
+		text = list_entry(at, struct patch_text, node);
+		if (!text->refs) {
+			text_free(store, text);
+			return;
+		}
+	}
+}
+
+static struct patch_text *text_new(struct patch_store *store, const struct stat *st, u64 area_at)
+{
+	struct patch_text *text;
+
+	if (store->count >= MAX_TEXTS)
+		evict(store);
+	if (store->count >= MAX_TEXTS)
+		return NULL;
+	text = calloc(1, sizeof *text);
+	if (!text)
+		return NULL;
+	text->id = *st;
+	text->area_at = area_at;
+	text->entry = store->entry;
+	text->fd = text->read_fd = text->whole.read_fd = HOSTFD_NONE;
+	list_add(&store->texts, &text->node);
+	store->count++;
+	if (make_area(text)) {
+		text_free(store, text);
+		return NULL;
+	}
+	return text;
+}
+
+struct patch_text *patch_text_get(struct patch_store *store, struct hostfd fd, u64 area_at, bool make)
+{
+	struct patch_text *text, *found = NULL;
+	struct stat st;
+
+	if (fstat(fd.fd, &st) || !S_ISREG(st.st_mode))
+		return NULL;
+	list_for_each (text, &store->texts, node) {
+		if (same_file(&text->id, &st)) {
+			found = text;
+			break;
+		}
+	}
+	if (!found && make && !changed_lately(&st))
+		found = text_new(store, &st, area_at);
+	if (!found || found->area_at != area_at)
+		return NULL;
+	list_del(&found->node);
+	list_add(&store->texts, &found->node);
+	return patch_text_ref(found);
+}
+
+struct patch_text *patch_text_ref(struct patch_text *text)
+{
+	text->refs++;
+	return text;
+}
+
+void patch_text_put(struct patch_store *store, struct patch_text *text)
+{
+	(void)store;
+	text->refs--;
+}
+
+u64 patch_text_area(const struct patch_text *text)
+{
+	return text->area_at;
+}
+
+struct hostfd patch_text_fd(const struct patch_text *text)
+{
+	return text->read_fd;
+}
+
+u32 patch_text_version(const struct patch_text *text)
+{
+	return text->nsites;
+}
+
+/* ---- sites ---- */
+
+static u32 hash_of(u64 call)
+{
+	return (u32)(call * 0x9e3779b97f4a7c15UL >> 52) & (NR_HASH - 1);
+}
+
+/* The index of the site at @call, or -1. */
+static s64 find_site(const struct patch_text *text, u64 call)
+{
+	for (u32 h = hash_of(call); text->hash[h]; h = (h + 1) & (NR_HASH - 1))
+		if (text->sites[text->hash[h] - 1].call == call)
+			return text->hash[h] - 1;
+	return -1;
+}
+
+static u64 trampoline_of(u32 index)
+{
+	return (u64)(index + 1) * SITE_TRAMPOLINE;
+}
+
+static bool add_site(struct patch_text *text, const struct site *site)
+{
+	u32 h = hash_of(site->call);
+
+	if (text->nsites == text->room) {
+		u32 room = text->room ? 2 * text->room : 32;
+		struct site *more = realloc(text->sites, room * sizeof *more);
+
+		if (!more)
+			return false;
+		text->sites = more;
+		text->room = room;
+	}
+	text->sites[text->nsites++] = *site;
+	while (text->hash[h])
+		h = (h + 1) & (NR_HASH - 1);
+	text->hash[h] = (u16)text->nsites;
+	return true;
+}
+
+/* Room for what is known of the page at @page. NULL: no memory. */
+static struct page_copy *page_of(struct patch_text *text, u64 page)
+{
+	for (u32 i = 0; i < text->npages; i++)
+		if (text->pages[i].page == page)
+			return &text->pages[i];
+	if (text->npages == text->page_room) {
+		u32 room = text->page_room ? 2 * text->page_room : 16;
+		struct page_copy *more = realloc(text->pages, room * sizeof *more);
+
+		if (!more)
+			return NULL;
+		text->pages = more;
+		text->page_room = room;
+	}
+	text->pages[text->npages] = (struct page_copy){.page = page};
+	return &text->pages[text->npages++];
+}
+
+static bool place_trampoline(struct patch_text *text, const struct site *site, u32 index)
+{
+	u64 at = trampoline_of(index);
+	u8 code[SITE_TRAMPOLINE];
+
+	return site_emit(site, text->area_at + at, text->area_at, code) &&
+	       pwrite(text->fd.fd, code, sizeof code, (off_t)at) == (ssize_t)sizeof code;
+}
+
+bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 low, u64 high, u64 *at)
+{
+	s64 index = find_site(text, call);
+	struct page_copy *page;
+	struct site site;
+	u8 *code;
+	ssize_t n;
+
+	if (index >= 0) {
+		*at = text->sites[index].at;
+		return text->sites[index].shape != SITE_NONE;
+	}
+	if (text->nsites == MAX_SITES)
+		return false;
+	low = call - low > WINDOW ? call - WINDOW : low;
+	high = high - call > WINDOW ? call + WINDOW : high;
+	code = malloc(high - low);
+	page = page_of(text, align_down(call, PAGE_SIZE));
+	n = code ? pread(fd.fd, code, high - low, (off_t)low) : -1;
+	if (!page || n < 0) {
+		free(code);
+		return false;
+	}
+	site_find(code, (size_t)n, call - low, low, &site);
+	free(code);
+	site.call = call;
+	if (site.shape != SITE_NONE && !place_trampoline(text, &site, text->nsites))
+		site.shape = SITE_NONE;
+	/* The jump of a head may lie in the page before. */
+	if (site.shape != SITE_NONE)
+		page = page_of(text, align_down(site.at, PAGE_SIZE));
+	if (!page || !add_site(text, &site))
+		return false;
+	*at = site.at;
+	if (site.shape != SITE_NONE)
+		page->newest = text->nsites;
+	return site.shape != SITE_NONE;
+}
+
+static void write_sites(const struct patch_text *text, u8 *code, u64 start, u64 len)
+{
+	for (u32 i = 0; i < text->nsites; i++) {
+		const struct site *s = &text->sites[i];
+
+		if (s->shape != SITE_NONE && s->at - start < len)
+			site_write(s, text->area_at + trampoline_of(i), code, start);
+	}
+}
+
+int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *offset, u32 *version)
+{
+	struct page_copy *copy = page_of(text, page);
+	u8 code[PAGE_SIZE] = {0};
+
+	if (!copy)
+		return -ENOMEM;
+	if (!copy->offset || copy->version < copy->newest) {
+		if (text->used + PAGE_SIZE > PATCH_AREA_SIZE + MAX_COPIES)
+			return -ENOSPC;
+		if (pread(fd.fd, code, sizeof code, (off_t)page) < 0)
+			return -errno;
+		write_sites(text, code, page, sizeof code);
+		if (pwrite(text->fd.fd, code, sizeof code, (off_t)text->used) != (ssize_t)sizeof code)
+			return -ENOSPC;
+		copy->offset = text->used;
+		copy->version = text->nsites;
+		text->used += PAGE_SIZE;
+	}
+	*offset = copy->offset;
+	*version = copy->version;
+	return 0;
+}
+
+/* Fills @to with the file's code from @start on, patched. */
+static int copy_whole(struct patch_text *text, struct hostfd fd, int to, u64 start, u64 len)
+{
+	u8 *code = malloc(len);
+	ssize_t n;
+	int err = 0;
+
+	if (!code)
+		return -ENOMEM;
+	n = pread(fd.fd, code, len, (off_t)start);
+	if (n <= 0) {
+		err = -EIO;
+	} else {
+		memset(code + n, 0, len - (size_t)n);
+		write_sites(text, code, start, len);
+		if (pwrite(to, code, len, 0) != (ssize_t)len)
+			err = -ENOSPC;
+	}
+	free(code);
+	return err;
+}
+
+static bool whole_is_good(const struct patch_text *text, u64 start, u64 len)
+{
+	return hostfd_valid(text->whole.read_fd) && text->whole.start == start && text->whole.len == len &&
+	       text->nsites < text->whole.version + text->whole.version / 4 + MIN_WHOLE;
+}
+
+struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version)
+{
+	struct hostfd memfd, read_fd = HOSTFD_NONE;
+
+	if (len > MAX_WHOLE || text->nsites < MIN_WHOLE)
+		return HOSTFD_NONE;
+	if (!whole_is_good(text, start, len)) {
+		if (host_memfd("husk-text", &memfd))
+			return HOSTFD_NONE;
+		if (copy_whole(text, fd, memfd.fd, start, len) || host_reopen(memfd, O_RDONLY, &read_fd)) {
+			host_close(&memfd);
+			return HOSTFD_NONE;
+		}
+		host_close(&memfd);
+		host_close(&text->whole.read_fd);
+		text->whole.read_fd = read_fd;
+		text->whole.start = start;
+		text->whole.len = len;
+		text->whole.version = text->nsites;
+	}
+	*version = text->whole.version;
+	return text->whole.read_fd;
+}
+
+bool patch_text_has_tail(const struct patch_text *text, u64 page, u32 from)
+{
+	for (u32 i = from; i < text->nsites; i++)
+		if (text->sites[i].shape == SITE_TAIL && text->sites[i].at - page < PAGE_SIZE)
+			return true;
+	return false;
+}
+
+/* ---- where threads stand ---- */
+
+u64 patch_text_original(const struct patch_text *text, u64 offset)
+{
+	u64 index = offset / SITE_TRAMPOLINE;
+
+	if (!index || index > text->nsites)
+		return text->area_at + offset;
+	return site_original(&text->sites[index - 1], offset % SITE_TRAMPOLINE);
+}
+
+s64 patch_text_moved(const struct patch_text *text, u64 at, u32 version)
+{
+	for (u64 call = at - 2; call > at - 2 - sizeof text->sites->moved; call--) {
+		s64 index = find_site(text, call);
+
+		if (index >= 0 && index < version) {
+			s64 to = site_moved(&text->sites[index], at);
+
+			if (to >= 0)
+				return (s64)trampoline_of((u32)index) + to;
+		}
+	}
+	return -1;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls from patched sites: into the stub and out of it as the `syscall` instruction would, without a signal.
+ *
+ * The trampoline (trap/site.h) comes here with the address to return to in r11; rcx is free, everything else is the
+ * guest's: its stack, red zone and flags too. The thread's slot is found by the GS base, which husk borrows while the
+ * guest does not use it. `wrgsbase` is invisible, so it is checked to lie in the channel's window; if it does not, the
+ * `syscall` right before the return address takes the signal path.
+ */
+#include "channel/channel.h"
+
+	.text
+
+/* Flags with which the stub's own code would not work: trap, direction, nested task, alignment check. */
+#define ODD_FLAGS 0x44500
+
+	.globl stub_patched_entry
+	.type stub_patched_entry, @function
+stub_patched_entry:
+	/* Without touching the flags: is the high half of the GS base 0x7fff? */
+	rdgsbase %rcx
+	bswap %rcx
+	lea 0x810000(%rcx), %ecx	/* bswap32(0x7fff) = 0xff7f0000 */
+	jrcxz 1f
+	lea -2(%r11), %rcx
+	jmp *%rcx
+
+	/* The registers, in the slot's order from its end. */
+1:	mov %rsp, %gs:SLOT_RSP
+	rdgsbase %rsp
+	lea SLOT_RSP(%rsp), %rsp
+	pushfq
+	testl $ODD_FLAGS, (%rsp)
+	jnz 2f
+	pushq $0x33
+	push %r11			/* rip */
+	push %rax			/* orig_rax */
+	push %rdi
+	push %rsi
+	push %rdx
+	push %r11			/* rcx */
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	pushq (SLOT_EFLAGS - SLOT_R10)(%rsp) /* r11 */
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	lea -SLOT_REGS(%rsp), %rbx
+	mov %rbx, %rdi
+	lea HUSK_STACK_TOP(%rbx), %rsp
+	call stub_patched_call
+	jmp stub_patched_exit
+
+2:	popfq
+	mov %gs:SLOT_RSP, %rsp
+	lea -2(%r11), %rcx
+	jmp *%rcx
+
+/*
+ * rbx slot. An interrupt that finds the instruction pointer in [stub_patched_exit, stub_patched_end) is taken there:
+ * the slot still holds all that is about to be restored.
+ */
+3:	mov %rbx, %rdi
+	call stub_patched_interrupted
+	.globl stub_patched_exit
+stub_patched_exit:
+	cmpl $0, SLOT_INTERRUPTED(%rbx)
+	jne 3b
+	/* The arithmetic flags; the others are what they were, or there was a frame to go back by. */
+	movzbl SLOT_EFLAGS+1(%rbx), %eax
+	and $8, %eax
+	add $0x78, %al			/* the overflow flag */
+	mov SLOT_EFLAGS(%rbx), %ah
+	sahf
+	mov SLOT_R15(%rbx), %r15
+	mov SLOT_R14(%rbx), %r14
+	mov SLOT_R13(%rbx), %r13
+	mov SLOT_R12(%rbx), %r12
+	mov SLOT_RBP(%rbx), %rbp
+	mov SLOT_R11(%rbx), %r11
+	mov SLOT_R10(%rbx), %r10
+	mov SLOT_R9(%rbx), %r9
+	mov SLOT_R8(%rbx), %r8
+	mov SLOT_RAX(%rbx), %rax
+	mov SLOT_RDX(%rbx), %rdx
+	mov SLOT_RSI(%rbx), %rsi
+	mov SLOT_RDI(%rbx), %rdi
+	mov %rbx, %rcx
+	mov SLOT_RBX(%rcx), %rbx
+	mov SLOT_RSP(%rcx), %rsp
+	mov SLOT_RIP(%rcx), %rcx
+	jmp *%rcx
+	.globl stub_patched_end
+stub_patched_end:
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shapes of call sites, found by decoding, and the code that replaces them. */
+#include "trap/site.h"
+
+#include <string.h>
+
+#include "trap/insn.h"
+
+#define SYSCALL_LENGTH 2
+#define JUMP_BACK      5
+#define LEA_LENGTH     7
+#define ENTER_LENGTH   6
+/* In the trampoline of a tail: the `syscall`, and where the moved instructions begin. */
+#define TAIL_CALL (LEA_LENGTH + ENTER_LENGTH)
+#define TAIL_BACK (TAIL_CALL + SYSCALL_LENGTH)
+
+#define LOOK_BEHIND 256  /* bytes before a call from which decoding starts, each in turn */
+#define LOOK_LEAST  96   /* and how near to it the last start is */
+#define AGREED      24   /* starts that must come to the same end, */
+#define OF_TEN      9    /* and so many of ten that come to the call at all */
+#define BRANCH_SCAN 8192 /* bytes each way that are searched for branches into a tail */
+
+/* The start of the instruction that ends at @text[@offset], or -1. Nobody says where instructions begin, but decoding
+ * from a wrong place falls into step with the code within a few: so nearly all starts far enough before must come to
+ * the same end. */
+static s64 instruction_before(const u8 *text, size_t offset)
+{
+	u32 votes[INSN_MAX + 1] = {0}, all = 0, best = 0;
+
+	if (offset < LOOK_LEAST + AGREED)
+		return -1;
+	for (size_t start = offset > LOOK_BEHIND ? offset - LOOK_BEHIND : 0; start <= offset - LOOK_LEAST;
+	     start++) {
+		size_t at = start, before = start;
+		struct insn insn;
+
+		while (at < offset && insn_decode(text + at, offset + INSN_MAX - at, &insn)) {
+			before = at;
+			at += insn.length;
+		}
+		if (at == offset) {
+			votes[offset - before]++;
+			all++;
+		}
+	}
+	for (u32 i = 1; i <= INSN_MAX; i++)
+		if (votes[i] > votes[best])
+			best = i;
+	return votes[best] >= AGREED && votes[best] * 10 >= all * OF_TEN ? (s64)(offset - best) : -1;
+}
+
+static bool find_head(const u8 *text, size_t offset, struct site *out)
+{
+	s64 at = instruction_before(text, offset);
+	struct insn insn;
+
+	if (at < 0 || !insn_decode(text + at, offset - (size_t)at, &insn) || insn.transfer ||
+	    insn.length < SITE_JUMP)
+		return false;
+	out->length = insn.length;
+	out->rip_at = insn.rip_at;
+	out->at = (u64)at;
+	memcpy(out->moved, text + at, insn.length);
+	return true;
+}
+
+static s32 read_s32(const u8 *at)
+{
+	s32 value;
+
+	memcpy(&value, at, sizeof value);
+	return value;
+}
+
+/* Whether something that may be a branch leads between the first and the last of the patched bytes. */
+static bool branched_into(const u8 *text, size_t size, size_t offset)
+{
+	size_t from = offset > BRANCH_SCAN ? offset - BRANCH_SCAN : 0;
+	size_t to = size - offset > BRANCH_SCAN ? offset + BRANCH_SCAN : size;
+
+	for (size_t p = from; p + 6 <= to; p++) {
+		u8 op = text[p];
+		s64 target = -1;
+
+		if (op >> 4 == 7 || op == 0xeb || (op & 0xfc) == 0xe0)
+			target = (s64)p + 2 + (s8)text[p + 1];
+		else if (op == 0xe8 || op == 0xe9)
+			target = (s64)p + 5 + read_s32(text + p + 1);
+		else if (op == 0x0f && text[p + 1] >> 4 == 8)
+			target = (s64)p + 6 + read_s32(text + p + 2);
+		if (target > (s64)offset && target < (s64)offset + SITE_JUMP)
+			return true;
+	}
+	return false;
+}
+
+static bool find_tail(const u8 *text, size_t size, size_t offset, struct site *out)
+{
+	size_t at = offset + SYSCALL_LENGTH;
+	u32 length = 0;
+
+	while (SYSCALL_LENGTH + length < SITE_JUMP) {
+		struct insn insn;
+
+		if (at + length >= size || !insn_decode(text + at + length, size - at - length, &insn) ||
+		    insn.transfer || insn.rip_at || length + insn.length > sizeof out->moved)
+			return false;
+		length += insn.length;
+	}
+	if (branched_into(text, size, offset))
+		return false;
+	out->length = (u8)length;
+	out->rip_at = 0;
+	out->at = offset;
+	memcpy(out->moved, text + at, length);
+	return true;
+}
+
+void site_find(const u8 *text, size_t size, size_t offset, u64 start, struct site *out)
+{
+	memset(out, 0, sizeof *out);
+	if (offset + SYSCALL_LENGTH > size || text[offset] != 0x0f || text[offset + 1] != 0x05)
+		return;
+	out->call = start + offset;
+	if (find_head(text, offset, out))
+		out->shape = SITE_HEAD;
+	else if (find_tail(text, size, offset, out))
+		out->shape = SITE_TAIL;
+	else
+		return;
+	out->at += start;
+	/* Both sides of a page boundary could not be replaced at once. */
+	if (out->at >> PAGE_SHIFT != (out->at + SITE_JUMP - 1) >> PAGE_SHIFT)
+		out->shape = SITE_NONE;
+}
+
+/* The displacement from the end of an instruction at @from to @to: false when it does not fit. */
+static bool write_distance(u8 *at, u64 from, u64 to)
+{
+	s64 distance = (s64)(to - from);
+	s32 narrow = (s32)distance;
+
+	memcpy(at, &narrow, sizeof narrow);
+	return narrow == distance;
+}
+
+static bool emit_enter(u8 *code, u64 at, u64 back, u64 entry)
+{
+	static const u8 lea[3] = {0x4c, 0x8d, 0x1d}, jump[2] = {0xff, 0x25};
+
+	memcpy(code, lea, sizeof lea);
+	memcpy(code + LEA_LENGTH, jump, sizeof jump);
+	return write_distance(code + sizeof lea, at + LEA_LENGTH, back) &&
+	       write_distance(code + LEA_LENGTH + sizeof jump, at + LEA_LENGTH + ENTER_LENGTH, entry);
+}
+
+static bool emit_head(const struct site *s, u64 to, u64 entry, u8 *code)
+{
+	memcpy(code, s->moved, s->length);
+	if (s->rip_at) {
+		u64 target = s->at + s->length + (u64)(s64)read_s32(s->moved + s->rip_at);
+
+		if (!write_distance(code + s->rip_at, to + s->length, target))
+			return false;
+	}
+	return emit_enter(code + s->length, to + s->length, s->call + SYSCALL_LENGTH, entry);
+}
+
+static bool emit_tail(const struct site *s, u64 to, u64 entry, u8 *code)
+{
+	u64 end = to + TAIL_BACK + s->length;
+
+	code[TAIL_CALL] = 0x0f;
+	code[TAIL_CALL + 1] = 0x05;
+	memcpy(code + TAIL_BACK, s->moved, s->length);
+	code[TAIL_BACK + s->length] = 0xe9;
+	return emit_enter(code, to, to + TAIL_BACK, entry) &&
+	       write_distance(code + TAIL_BACK + s->length + 1, end + JUMP_BACK,
+			      s->call + SYSCALL_LENGTH + s->length);
+}
+
+bool site_emit(const struct site *s, u64 to, u64 entry, u8 *code)
+{
+	memset(code, 0xcc, SITE_TRAMPOLINE);
+	return s->shape == SITE_HEAD ? emit_head(s, to, entry, code) : emit_tail(s, to, entry, code);
+}
+
+void site_write(const struct site *s, u64 to, u8 *text, u64 start)
+{
+	u8 *at = text + (s->at - start);
+
+	*at = 0xe9;
+	write_distance(at + 1, s->at + SITE_JUMP, to);
+}
+
+u64 site_original(const struct site *s, u64 offset)
+{
+	if (s->shape == SITE_HEAD)
+		return offset < s->length ? s->at : s->call;
+	if (offset < TAIL_BACK)
+		return s->call;
+	return s->call + SYSCALL_LENGTH + min(offset - TAIL_BACK, (u64)s->length);
+}
+
+s64 site_moved(const struct site *s, u64 ip)
+{
+	u64 behind = ip - s->call - SYSCALL_LENGTH;
+
+	return s->shape == SITE_TAIL && behind < s->length ? (s64)(TAIL_BACK + behind) : -1;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Call sites: where a program makes system calls, and how one is rewritten to enter the stub without a signal.
+ *
+ *	head    ... mov $nr,%eax | syscall ...     the instruction before `syscall`, of five bytes or more, becomes a
+ *	            ^^^^^^^^^^^^                   jump; `syscall` stays, so who comes there otherwise takes the signal
+ *	tail    ... | syscall; cmp $-4096,%rax ... `syscall` and what follows become a jump: only while no other thread
+ *	              ^^^^^^^^^^^^^^^^^^^^^^^^     can stand behind the `syscall`
+ *
+ * The jump leads to the site's trampoline, which does what was moved and enters the stub with the address to come
+ * back to in r11. A `syscall` lies right before that address in both shapes: the stub goes there when it cannot
+ * serve the thread, and a call is made again by stepping back over it.
+ *
+ *	head    moved instruction; lea back(%rip),%r11; jmp *entry(%rip)                  back: behind the site's syscall
+ *	tail    lea back(%rip),%r11; jmp *entry(%rip); syscall; back: moved; jmp rest
+ *
+ * All positions are on one scale of the caller's: only differences count, so that one trampoline serves every
+ * address at which a file is mapped, if it is mapped at the same distance.
+ */
+#ifndef HUSK_TRAP_SITE_H
+#define HUSK_TRAP_SITE_H
+
+#include "base/types.h"
+
+#define SITE_TRAMPOLINE 48 /* bytes that a trampoline may take */
+#define SITE_JUMP       5  /* bytes that a patched site differs in, at most */
+
+enum site_shape {
+	SITE_NONE, /* cannot be patched */
+	SITE_HEAD,
+	SITE_TAIL,
+};
+
+struct site {
+	u8 shape;  /* enum site_shape */
+	u8 length; /* bytes moved to the trampoline; of a tail, those behind `syscall` */
+	u8 rip_at; /* as struct insn's, from the start of what is moved */
+	u64 at;    /* position of the jump */
+	u64 call;  /* position of `syscall` */
+	u8 moved[16];
+};
+
+/* How the call at @text[@offset] (which has been seen to be a `syscall`) may be patched; @text lies at position
+ * @start. *out is filled; its shape is SITE_NONE when not. */
+void site_find(const u8 *text, size_t size, size_t offset, u64 start, struct site *out);
+/* Writes the trampoline for @s that will lie at @to, with the stub's entry address stored at @entry, into
+ * @code[SITE_TRAMPOLINE]. False when something lies too far away. */
+bool site_emit(const struct site *s, u64 to, u64 entry, u8 *code);
+/* Writes the jump from @s to its trampoline at @to into @text, which lies at position @start. */
+void site_write(const struct site *s, u64 to, u8 *text, u64 start);
+/* Where a thread at @offset in the trampoline of @s would stand in the unpatched program. */
+u64 site_original(const struct site *s, u64 offset);
+/* Where a thread that stands at @ip among the patched bytes of @s goes on: offset in the trampoline, or -1 when it may
+ * stay. */
+s64 site_moved(const struct site *s, u64 ip);
+
+#endif
