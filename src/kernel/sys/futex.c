@@ -104,7 +104,7 @@ static long wait_word(struct task *t, struct call *c, u64 addr, u32 value, bool 
 		w->words[0].bitset = bitset;
 	}
 	r = futex_wait(t, c);
-	if (r == CALL_PARK)
+	if (c->step == futex_wait_step)
 		c->step = wait_step;
 	return wait_result(t, c, r);
 }
@@ -127,37 +127,79 @@ static long op_wait(struct task *t, struct call *c, struct futex_args *a)
 static long op_wake(struct task *t, struct call *c, struct futex_args *a)
 {
 	struct futex_key key;
-	int r;
+	long r;
 
 	(void)c;
 	if (!a->val3)
 		return -EINVAL;
 	r = futex_key(t, a->addr, a->private, &key);
-	return r < 0 ? r : futex_wake_key(t->k, &key, (int)a->val, a->val3);
+	if (!r)
+		r = futex_await(t, &key, &key);
+	return r ? r : futex_wake_key(t->k, &key, (int)a->val, a->val3);
+}
+
+/* In call.priv: the two words of a call that compares or changes one of them. */
+struct two_words {
+	struct futex_hold hold;
+	struct futex_key key[2];
+	struct futex_change *change; /* FUTEX_WAKE_OP: under way */
+	struct futex_args args;      /* and what is to be done after it */
+	u32 old;
+};
+
+static void two_words_free(struct task *t, void *priv)
+{
+	struct two_words *w = priv;
+
+	futex_change_forget(w->change);
+	futex_release(t, &w->hold);
+	free(w);
+}
+
+/* Holds both words until the call ends, from its first run on: 0, or what the handler returns. */
+static long hold_words(struct task *t, struct call *c, const struct futex_args *a, struct two_words **out)
+{
+	struct two_words *w = c->priv;
+	struct futex_key key[2];
+	long r = 0;
+
+	if (!w) {
+		r = futex_key(t, a->addr, a->private, &key[0]);
+		if (!r)
+			r = futex_key(t, a->addr2, a->private, &key[1]);
+		if (!r)
+			r = futex_await(t, &key[0], &key[1]);
+		if (r)
+			return r;
+		w = calloc(1, sizeof *w);
+		if (!w)
+			return -ENOMEM;
+		w->key[0] = key[0];
+		w->key[1] = key[1];
+		w->args = *a;
+		c->priv = w;
+		c->priv_free = two_words_free;
+		futex_hold(t, &w->hold, &key[0], &key[1]);
+	}
+	*out = w;
+	return 0;
 }
 
 static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
 {
-	struct futex_key from, to;
+	struct two_words *w;
 	u32 value;
-	int r, requeue = (int)a->timeout;
+	long r;
 
-	(void)c;
-	if ((int)a->val < 0 || requeue < 0)
+	if ((int)a->val < 0 || (int)a->timeout < 0)
 		return -EINVAL;
-	r = futex_key(t, a->addr, a->private, &from);
-	if (!r)
-		r = futex_key(t, a->addr2, a->private, &to);
-	if (r < 0)
-		return r;
-	if (a->command == FUTEX_CMP_REQUEUE) {
+	r = hold_words(t, c, a, &w);
+	if (!r && a->command == FUTEX_CMP_REQUEUE) {
 		r = user_get(t, &value, a->addr);
-		if (r < 0)
-			return r;
-		if (value != a->val3)
-			return -EAGAIN;
+		if (!r && value != a->val3)
+			r = -EAGAIN;
 	}
-	return futex_requeue_key(t->k, &from, &to, (int)a->val, requeue);
+	return r ? r : futex_requeue_key(t->k, &w->key[0], &w->key[1], (int)a->val, (int)a->timeout);
 }
 
 /* ---- changing a word ---- */
@@ -211,13 +253,7 @@ void futex_change_forget(struct futex_change *change)
 		free(change);
 }
 
-/* FUTEX_WAKE_OP changes the second word, again until nobody came between. */
-struct wake_op {
-	struct futex_change *change;
-	struct futex_args args;
-	struct futex_key key, key2;
-	u32 old;
-};
+/* ---- FUTEX_WAKE_OP changes the second word, again until nobody came between ---- */
 
 static bool wake_op_new(u32 op, u32 old, u32 *new)
 {
@@ -267,32 +303,23 @@ static int wake_op_compare(u32 op, u32 old_word)
 	return -ENOSYS;
 }
 
-static void wake_op_free(struct task *t, void *priv)
-{
-	struct wake_op *w = priv;
+static int wake_op_order(struct task *t, struct two_words *w, u32 old);
 
-	(void)t;
-	futex_change_forget(w->change);
-	free(w);
-}
-
-static int wake_op_order(struct task *t, struct wake_op *w, u32 old);
-
-static long wake_op_wakes(struct task *t, struct wake_op *w)
+static long wake_op_wakes(struct task *t, struct two_words *w)
 {
 	int compare = wake_op_compare(w->args.val3, w->old), woken;
 
 	if (compare < 0)
 		return compare;
-	woken = futex_wake_key(t->k, &w->key, (int)w->args.val, ~0u);
+	woken = futex_wake_key(t->k, &w->key[0], (int)w->args.val, ~0u);
 	if (compare)
-		woken += futex_wake_key(t->k, &w->key2, (int)w->args.timeout, ~0u);
+		woken += futex_wake_key(t->k, &w->key[1], (int)w->args.timeout, ~0u);
 	return woken;
 }
 
 static void wake_op_changed(struct task *t, s64 old)
 {
-	struct wake_op *w = t->call.priv;
+	struct two_words *w = t->call.priv;
 	long r;
 
 	w->change = NULL;
@@ -308,7 +335,7 @@ static void wake_op_changed(struct task *t, s64 old)
 	call_finish(t, r);
 }
 
-static int wake_op_order(struct task *t, struct wake_op *w, u32 old)
+static int wake_op_order(struct task *t, struct two_words *w, u32 old)
 {
 	u32 new;
 
@@ -320,27 +347,16 @@ static int wake_op_order(struct task *t, struct wake_op *w, u32 old)
 
 static long op_wake_op(struct task *t, struct call *c, struct futex_args *a)
 {
-	struct futex_key key, key2;
-	struct wake_op *w;
+	struct two_words *w;
 	u32 old;
-	int r = futex_key(t, a->addr, a->private, &key);
+	long r = hold_words(t, c, a, &w);
 
 	if (!r)
-		r = futex_key(t, a->addr2, a->private, &key2);
-	if (!r)
 		r = user_get(t, &old, a->addr2);
-	if (r < 0)
+	if (r)
 		return r;
 	if (user_writable(t, a->addr2, 4) != 4)
 		return -EFAULT;
-	w = calloc(1, sizeof *w);
-	if (!w)
-		return -ENOMEM;
-	w->args = *a;
-	w->key = key;
-	w->key2 = key2;
-	c->priv = w;
-	c->priv_free = wake_op_free;
 	r = wake_op_order(t, w, old);
 	return r < 0 ? r : CALL_GONE;
 }

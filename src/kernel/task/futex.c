@@ -12,6 +12,8 @@
 struct futex_table {
 	struct list bucket[BUCKETS];
 	struct list owned; /* struct futex_pi, for all words: there are few */
+	struct list held;  /* struct futex_hold */
+	struct wait_queue released;
 };
 
 struct futex_table *futex_table_new(struct kernel *k)
@@ -24,6 +26,8 @@ struct futex_table *futex_table_new(struct kernel *k)
 	for (int i = 0; i < BUCKETS; i++)
 		list_init(&table->bucket[i]);
 	list_init(&table->owned);
+	list_init(&table->held);
+	wait_queue_init(&table->released);
 	return table;
 }
 
@@ -64,11 +68,56 @@ int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key)
 	return 0;
 }
 
+/* ---- holding words ---- */
+
+static bool is_held(struct kernel *k, const struct futex_key *key)
+{
+	struct futex_hold *h;
+
+	list_for_each (h, &k->futexes->held, node) {
+		if (key_equal(&h->key[0], key) || key_equal(&h->key[1], key))
+			return true;
+	}
+	return false;
+}
+
+long futex_await(struct task *t, const struct futex_key *a, const struct futex_key *b)
+{
+	long r;
+
+	if (!is_held(t->k, a) && !is_held(t->k, b))
+		return 0;
+	r = wait_add(&t->k->futexes->released, t);
+	if (r < 0)
+		return r;
+	/* Linux: a bucket's lock is waited for whatever the call's timeout is. */
+	t->call.deadline = 0;
+	r = call_wait(t);
+	return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
+}
+
+void futex_hold(struct task *t, struct futex_hold *hold, const struct futex_key *a, const struct futex_key *b)
+{
+	hold->key[0] = *a;
+	hold->key[1] = *b;
+	list_add_tail(&t->k->futexes->held, &hold->node);
+}
+
+void futex_release(struct task *t, struct futex_hold *hold)
+{
+	if (list_empty(&hold->node))
+		return;
+	list_del(&hold->node);
+	wake_all(&t->k->futexes->released);
+}
+
+/* ---- waiting and waking ---- */
+
 static void futex_unqueue(struct futex_wait *w)
 {
 	for (int i = 0; i < w->n; i++)
 		list_del(&w->words[i].node);
-	w->queued = false;
+	futex_release(w->task, &w->hold);
 }
 
 static void futex_wait_free(struct task *t, void *priv)
@@ -87,6 +136,7 @@ struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n)
 	w->task = t;
 	w->woken = -1;
 	w->n = n;
+	list_init(&w->hold.node);
 	for (int i = 0; i < n; i++) {
 		list_init(&w->words[i].node);
 		w->words[i].wait = w;
@@ -95,6 +145,12 @@ struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n)
 	c->priv = w;
 	c->priv_free = futex_wait_free;
 	return w;
+}
+
+/* Queued, but its word is not compared yet. */
+static bool is_undecided(const struct futex_waiter *word)
+{
+	return word - word->wait->words == word->wait->compared;
 }
 
 static void futex_wake_one(struct futex_waiter *word)
@@ -117,8 +173,15 @@ int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bit
 	list_for_each_safe (word, tmp, bucket, node) {
 		if (!key_equal(&word->key, key) || !(word->bitset & bitset))
 			continue;
+		/* Only the end of a task comes while a word is held. Who is undecided returns too, but takes no wake. */
+		if (is_undecided(word)) {
+			futex_wake_one(word);
+			continue;
+		}
+		if (woken && woken >= n)
+			continue;
 		futex_wake_one(word);
-		if (++woken >= n)
+		if (++woken >= n && list_empty(&k->futexes->held))
 			break;
 	}
 	return woken;
@@ -220,28 +283,42 @@ long futex_wait_step(struct task *t, struct call *c)
 	return w->woken >= 0 ? w->woken : r;
 }
 
+/* The next word, queued and compared as one: 0, -EAGAIN, or why it cannot be told. */
+static long compare_word(struct task *t, struct futex_wait *w, struct futex_waiter *word)
+{
+	u32 value;
+	long r;
+
+	if (list_empty(&w->hold.node)) {
+		r = futex_await(t, &word->key, &word->key);
+		if (r)
+			return r;
+		futex_hold(t, &w->hold, &word->key, &word->key);
+		list_add_tail(bucket_of(t->k, &word->key), &word->node);
+	}
+	r = user_read(t, &value, word->addr, sizeof value);
+	if (r == CALL_FETCH)
+		return r;
+	futex_release(t, &w->hold);
+	if (!r && value != word->value)
+		r = -EAGAIN;
+	return r;
+}
+
 long futex_wait(struct task *t, struct call *c)
 {
 	struct futex_wait *w = c->priv;
-	u32 value;
-	int r;
+	long r;
 
-	if (!w->queued) {
-		for (int i = 0; i < w->n; i++)
-			list_add_tail(bucket_of(t->k, &w->words[i].key), &w->words[i].node);
-		w->queued = true;
-	}
-	for (int i = 0; i < w->n; i++) {
-		r = user_read(t, &value, w->words[i].addr, sizeof value);
-		/* The stub fetches the word while we stay queued: a wake that comes meanwhile is noted. */
-		if (r == CALL_FETCH)
+	while (w->compared < w->n) {
+		r = compare_word(t, w, &w->words[w->compared]);
+		if (r == CALL_FETCH || r == CALL_PARK)
 			return r;
-		if (!r && value == w->words[i].value)
-			continue;
-		futex_unqueue(w);
-		if (w->woken >= 0)
-			return w->woken;
-		return r < 0 ? r : -EAGAIN;
+		if (r) {
+			futex_unqueue(w);
+			return w->woken >= 0 ? w->woken : r;
+		}
+		w->compared++;
 	}
 	c->step = futex_wait_step;
 	return futex_wait_step(t, c);

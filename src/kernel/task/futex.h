@@ -3,8 +3,11 @@
  * Futexes: who waits for which word.
  *
  * A word is named by the object behind it, so that processes which share memory meet; a private one by its mm
- * and address. A wait for one or more words is one record in the call: every word is queued first and read
- * afterwards, so that a wake between the two is not lost, however late the read is done.
+ * and address. A wait for one or more words is one record in the call.
+ *
+ * What Linux does with a word while it has the lock of the word's bucket is done here in one go by the service thread,
+ * when it can read the word itself. When the stub has to bring the word, or to change it, that takes a turn: until it
+ * is done the call holds the word, and every other call that would look for waiters or become one waits.
  */
 #ifndef HUSK_KERNEL_TASK_FUTEX_H
 #define HUSK_KERNEL_TASK_FUTEX_H
@@ -19,6 +22,12 @@ struct futex_key {
 
 struct futex_wait;
 
+/* One or two words that a call holds. */
+struct futex_hold {
+	struct list node; /* unlinked: holds nothing */
+	struct futex_key key[2];
+};
+
 struct futex_waiter {
 	struct list node; /* in its bucket; unlinked once woken */
 	struct futex_wait *wait;
@@ -30,9 +39,9 @@ struct futex_waiter {
 /* The record of one blocked call: in call.priv. */
 struct futex_wait {
 	struct task *task;
-	int woken; /* index of the word that was woken; -1: none */
-	int n;
-	bool queued;
+	struct futex_hold hold; /* of the word that is being compared */
+	int woken;              /* index of the word that was woken; -1: none */
+	int n, compared;        /* words[compared] is next: queued, if the stub is bringing it */
 	struct futex_waiter words[];
 };
 
@@ -57,11 +66,20 @@ void futex_owner_died(struct kernel *k);
 int futex_key(struct task *t, u64 addr, bool private, struct futex_key *key);
 /* A record for @n words, owned by the call from now on; NULL: no memory. */
 struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n);
-/* Queues the record (once), compares the words, and waits until one is woken: its index, -EAGAIN when a word differs,
- * -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH. Sets call.step. */
+/* Compares and queues the words one after the other and waits until one is woken: its index, -EAGAIN when a word
+ * differs, -ETIMEDOUT by call.deadline, -ERESTARTSYS for a signal, or CALL_PARK, CALL_FETCH, after which it is to be
+ * called again until it has set call.step. */
 long futex_wait(struct task *t, struct call *c);
 /* What runs when the waiting call is woken. */
 long futex_wait_step(struct task *t, struct call *c);
+/* Waits until nobody holds @a or @b: 0, or what the handler returns to be run again from its start: CALL_PARK,
+ * -ERESTARTNOINTR, -ENOMEM. Forgets call.deadline. */
+long futex_await(struct task *t, const struct futex_key *a, const struct futex_key *b);
+/* Holds @a and @b, for which futex_await() has just answered 0. */
+void futex_hold(struct task *t, struct futex_hold *hold, const struct futex_key *a,
+		const struct futex_key *b);
+/* Lets go, if anything is held. */
+void futex_release(struct task *t, struct futex_hold *hold);
 /* Wakes up to @n (at least one) of those who wait for @key with a bit of @bitset: how many. */
 int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bitset);
 /* Wakes @wake, makes up to @requeue others wait for @to instead: how many in all. */
