@@ -12,7 +12,7 @@
  *
  * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c
  *
- * links: src/kernel/mm/moved.c src/base/rbtree.c src/base/bug.c
+ * links: src/kernel/mm/moved.c src/kernel/mm/vma_tree.c src/base/rbtree.c src/base/bug.c
  *
  * links: src/kernel/mm/patch.c src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
  */

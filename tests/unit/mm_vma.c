@@ -6,19 +6,18 @@
  *
  * `mm_vma [seed]`.
  *
- * links: src/kernel/mm/vma.c src/base/rbtree.c src/base/bug.c
+ * links: src/kernel/mm/vma.c src/kernel/mm/vma_tree.c src/base/bug.c
  */
-#include "mm/vma.h"
+#include "mm/vma_tree.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGES   64
-#define STEPS   60000
-#define BASE    (1UL << 30) /* address of page 0 */
-#define OBJECTS 3
+#define MAX_PAGES 3000
+#define BASE      (1UL << 30) /* address of page 0 */
+#define OBJECTS   3
 
 struct page {
 	bool mapped;
@@ -26,10 +25,10 @@ struct page {
 	struct vma_object *object;
 };
 
-static struct page model[PAGES], saved[PAGES];
+static struct page model[MAX_PAGES], saved[MAX_PAGES];
 static struct vma_store store;
 static struct vma_object objects[OBJECTS];
-static int freed, failures, step;
+static int freed, failures, step, pages;
 static u64 seed = 1;
 
 #define EXPECT(cond)                                                                   \
@@ -82,7 +81,7 @@ static int model_count(void)
 {
 	int i, n = 0;
 
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < pages; i++)
 		n += model[i].mapped && (i == 0 || !same(&model[i - 1], &model[i]));
 	return n;
 }
@@ -92,7 +91,7 @@ static void validate_counts(void)
 	u64 total = 0, data = 0, stack = 0, exec = 0, locked = 0;
 	int i;
 
-	for (i = 0; i < PAGES; i++) {
+	for (i = 0; i < pages; i++) {
 		u64 f = model[i].flags;
 
 		if (!model[i].mapped)
@@ -108,6 +107,50 @@ static void validate_counts(void)
 	EXPECT(store.stack == stack);
 	EXPECT(store.exec == exec);
 	EXPECT(store.locked == locked);
+}
+
+/* ---- the tree's own promises ---- */
+
+static struct vma *walked;
+
+/* Checks the node: its largest gap. What its parent says of it: @low, a lower bound; @high, where the next begins. */
+static u64 check_node(const struct vma_node *n, int level, u64 low, u64 high)
+{
+	u64 largest = 0;
+	int i;
+
+	EXPECT(n->n > 0 && n->n <= VMA_NODE_ENTRIES);
+	for (i = 0; i < VMA_NODE_ENTRIES; i++)
+		EXPECT((n->key[i] == ~0UL) == (i >= n->n));
+	for (i = 0; i < n->n; i++) {
+		u64 end = i + 1 < n->n ? n->key[i + 1] : high, gap;
+
+		EXPECT(n->key[i] >= low && n->key[i] < end);
+		if (level) {
+			gap = check_node(n->child[i], level - 1, n->key[i], end);
+		} else {
+			struct vma *v = n->vma[i];
+			u64 from = v->prev ? v->prev->end : 0, to = vma_start_gap(v);
+
+			EXPECT(v == walked && v->start == n->key[i]);
+			EXPECT(v->next ? v->next->prev == v : store.tail == v);
+			walked = v->next;
+			gap = to > from ? to - from : 0;
+		}
+		EXPECT(gap == n->gap[i]);
+		largest = max(largest, gap);
+	}
+	return largest;
+}
+
+static void validate_tree(void)
+{
+	walked = store.first;
+	EXPECT(!store.root == !store.depth && !store.root == !store.first);
+	if (store.root)
+		check_node(store.root, store.depth - 1, 0, ~0UL);
+	EXPECT(!walked);
+	EXPECT(store.root || !store.tail);
 }
 
 static void validate(void)
@@ -129,7 +172,7 @@ static void validate(void)
 			EXPECT(model[i].pgoff == v->pgoff + (address(i) - v->start) / PAGE_SIZE);
 		}
 	}
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < pages; i++)
 		EXPECT(!!vma_lookup(&store, address(i)) == model[i].mapped);
 	EXPECT(n == store.count);
 	EXPECT(n == model_count());
@@ -137,13 +180,14 @@ static void validate(void)
 		EXPECT(objects[i].refs == refs[i] + 1);
 	EXPECT(freed == 0);
 	validate_counts();
+	validate_tree();
 }
 
 /* A random range [*a, *b) of pages. */
 static void random_range(int *a, int *b)
 {
-	*a = (int)rnd(PAGES);
-	*b = *a + 1 + (int)rnd(PAGES - *a > 12 ? 12 : PAGES - *a);
+	*a = (int)rnd(pages);
+	*b = *a + 1 + (int)rnd(pages - *a > 12 ? 12 : pages - *a);
 }
 
 static bool range_free(int a, int b)
@@ -173,7 +217,7 @@ static void do_insert(void)
 /* Whether cutting [a, b) free needs a split that the limit forbids. */
 static bool hole_refused(int a, int b)
 {
-	return a > 0 && b < PAGES && same(&model[a - 1], &model[a]) && same(&model[b - 1], &model[b]) &&
+	return a > 0 && b < pages && same(&model[a - 1], &model[a]) && same(&model[b - 1], &model[b]) &&
 	       vma_lookup(&store, address(a)) == vma_lookup(&store, address(b)) &&
 	       store.count >= store.max_count;
 }
@@ -206,7 +250,7 @@ static void do_change(void)
 
 static void do_extend(void)
 {
-	struct vma *v = vma_find(&store, address((int)rnd(PAGES)));
+	struct vma *v = vma_find(&store, address((int)rnd(pages)));
 	int a, b, i;
 
 	if (!v)
@@ -245,33 +289,33 @@ static void do_snapshot(void)
 	vma_snapshot_drop(&snap);
 }
 
-/* How much of the free room that ends below page @i + 1 a VMA above it leaves (its guard is longer than the
- * model). */
+/* Whether @len pages from @a on are free, and not of the guard below what grows downwards. */
 static bool place_fits(int a, int len)
 {
 	int i;
 
-	if (a < 0 || a + len > PAGES || !range_free(a, a + len))
+	if (a < 0 || a + len > pages || !range_free(a, a + len))
 		return false;
-	for (i = a + len; i < PAGES && !model[i].mapped; i++)
+	for (i = a + len; i < pages && !model[i].mapped; i++)
 		;
-	return i == PAGES || !(model[i].flags & VM_GROWSDOWN);
+	return i == pages || !(model[i].flags & VM_GROWSDOWN) ||
+	       a + len <= i - (int)(VMA_GUARD_GAP / PAGE_SIZE);
 }
 
 static void do_search(void)
 {
 	int len = 1 + (int)rnd(10), a;
-	u64 got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), PAGE_SIZE);
+	u64 got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(pages), PAGE_SIZE);
 
-	for (a = PAGES - len; a >= 0 && !place_fits(a, len); a--)
+	for (a = pages - len; a >= 0 && !place_fits(a, len); a--)
 		;
 	EXPECT(got == (a >= 0 ? address(a) : 0));
-	got = vma_gap_up(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), PAGE_SIZE);
-	for (a = 0; a + len <= PAGES && !place_fits(a, len); a++)
+	got = vma_gap_up(&store, (u64)len * PAGE_SIZE, BASE, address(pages), PAGE_SIZE);
+	for (a = 0; a + len <= pages && !place_fits(a, len); a++)
 		;
-	EXPECT(got == (a + len <= PAGES ? address(a) : 0));
-	got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(PAGES), 4 * PAGE_SIZE);
-	for (a = (PAGES - len) & ~3; a >= 0 && !place_fits(a, len); a -= 4)
+	EXPECT(got == (a + len <= pages ? address(a) : 0));
+	got = vma_gap_down(&store, (u64)len * PAGE_SIZE, BASE, address(pages), 4 * PAGE_SIZE);
+	for (a = (pages - len) & ~3; a >= 0 && !place_fits(a, len); a -= 4)
 		;
 	EXPECT(got == (a >= 0 ? address(a) : 0));
 }
@@ -280,7 +324,7 @@ static void do_search(void)
 static void do_copy(void)
 {
 	struct vma_store copy, old;
-	struct page kept[PAGES];
+	struct page kept[MAX_PAGES];
 	struct vma *v;
 	int i;
 
@@ -288,7 +332,7 @@ static void do_copy(void)
 	vma_store_init(&copy, store.max_count);
 	for (v = vma_first(&store); v; v = vma_next(v))
 		EXPECT(vma_append(&copy, v, v->flags & ~VM_LOCKED) == 0);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < pages; i++)
 		model[i].flags &= ~VM_LOCKED;
 	old = store;
 	store = copy;
@@ -297,7 +341,7 @@ static void do_copy(void)
 	if (rnd(2))
 		return;
 	/* And back. */
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < pages; i++)
 		if (kept[i].mapped && kept[i].flags != model[i].flags)
 			EXPECT(vma_change(&store, address(i), address(i + 1), 0, VM_LOCKED) == 0 ||
 			       (kept[i].flags &= ~VM_LOCKED));
@@ -315,26 +359,68 @@ static void do_mapped(void)
 	EXPECT(vma_mapped(&store, address(a), address(b), VM_LOCKED) == n * PAGE_SIZE);
 }
 
-int main(int argc, char **argv)
+/* One page each, as many as there is room for, from below, from above or in between; and all away again. */
+static void do_fill(int order)
+{
+	int i, count = pages / 2;
+
+	for (i = 0; i < count; i++) {
+		int a = 2 * (order == 0 ? i : order == 1 ? count - 1 - i : i * 7 % count);
+
+		if (model[a].mapped)
+			continue;
+		EXPECT(vma_insert(&store, address(a), address(a + 1), VM_READ, 1, NULL, NULL) == 0);
+		model[a] = (struct page){true, VM_READ, 1, NULL};
+	}
+	validate();
+	for (i = 0; i < count; i++) {
+		int a = 2 * (order == 0 ? i : order == 1 ? count - 1 - i : i * 11 % count);
+
+		if (!model[a].mapped || rnd(50) == 0)
+			continue;
+		EXPECT(vma_remove(&store, address(a), address(a + 1)) == 0);
+		model[a] = (struct page){0};
+		if (i % 64 == 0)
+			validate();
+	}
+	validate();
+	EXPECT(vma_remove(&store, address(0), address(pages)) == 0);
+	memset(model, 0, sizeof model);
+	validate();
+}
+
+static void run(int of_pages, int limit, int steps)
 {
 	static void (*const actions[])(void) = {
 		do_insert, do_insert,   do_insert, do_remove, do_change, do_change,
 		do_extend, do_snapshot, do_search, do_mapped, do_copy,
 	};
+	int order;
+
+	pages = of_pages;
+	vma_store_init(&store, limit);
+	for (order = 0; order < 3 && limit >= pages / 2; order++)
+		do_fill(order);
+	for (step = 0; step < steps && failures < 20; step++) {
+		actions[rnd(ARRAY_SIZE(actions) - (pages > 100 && rnd(20)))]();
+		validate();
+	}
+	vma_store_clear(&store);
+	memset(model, 0, sizeof model);
+	validate();
+	printf("%s mm_vma: %d pages, %d steps\n", failures ? "not ok" : "ok", pages, step);
+}
+
+int main(int argc, char **argv)
+{
 	int i;
 
 	if (argc > 1)
 		seed = strtoull(argv[1], NULL, 0) | 1;
 	for (i = 0; i < OBJECTS; i++)
 		objects[i] = (struct vma_object){.refs = 1, .identity = &objects[i], .free = object_free};
-	vma_store_init(&store, 20);
-	for (step = 0; step < STEPS && failures < 20; step++) {
-		actions[rnd(ARRAY_SIZE(actions))]();
-		validate();
-	}
-	vma_store_clear(&store);
-	memset(model, 0, sizeof model);
-	validate();
-	printf("%s mm_vma: %d steps\n", failures ? "not ok" : "ok", step);
+	run(64, 20, 60000);
+	run(600, 400, 8000);
+	run(MAX_PAGES, 2000, 2000);
 	return failures != 0;
 }

@@ -13,11 +13,7 @@
 #include <stdlib.h>
 
 #include "base/bug.h"
-
-static struct vma *vma_of(struct rb_node *n)
-{
-	return rb_entry_or_null(n, struct vma, node);
-}
+#include "mm/vma_tree.h"
 
 static void count_pages(struct vma_store *s, const struct vma *v, u64 by)
 {
@@ -60,70 +56,39 @@ static void free_vma(struct vma *v)
 static void unlink_vma(struct vma_store *s, struct vma *v)
 {
 	unaccount(s, v);
-	rb_erase(&s->root, &v->node);
+	vma_tree_erase(s, v);
 	s->count--;
 	if (s->last == v)
 		s->last = NULL;
-	if (s->appended == v)
-		s->appended = NULL;
 	free_vma(v);
-}
-
-/* Children first; the tree is not deeper than twice the logarithm of its size. */
-static void free_tree(struct rb_node *n)
-{
-	if (!n)
-		return;
-	free_tree(n->left);
-	free_tree(n->right);
-	free_vma(rb_entry(n, struct vma, node));
 }
 
 void vma_store_clear(struct vma_store *s)
 {
-	struct rb_node *tree = s->root.node;
+	struct vma *v, *next;
 
+	for (v = s->first; v; v = next) {
+		next = v->next;
+		free_vma(v);
+	}
+	vma_tree_free(s);
 	vma_store_init(s, s->max_count);
-	free_tree(tree);
-}
-
-struct vma *vma_first(const struct vma_store *s)
-{
-	return vma_of(rb_first(&s->root));
-}
-
-struct vma *vma_next(const struct vma *v)
-{
-	return vma_of(rb_next(&v->node));
-}
-
-struct vma *vma_prev(const struct vma *v)
-{
-	return vma_of(rb_prev(&v->node));
 }
 
 struct vma *vma_find(struct vma_store *s, u64 addr)
 {
-	struct rb_node *n = s->root.node;
-	struct vma *best = NULL;
+	struct vma *v;
 
 	if (s->last && addr >= s->last->start && addr < s->last->end)
 		return s->last;
-	while (n) {
-		struct vma *v = rb_entry(n, struct vma, node);
-
-		if (v->end > addr) {
-			best = v;
-			if (v->start <= addr)
-				break;
-			n = n->left;
-		} else {
-			n = n->right;
-		}
-	}
-	if (best)
-		s->last = best;
-	return best;
+	v = vma_tree_floor(s, addr);
+	if (!v)
+		v = s->first;
+	else if (v->end <= addr)
+		v = v->next;
+	if (v)
+		s->last = v;
+	return v;
 }
 
 struct vma *vma_lookup(struct vma_store *s, u64 addr)
@@ -140,19 +105,17 @@ struct vma *vma_intersect(struct vma_store *s, u64 start, u64 end)
 	return v && v->start < end ? v : NULL;
 }
 
+/* Memory for one VMA more, and room for it in the tree. NULL: none. */
+static struct vma *alloc_vma(struct vma_store *s)
+{
+	return vma_tree_reserve(s) ? NULL : malloc(sizeof(struct vma));
+}
+
 static void link_vma(struct vma_store *s, struct vma *new)
 {
-	struct rb_node **link = &s->root.node, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		link = new->start < rb_entry(parent, struct vma, node)->start ? &parent->left
-									      : &parent->right;
-	}
-	rb_insert(&s->root, &new->node, parent, link);
+	vma_tree_insert(s, new);
 	s->count++;
 	account(s, new);
-	s->appended = NULL;
 }
 
 static bool can_merge(const struct vma *a, const struct vma *b)
@@ -169,12 +132,10 @@ static void merge_range(struct vma_store *s, u64 start, u64 end)
 
 	for (; v && v->start <= end && (next = vma_next(v)); v = next) {
 		while (can_merge(v, next)) {
-			u64 new_end = next->end;
-
-			unlink_vma(s, next);
 			unaccount(s, v);
-			v->end = new_end;
+			v->end = next->end;
 			account(s, v);
+			unlink_vma(s, next);
 			next = vma_next(v);
 			if (!next)
 				return;
@@ -189,7 +150,7 @@ static int split_vma(struct vma_store *s, struct vma *v, u64 addr)
 
 	if (s->count >= s->max_count)
 		return -ENOMEM;
-	new = malloc(sizeof *new);
+	new = alloc_vma(s);
 	if (!new)
 		return -ENOMEM;
 	*new = *v;
@@ -228,7 +189,7 @@ int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, st
 	struct vma *new;
 
 	BUG_ON(start >= end || vma_intersect(s, start, end));
-	new = malloc(sizeof *new);
+	new = alloc_vma(s);
 	if (!new)
 		return -ENOMEM;
 	*new = (struct vma){
@@ -246,11 +207,10 @@ int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, st
 
 int vma_append(struct vma_store *s, const struct vma *v, u64 flags)
 {
-	struct rb_node *last = s->appended ? &s->appended->node : rb_last(&s->root);
-	struct vma *tail = vma_of(last), *new;
+	struct vma *tail = s->tail, *new;
 
 	BUG_ON(tail && tail->end > v->start);
-	new = malloc(sizeof *new);
+	new = alloc_vma(s);
 	if (!new)
 		return -ENOMEM;
 	*new = *v;
@@ -263,27 +223,8 @@ int vma_append(struct vma_store *s, const struct vma *v, u64 flags)
 		return 0;
 	}
 	vma_object_get(new->object);
-	rb_insert(&s->root, &new->node, last, last ? &last->right : &s->root.node);
-	s->count++;
-	account(s, new);
-	s->appended = new;
+	link_vma(s, new);
 	return 0;
-}
-
-/* A gap has grown around [start, end): searches for as much must look at it again. */
-static void gap_freed(struct vma_store *s, u64 start)
-{
-	struct vma *next, *prev;
-	u64 low, high;
-
-	if (!s->search_base)
-		return;
-	next = vma_find(s, start);
-	prev = next ? vma_prev(next) : vma_of(rb_last(&s->root));
-	low = prev ? prev->end : 0;
-	high = next ? next->start : ~0UL;
-	if (high > s->search_top)
-		s->search_len = max(s->search_len, high - low + 1);
 }
 
 int vma_remove(struct vma_store *s, u64 start, u64 end)
@@ -304,7 +245,6 @@ int vma_remove(struct vma_store *s, u64 start, u64 end)
 		next = vma_next(v);
 		unlink_vma(s, v);
 	}
-	gap_freed(s, start);
 	return 0;
 }
 
@@ -316,9 +256,13 @@ int vma_change(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
 	if (error)
 		return error;
 	for (v = vma_intersect(s, start, end); v && v->start < end; v = vma_next(v)) {
+		bool guard = v->flags & VM_GROWSDOWN;
+
 		unaccount(s, v);
 		v->flags = (v->flags & ~clear) | set;
 		account(s, v);
+		if (guard != !!(v->flags & VM_GROWSDOWN))
+			vma_tree_gap_changed(s, v);
 	}
 	merge_range(s, start, end);
 	return 0;
@@ -326,11 +270,14 @@ int vma_change(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
 
 void vma_extend_down(struct vma_store *s, struct vma *v, u64 start)
 {
-	BUG_ON(start >= v->start || vma_intersect(s, start, v->start));
+	u64 was = v->start;
+
+	BUG_ON(start >= was || vma_intersect(s, start, was));
 	unaccount(s, v);
 	v->pgoff -= (v->start - start) >> PAGE_SHIFT;
 	v->start = start;
 	account(s, v);
+	vma_tree_moved(s, v, was);
 	merge_range(s, start, v->end);
 }
 
@@ -362,63 +309,34 @@ u64 vma_start_gap(const struct vma *v)
 	return v->start > gap ? v->start - gap : 0;
 }
 
-/* The place in the free room [low, high) nearest to its end, or 0. */
-static u64 fit_down(u64 low, u64 high, u64 len, u64 align)
+/* The room behind the last VMA, cut to the search: false when it is too small. */
+static bool room_at_end(const struct vma_store *s, const struct vma_search *q, u64 *low)
 {
-	u64 addr;
-
-	if (high <= low || high - low < len)
-		return 0;
-	addr = align_down(high - len, align);
-	return addr >= low ? addr : 0;
+	*low = max(s->tail ? s->tail->end : 0, q->low);
+	return q->high > *low && q->high - *low >= q->len;
 }
 
 u64 vma_gap_down(struct vma_store *s, u64 len, u64 low, u64 high, u64 align)
 {
-	bool quick = s->search_base == high && len >= s->search_len;
-	u64 top = quick ? s->search_top : high;
-	u64 skipped = quick ? s->search_len : 0; /* all gaps seen are smaller than this */
-	struct vma *next = vma_find(s, top), *prev;
-	u64 addr = 0;
+	struct vma_search q = {.len = len, .low = low, .high = high, .align = align};
+	u64 end;
 
-	if (next && next->start < top)
-		top = next->start;
-	for (;;) {
-		u64 end = next ? min(vma_start_gap(next), top) : top;
-
-		prev = next ? vma_prev(next) : vma_of(rb_last(&s->root));
-		addr = fit_down(prev ? max(prev->end, low) : low, end, len, align);
-		if (addr || !prev || prev->end <= low)
-			break;
-		if (top > prev->end)
-			skipped = max(skipped, top - prev->end + 1);
-		next = prev;
-		top = prev->start;
-	}
-	/* An aligned search may skip what a later one wants: only plain ones are remembered. */
-	if (addr && align == PAGE_SIZE) {
-		s->search_base = high;
-		s->search_top = top;
-		s->search_len = max(skipped, 1UL);
-	}
-	return addr;
+	if (room_at_end(s, &q, &end) && align_down(high - len, align) >= end)
+		return align_down(high - len, align);
+	return vma_tree_search_down(s, &q) ? q.found : 0;
 }
 
 u64 vma_gap_up(struct vma_store *s, u64 len, u64 low, u64 high, u64 align)
 {
-	struct vma *v;
+	struct vma_search q = {.len = len, .low = low, .high = high, .align = align};
+	u64 end;
 
-	low = align_up(low, align);
-	for (v = vma_find(s, low); low <= high && high - low >= len; v = vma_next(v)) {
-		u64 end = v ? min(vma_start_gap(v), high) : high;
-
-		if (end > low && end - low >= len)
-			return low;
-		if (!v)
-			break;
-		low = align_up(max(low, v->end), align);
-	}
-	return 0;
+	if (vma_tree_search_up(s, &q))
+		return q.found;
+	if (!room_at_end(s, &q, &end))
+		return 0;
+	end = align_up(end, align);
+	return end <= high - len ? end : 0;
 }
 
 int vma_snapshot_take(struct vma_store *s, u64 start, u64 end, struct vma_snapshot *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VMA store: what is mapped where in one address space, as an ordered tree.
+ * The VMA store: what is mapped where in one address space, in order, with the gaps between.
  *
  * A VMA is a range of pages with one set of attributes. The store keeps these promises at all times: VMAs
  * don't overlap; they are never empty; two neighbours that could be one are one (Linux's merge rule: equal
@@ -12,12 +12,12 @@
  * Linux: two anonymous neighbours that were both touched before they became alike stay apart (their anon_vmas
  * differ). Here: they are merged, because first touches don't come to husk.
  *
- * This file and vma.c know base only, so that the store can be tested alone.
+ * This file, vma.c and vma_tree.c know base only, so that the store can be tested alone.
  */
 #ifndef HUSK_KERNEL_MM_VMA_H
 #define HUSK_KERNEL_MM_VMA_H
 
-#include "base/rbtree.h"
+#include "base/types.h"
 
 /* Linux's bits (include/linux/mm.h). */
 #define VM_READ        0x00000001UL
@@ -72,24 +72,22 @@ static inline void vma_object_put(struct vma_object *o)
 }
 
 struct vma {
-	struct rb_node node;
-	u64 start, end; /* page-aligned, end exclusive */
-	u64 flags;      /* VM_* */
+	struct vma *prev, *next; /* in order of address; nullable */
+	u64 start, end;          /* page-aligned, end exclusive */
+	u64 flags;               /* VM_* */
 	u64 pgoff; /* in pages: into the object; of private anonymous memory the address where it was mapped */
 	struct vma_object *object; /* counted; NULL: private anonymous */
 	const char *label;         /* "[vdso]"; static; NULL: none */
 };
 
 struct vma_store {
-	struct rb_root root;
-	struct vma *last;     /* found last, nullable */
-	struct vma *appended; /* the highest one, while only vma_append() adds; nullable */
+	struct vma_node *root, *spare; /* the tree, and nodes set aside: mm/vma_tree.h */
+	int depth, nspare;
+	struct vma *first, *tail; /* the lowest, the highest; nullable */
+	struct vma *last;         /* found last, nullable */
 	int count, max_count;
 	u64 total, data, stack, exec, locked; /* pages, as Linux counts them */
 	u64 sealed;                           /* pages: while it is 0, nobody looks for seals */
-	/* No free gap of search_len bytes or more lies between search_top and the base of the last top-down
-	 * search. */
-	u64 search_base, search_top, search_len;
 };
 
 /* A copy of what lay in a range, to put it back. */
@@ -109,9 +107,18 @@ struct vma *vma_find(struct vma_store *s, u64 addr);
 struct vma *vma_lookup(struct vma_store *s, u64 addr);
 /* The first VMA that has a byte of [start, end); NULL: none. */
 struct vma *vma_intersect(struct vma_store *s, u64 start, u64 end);
-struct vma *vma_first(const struct vma_store *s);
-struct vma *vma_next(const struct vma *v);
-struct vma *vma_prev(const struct vma *v);
+static inline struct vma *vma_first(const struct vma_store *s)
+{
+	return s->first;
+}
+static inline struct vma *vma_next(const struct vma *v)
+{
+	return v->next;
+}
+static inline struct vma *vma_prev(const struct vma *v)
+{
+	return v->prev;
+}
 
 /* Maps [start, end), which must be free. Takes a reference of @object for itself. 0, or -ENOMEM. */
 int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, struct vma_object *object,
