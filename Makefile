@@ -21,7 +21,7 @@ SOURCES := $(shell find src -name '*.c' -not -path 'src/stub/*')
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 STUB_IMAGE :=
 
-.PHONY: all deps demo test test-all-traps bench check-asan check-ubsan fuzz lint format install uninstall clean help tests
+.PHONY: all deps demo test test-all-traps bench bench-bpf bench-vma check-asan check-ubsan fuzz lint format install uninstall clean help tests
 all: $(BUILD)/husk
 
 # The stub adds its rules and, in STUB_IMAGE, the object that husk carries it in.
@@ -78,6 +78,14 @@ $(BUILD)/bench/bpf/bench-bpf: $(BPF_BENCH) bench/bpf/bench.h $(wildcard src/kern
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Ibench/bpf $(BPF_BENCH) -lpcap -lseccomp -o $@
 
+# The VMA store: alone, and what calls on mappings cost a program.
+$(BUILD)/bench/vma/store: bench/vma/store.c src/kernel/mm/vma.c src/kernel/mm/vma_tree.c src/base/bug.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $^ -o $@
+$(BUILD)/bench/vma/calls: bench/vma/calls.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@
+
 unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-zA-Z_0-9/]*[.]c')
 
 .SECONDEXPANSION:
@@ -116,6 +124,9 @@ bench: $(BUILD)/husk $(BENCHES)
 
 bench-bpf: $(BUILD)/bench/bpf/bench-bpf
 	@$(BUILD)/bench/bpf/bench-bpf
+
+bench-vma: $(BUILD)/husk $(BUILD)/bench/vma/store $(BUILD)/bench/vma/calls
+	@BUILD=$(BUILD) bench/vma/run
 
 # Debug builds: objects are counted, and what is left at the end is reported.
 check-asan:
@@ -159,6 +170,7 @@ help:
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
 	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'
+	@echo 'make bench-vma    the store of mappings: alone, and calls on it natively and inside'
 	@echo 'make check-asan   the tests with AddressSanitizer; check-ubsan: with UndefinedBehaviorSanitizer'
 	@echo 'make fuzz         FUZZ_SECONDS=$(FUZZ_SECONDS) of random calls'
 	@echo 'make lint         layering, layout, shell scripts; make format lays the sources out'

@@ -125,26 +125,30 @@ static bool can_merge(const struct vma *a, const struct vma *b)
 	       a->pgoff + vma_pages(a) == b->pgoff && a->label == b->label;
 }
 
-/* Merges neighbours from the one before @start to the one behind @end. */
-static void merge_range(struct vma_store *s, u64 start, u64 end)
+/* Makes one of @v and all that follows, up to what begins at @end, as far as they can be one. */
+static void merge_from(struct vma_store *s, struct vma *v, u64 end)
 {
-	struct vma *v = vma_find(s, start ? start - 1 : 0), *next;
+	struct vma *next;
 
-	for (; v && v->start <= end && (next = vma_next(v)); v = next) {
-		while (can_merge(v, next)) {
+	for (; v && v->start <= end && (next = v->next); v = next) {
+		while (next && can_merge(v, next)) {
 			unaccount(s, v);
 			v->end = next->end;
 			account(s, v);
 			unlink_vma(s, next);
-			next = vma_next(v);
-			if (!next)
-				return;
+			next = v->next;
 		}
 	}
 }
 
-/* Cuts @v in two at @addr. */
-static int split_vma(struct vma_store *s, struct vma *v, u64 addr)
+/* As merge_from(), with what lies before @v. */
+static void merge_around(struct vma_store *s, struct vma *v, u64 end)
+{
+	merge_from(s, v->prev ? v->prev : v, end);
+}
+
+/* Cuts @v in two at @addr; the upper part goes to *upper. */
+static int split_vma(struct vma_store *s, struct vma *v, u64 addr, struct vma **upper)
 {
 	struct vma *new;
 
@@ -161,25 +165,30 @@ static int split_vma(struct vma_store *s, struct vma *v, u64 addr)
 	v->end = addr;
 	account(s, v);
 	link_vma(s, new);
+	*upper = new;
 	return 0;
 }
 
-static int split_at(struct vma_store *s, u64 addr)
+/* Makes sure that no VMA crosses @start or @end. The first between them goes to *first; NULL: none. */
+static int isolate(struct vma_store *s, u64 start, u64 end, struct vma **first)
 {
-	struct vma *v = vma_lookup(s, addr);
+	struct vma *v = vma_intersect(s, start, end), *last, *rest;
+	int error = 0;
 
-	return v && v->start < addr ? split_vma(s, v, addr) : 0;
-}
-
-/* Makes sure that no VMA crosses @start or @end. */
-static int isolate(struct vma_store *s, u64 start, u64 end)
-{
-	int error = split_at(s, start);
-
-	if (!error)
-		error = split_at(s, end);
+	*first = NULL;
+	if (!v)
+		return 0;
+	if (v->start < start)
+		error = split_vma(s, v, start, &v);
 	if (error)
-		merge_range(s, start, end);
+		return error;
+	last = v->end >= end ? v : vma_lookup(s, end);
+	if (last && last->start < end && last->end > end)
+		error = split_vma(s, last, end, &rest);
+	if (error)
+		merge_around(s, v, start);
+	else
+		*first = v;
 	return error;
 }
 
@@ -201,7 +210,7 @@ int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, st
 		.label = label,
 	};
 	link_vma(s, new);
-	merge_range(s, start, end);
+	merge_around(s, new, start);
 	return 0;
 }
 
@@ -237,12 +246,12 @@ int vma_remove(struct vma_store *s, u64 start, u64 end)
 		return -ENOMEM;
 	max_count = s->max_count;
 	s->max_count = INT_MAX;
-	error = isolate(s, start, end);
+	error = isolate(s, start, end, &v);
 	s->max_count = max_count;
 	if (error)
 		return error;
-	for (v = vma_intersect(s, start, end); v && v->start < end; v = next) {
-		next = vma_next(v);
+	for (; v && v->start < end; v = next) {
+		next = v->next;
 		unlink_vma(s, v);
 	}
 	return 0;
@@ -250,12 +259,10 @@ int vma_remove(struct vma_store *s, u64 start, u64 end)
 
 int vma_change(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
 {
-	struct vma *v;
-	int error = isolate(s, start, end);
+	struct vma *first, *v;
+	int error = isolate(s, start, end, &first);
 
-	if (error)
-		return error;
-	for (v = vma_intersect(s, start, end); v && v->start < end; v = vma_next(v)) {
+	for (v = first; v && v->start < end; v = v->next) {
 		bool guard = v->flags & VM_GROWSDOWN;
 
 		unaccount(s, v);
@@ -264,8 +271,9 @@ int vma_change(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
 		if (guard != !!(v->flags & VM_GROWSDOWN))
 			vma_tree_gap_changed(s, v);
 	}
-	merge_range(s, start, end);
-	return 0;
+	if (first)
+		merge_around(s, first, end);
+	return error;
 }
 
 void vma_extend_down(struct vma_store *s, struct vma *v, u64 start)
@@ -278,7 +286,7 @@ void vma_extend_down(struct vma_store *s, struct vma *v, u64 start)
 	v->start = start;
 	account(s, v);
 	vma_tree_moved(s, v, was);
-	merge_range(s, start, v->end);
+	merge_around(s, v, v->end);
 }
 
 u64 vma_mapped(struct vma_store *s, u64 start, u64 end, u64 flags)

@@ -76,12 +76,13 @@ static int entry_of(const struct vma_node *n, u64 addr)
 	return i;
 }
 
+/* Without branches: which gap is the largest cannot be foreseen. */
 static u64 largest_gap(const struct vma_node *n)
 {
 	u64 gap = 0;
 
 	for (int i = 0; i < n->n; i++)
-		gap = max(gap, n->gap[i]);
+		gap = __builtin_expect_with_probability(n->gap[i] > gap, 1, 0.5) ? n->gap[i] : gap;
 	return gap;
 }
 
@@ -93,19 +94,27 @@ static void copy_entries(struct vma_node *to, int at, const struct vma_node *fro
 	memmove(&to->child[at], &from->child[first], (size_t)count * sizeof to->child[0]);
 }
 
+/* The two below move a few entries in one pass: three calls of memmove() cost more. */
 static void open_entry(struct vma_node *n, int at, u64 key, u64 gap, void *what)
 {
-	copy_entries(n, at + 1, n, at, n->n - at);
+	for (int i = n->n++; i > at; i--) {
+		n->key[i] = n->key[i - 1];
+		n->gap[i] = n->gap[i - 1];
+		n->child[i] = n->child[i - 1];
+	}
 	n->key[at] = key;
 	n->gap[at] = gap;
 	n->child[at] = what;
-	n->n++;
 }
 
 static void close_entry(struct vma_node *n, int at)
 {
-	copy_entries(n, at, n, at + 1, n->n - at - 1);
-	n->key[--n->n] = NO_KEY;
+	for (n->n--; at < n->n; at++) {
+		n->key[at] = n->key[at + 1];
+		n->gap[at] = n->gap[at + 1];
+		n->child[at] = n->child[at + 1];
+	}
+	n->key[at] = NO_KEY;
 }
 
 static void find_path(const struct vma_store *s, u64 addr, struct path *p)
@@ -141,16 +150,36 @@ static u64 gap_before(const struct vma *v)
 	return start > end ? start - end : 0;
 }
 
-/* Takes the largest gap of the node at @level to its parents, as far as it makes a difference. */
-static void carry_gap(struct vma_store *s, struct path *p, int level)
+/* A gap in the node at @level was @old and is @new: the largest gaps above, as far as it makes a difference. */
+static void carry_gap(struct vma_store *s, struct path *p, int level, u64 old, u64 new)
 {
 	for (; level < s->depth - 1; level++) {
-		u64 gap = largest_gap(p->node[level]), *above = &p->node[level + 1]->gap[p->at[level + 1]];
+		u64 *above = &p->node[level + 1]->gap[p->at[level + 1]], was = *above;
 
-		if (*above == gap)
+		if (new < was) {
+			if (old < was)
+				return;
+			new = largest_gap(p->node[level]);
+		}
+		if (new == was)
 			return;
-		*above = gap;
+		*above = new;
+		old = was;
 	}
+}
+
+/* As carry_gap(), after more has changed. */
+static void carry_gaps(struct vma_store *s, struct path *p, int level)
+{
+	carry_gap(s, p, level, ~0UL, largest_gap(p->node[level]));
+}
+
+static void set_gap(struct vma_store *s, struct path *p, int at, u64 gap)
+{
+	u64 *mine = &p->node[0]->gap[at], was = *mine;
+
+	*mine = gap;
+	carry_gap(s, p, 0, was, gap);
 }
 
 /* The first VMA below the entry has another, lower start. */
@@ -241,10 +270,10 @@ void vma_tree_insert(struct vma_store *s, struct vma *v)
 	at = p.at[0];
 	open_entry(leaf, at, v->start, gap_before(v), v);
 	lower_keys(s, &p, v->start);
+	carry_gap(s, &p, 0, 0, leaf->gap[at]);
 	if (at + 1 < leaf->n)
-		leaf->gap[at + 1] = gap_before(v->next);
-	carry_gap(s, &p, 0);
-	if (at + 1 == leaf->n)
+		set_gap(s, &p, at + 1, gap_before(v->next));
+	else
 		vma_tree_gap_changed(s, v->next);
 }
 
@@ -286,7 +315,7 @@ static void settle(struct vma_store *s, struct path *p)
 		if (!n->n) {
 			take_out(s, parent, at);
 		} else if (n->n >= FEW || !(join(s, parent, at) || join(s, parent, at - 1))) {
-			carry_gap(s, p, level);
+			carry_gaps(s, p, level);
 			return;
 		}
 	}
@@ -339,9 +368,8 @@ void vma_tree_moved(struct vma_store *s, struct vma *v, u64 was)
 	find_path(s, was, &p);
 	BUG_ON(p.node[0]->vma[p.at[0]] != v);
 	p.node[0]->key[p.at[0]] = v->start;
-	p.node[0]->gap[p.at[0]] = gap_before(v);
 	lower_keys(s, &p, v->start);
-	carry_gap(s, &p, 0);
+	set_gap(s, &p, p.at[0], gap_before(v));
 }
 
 void vma_tree_gap_changed(struct vma_store *s, struct vma *v)
