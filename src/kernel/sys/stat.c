@@ -23,9 +23,11 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
 		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
-	char path[PATH_MAX] = "";
+	char path[PATH_MAX];
 	struct path p;
 	long err = 0;
+
+	path[0] = 0;
 
 	/* A NULL path stands for an empty one (Linux 6.11). */
 	if (addr || !(at_flags & AT_EMPTY_PATH))

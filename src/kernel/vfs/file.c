@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "vfs/async.h"
 #include "vfs/dnotify.h"
 #include "vfs/inode.h"
@@ -16,7 +17,7 @@
 int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct inode *inode, void *priv,
 	     struct file **out)
 {
-	struct file *f = calloc(1, sizeof *f);
+	struct file *f = zalloc(sizeof *f);
 
 	if (!f)
 		return -ENOMEM;

@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DENTRY_BUCKETS  4096
-#define DENTRIES_CACHED 4096
+#include "base/alloc.h"
+
+#define DENTRY_BUCKETS  16384
+#define DENTRIES_CACHED 16384
 
 struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
 			void *priv)
 {
-	struct inode *i = calloc(1, sizeof *i);
+	struct inode *i = zalloc(sizeof *i);
 
 	if (!i)
 		return NULL;
@@ -47,13 +49,18 @@ void inode_put(struct inode *i)
 
 /* ---- dentries ---- */
 
+static inline u32 hash_below(const struct dentry *parent, u64 name_hash)
+{
+	return (u32)((name_hash ^ (u64)parent >> 4) * 0x9e3779b97f4a7c15UL >> 32);
+}
+
 static u32 hash_name(const struct dentry *parent, const char *name, size_t len)
 {
-	u64 h = (u64)parent >> 4;
+	u64 h = 0;
 
 	for (size_t i = 0; i < len; i++)
-		h = (h ^ (u8)name[i]) * 0x100000001b3UL;
-	return (u32)(h ^ h >> 32);
+		h = name_hash_add(h, name[i]);
+	return hash_below(parent, h);
 }
 
 static struct list *bucket(struct vfs *v, u32 hash)
@@ -82,7 +89,7 @@ static struct dentry *dentry_free(struct dentry *d)
 
 static struct dentry *dentry_alloc(struct kernel *k, struct super *sb, struct inode *inode)
 {
-	struct dentry *d = calloc(1, sizeof *d);
+	struct dentry *d = zalloc(sizeof *d);
 
 	if (!d)
 		return NULL;
@@ -217,16 +224,37 @@ int dentry_find(struct dentry *parent, const char *name, size_t len, struct dent
 			return -EAGAIN;
 		}
 		/* A mount point stays, whatever becomes of what is below it. */
-		if (list_empty(&d->mounts) && dir->ops->revalidate &&
-		    !dir->ops->revalidate(dir, name, len, d->inode)) {
-			dentry_drop(dentry_get(d), false);
-			dentry_put(d);
-			return -EAGAIN;
+		if (dir->ops->revalidate && d->until <= d->k->now && list_empty(&d->mounts)) {
+			d->until = dir->ops->revalidate(dir, name, len, d->inode);
+			if (!d->until) {
+				dentry_drop(dentry_get(d), false);
+				dentry_put(d);
+				return -EAGAIN;
+			}
 		}
 		*out = dentry_get(d);
 		return 0;
 	}
 	return -EAGAIN;
+}
+
+struct dentry *dentry_cached(struct dentry *parent, const char *name, size_t len, u64 name_hash)
+{
+	struct vfs *v = parent->k->vfs;
+	u32 hash = hash_below(parent, name_hash);
+	struct dentry *d;
+
+	if (!v->dentries)
+		return NULL;
+	list_for_each (d, &v->dentries[hash % DENTRY_BUCKETS], hash_node) {
+		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
+			continue;
+		if (!d->inode ||
+		    (parent->inode->ops->revalidate && d->until <= d->k->now && list_empty(&d->mounts)))
+			return NULL;
+		return d;
+	}
+	return NULL;
 }
 
 void dentry_drop(struct dentry *d, bool unlinked)

@@ -107,10 +107,11 @@ struct inode_ops {
 	/* A stamp: as long as it stays the same, a name that was not found in @dir is not there. 0, or NULL: it may be
 	 * there at any time. */
 	u64 (*absence)(struct inode *dir);
-	/* False: the cached dentry is stale and is looked up anew. NULL: always valid. */
 	/* Makes a name of a lower layer's unseen. NULL: cannot be. */
 	int (*hide)(struct inode *dir, const char *name, size_t len);
-	bool (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *i);
+	/* Until when (ns of k->now) @name in @dir is @i: what guests do to names the vfs sees by itself. 0: it is not
+	 * any more, and is looked up anew; NULL: always. */
+	u64 (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *i);
 	long (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
 	int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
 	long (*listxattr)(struct inode *i, char *buf, size_t size);
@@ -148,6 +149,7 @@ struct dentry {
 	struct super *sb;
 	struct list hash_node, lru_node;
 	struct list mounts; /* struct mount on it, by on_node */
+	u64 until;          /* as revalidate() said */
 	bool unlinked;      /* removed from its directory: "(deleted)" */
 	u32 hash;
 	u8 len;
@@ -230,6 +232,14 @@ struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, 
 /* The cached and valid one: 0 with a reference in *out; -ENOENT: there is no such name, for sure; -EAGAIN: nobody knows.
  */
 int dentry_find(struct dentry *parent, const char *name, size_t len, struct dentry **out);
+/* As dentry_find(), if it is known for now without asking the file system: borrowed until the next call that may drop one;
+ * else NULL. @hash: the name's, by name_hash_add(). */
+struct dentry *dentry_cached(struct dentry *parent, const char *name, size_t len, u64 hash);
+/* The hash of a name with the byte @c more; it begins with 0. */
+static inline u64 name_hash_add(u64 hash, char c)
+{
+	return hash * 33 + (u8)c;
+}
 /* Remembers that a look-up has not found @name. */
 void dentry_absent(struct dentry *parent, const char *name, size_t len);
 void dentry_drop(struct dentry *d, bool unlinked); /* takes the name out of the cache */

@@ -152,14 +152,16 @@ static int synth_lookup(struct inode *dir, const char *name, size_t len, struct 
 }
 
 /* Names that a task or an open file keeps in the cache are good while they lead to the same node. */
-static bool synth_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
+static u64 synth_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
 {
 	struct synth_node *n = node_of(i);
 	const struct synth_entry *e;
 	u64 owner;
 
 	return i->ops->release == synth_release && !find_entry(dir, dir->k->current, name, len, &e, &owner) &&
-	       e == n->entry && owner == n->owner;
+			       e == n->entry && owner == n->owner
+		       ? 1
+		       : 0;
 }
 
 static bool emit_dynamic(struct file *f, struct dir_context *ctx, u64 base)

@@ -179,6 +179,59 @@ static int walk_start(struct walk *w, const char *path)
 	return 0;
 }
 
+/* Names are short: a loop beats the library's calls. */
+static inline const char *skip_slashes(const char *s)
+{
+	while (*s == '/')
+		s++;
+	return s;
+}
+
+static inline const char *end_of_name(const char *s)
+{
+	while (*s && *s != '/')
+		s++;
+	return s;
+}
+
+static inline bool is_dots(const char *s, size_t len)
+{
+	return *s == '.' && (len == 1 || (len == 2 && s[1] == '.'));
+}
+
+/* Goes down @path as far as all is known, without asking file systems or counting references on the way: where the rest
+ * begins. What is not plain, errors too, is left to the way that asks. */
+static const char *walk_known(struct walk *w, const char *path)
+{
+	struct path at = w->cur;
+
+	for (;;) {
+		const char *name = skip_slashes(path), *end = name;
+		struct inode *dir = path_inode(&at);
+		struct dentry *d;
+		u64 hash = 0;
+
+		for (; *end && *end != '/'; end++)
+			hash = name_hash_add(hash, *end);
+		if (end == name || end - name > NAME_LIMIT || is_dots(name, (size_t)(end - name)) ||
+		    dir->type != S_IFDIR || at.dentry->unlinked ||
+		    inode_permission(w->task->cred, dir, MAY_EXEC))
+			break;
+		d = dentry_cached(at.dentry, name, (size_t)(end - name), hash);
+		if (!d || !list_empty(&d->mounts) || d->inode->type == S_IFLNK ||
+		    (*end && d->inode->type != S_IFDIR))
+			break;
+		at.dentry = d;
+		path = end;
+	}
+	if (at.dentry != w->cur.dentry) {
+		path_get(&at);
+		path_put(&w->cur);
+		w->cur = at;
+	}
+	return path;
+}
+
 int walk_path(struct walk *w, const char *path, bool follow)
 {
 	int err = walk_start(w, path);
@@ -186,11 +239,13 @@ int walk_path(struct walk *w, const char *path, bool follow)
 	while (!err) {
 		const char *end, *rest;
 
-		path += strspn(path, "/");
+		if (!w->resolve)
+			path = walk_known(w, path);
+		path = skip_slashes(path);
 		if (!*path)
 			break;
-		end = path + strcspn(path, "/");
-		rest = end + strspn(end, "/");
+		end = end_of_name(path);
+		rest = skip_slashes(end);
 		err = may_search(w);
 		if (!err && end - path > NAME_LIMIT)
 			err = -ENAMETOOLONG;

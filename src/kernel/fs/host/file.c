@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "fs/host/cold.h"
 #include "fs/host/host.h"
 #include "host/file.h"
@@ -270,7 +271,7 @@ int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 
 	if (flags & O_ACCMODE && !hnode(i)->fs->writable)
 		return -EROFS;
-	h = calloc(1, sizeof *h);
+	h = zalloc(sizeof *h);
 	if (!h)
 		return -ENOMEM;
 	cold_init(&h->cold);

@@ -72,7 +72,7 @@ void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
 void hnodes_close(struct hostfs *fs, int keep);
 int host_getattr(struct inode *i, struct kstat *st);
 int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
-bool host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
+u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 long host_readlink(struct inode *i, char *buf, size_t size);
 void host_release_inode(struct inode *i);
 

@@ -19,6 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "fs/host/host.h"
 #include "host/file.h"
 
@@ -257,7 +258,7 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 			goto found;
 		}
 	}
-	h = calloc(1, sizeof *h);
+	h = zalloc(sizeof *h);
 	if (!h)
 		return -ENOMEM;
 	h->name = name ? strdup(name) : NULL;
@@ -346,7 +347,7 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 	return err == -ESTALE ? -ENOENT : err;
 }
 
-bool host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
+u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
 {
 	struct hnode *d = hnode(dir), *h;
 	struct hostfd fd;
@@ -356,22 +357,23 @@ bool host_revalidate(struct inode *dir, const char *name, size_t len, struct ino
 
 	/* A mount point that only the mount made (vfs/mount.c) is no node of ours. */
 	if (i->ops->getattr != host_getattr)
-		return true;
+		return ~0UL;
 	h = hnode(i);
 	memcpy(text, name, len);
 	text[len] = 0;
-	/* What is believed is one name of the file; its other hard links are looked at each time. */
+	/* The node keeps the time of one of its names; its other hard links are believed by their dentries alone. */
 	known = h->parent == dir && !strcmp(h->name, text);
 	if (known && now(d->fs) - h->checked_ns < d->fs->believe_ns)
-		return true;
+		return h->checked_ns + d->fs->believe_ns;
 	if (hnode_fd(d, &fd) || fstatat(fd.fd, text, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
-		return false;
+		return 0;
 	if (st.st_dev != h->dev || st.st_ino != h->ino || (st.st_mode & S_IFMT) != i->type)
-		return false;
+		return 0;
 	note_name(h, dir, text);
 	if (known)
 		h->checked_ns = now(d->fs);
-	return true;
+	/* Of a tree that guests write nothing is believed beyond the call. */
+	return d->fs->believe_ns ? now(d->fs) + d->fs->believe_ns : 1;
 }
 
 /* What a symlink says never changes. */

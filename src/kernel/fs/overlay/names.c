@@ -60,19 +60,19 @@ int overlay_hide(struct inode *dir, const char *name, size_t len)
 	return 0;
 }
 
-bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
+u64 overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i)
 {
 	struct tentry *e = tentry_any(tnode(dir), name, len);
 	struct lower *d = tnode(dir)->lower, *l;
 
 	if (e)
-		return e->inode == i;
+		return e->inode == i ? ~0UL : 0;
 	if (i->ops->getattr != overlay_getattr)
-		return true;
+		return ~0UL;
 	l = tnode(i)->lower;
 	if (!d || !d->merged || !l)
-		return false;
-	return !d->inode->ops->revalidate || d->inode->ops->revalidate(d->inode, name, len, l->inode);
+		return 0;
+	return d->inode->ops->revalidate ? d->inode->ops->revalidate(d->inode, name, len, l->inode) : ~0UL;
 }
 
 /* The end of a call that has changed @name in @dir. */

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 int lower_attach(struct inode *i, struct inode *lower, const char *path)
 {
-	struct lower *l = calloc(1, sizeof *l);
+	struct lower *l = zalloc(sizeof *l);
 
 	if (l && path)
 		l->path = strdup(path);

@@ -104,7 +104,7 @@ int overlay_take_xattrs(struct inode *i, struct inode *below);
 int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 u64 overlay_absence(struct inode *dir);
 int overlay_hide(struct inode *dir, const char *name, size_t len);
-bool overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
+u64 overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 int overlay_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
 		   const struct cred *cred, struct inode **out);
 int overlay_symlink(struct inode *dir, const char *name, size_t len, const char *target,

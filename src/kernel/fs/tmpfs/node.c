@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "fs/tmpfs/tmpfs.h"
 
 #define ENTRY_SIZE 20 /* what a directory's size counts for each name, as Linux's tmpfs does */
@@ -29,7 +30,7 @@ int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, 
 	struct tnode *n;
 	struct inode *i;
 
-	n = calloc(1, sizeof *n);
+	n = zalloc(sizeof *n);
 	if (!n)
 		return -ENOMEM;
 	n->fs = fs;
