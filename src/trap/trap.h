@@ -208,8 +208,8 @@ struct trap_ops {
 	/* Queues @size bytes for @addr, to be written by the stub on the way back. Returns how many were
 	 * taken. */
 	size_t (*copy_out)(struct trap_thread *thread, u64 addr, const void *from, size_t size);
-	/* Asks the stub for @size bytes at @addr (at most trap_copy_max) during the next run(); precopied()
-	 * has them then. 0, or -ENOSPC when the thread's buffer is full. */
+	/* Asks the stub for @size bytes at @addr (at most TRAP_COPY_MAX) during the next run(), once for each; precopied()
+	 * has them then, and nothing else. 0, or -ENOSPC while there are as many copies as a run can carry. */
 	int (*copy_in)(struct trap_thread *thread, u64 addr, size_t size);
 	/* Queues @word for the next run(); borrowed until then. */
 	int (*word)(struct trap_thread *thread, struct trap_word *word);

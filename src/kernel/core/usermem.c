@@ -150,6 +150,8 @@ size_t user_peek(struct task *t, void *to, u64 addr, size_t size)
 	return done;
 }
 
+static void fetch_piece(struct task *t);
+
 /* The stub has brought a piece, or could not. */
 static void fetched(void *arg, long result)
 {
@@ -161,12 +163,29 @@ static void fetched(void *arg, long result)
 	    t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) != piece)
 		c->bad = true;
 	c->at += piece;
-	if (c->bad || c->at == c->size) {
+	if (c->bad || c->at == c->size)
 		task_run(t);
-		return;
-	}
-	t->k->trap_ops->copy_in(t->thread, c->addr + c->at, min(c->size - c->at, TRAP_COPY_MAX));
-	t->k->trap_ops->run(t->thread, fetched, t);
+	else
+		fetch_piece(t);
+}
+
+/* What the call has written so far is carried: now there is room. */
+static void made_room(void *arg, long result)
+{
+	struct task *t = arg;
+
+	if (result < 0)
+		t->mem.error = (int)result;
+	fetch_piece(t);
+}
+
+static void fetch_piece(struct task *t)
+{
+	const struct trap_ops *trap = t->k->trap_ops;
+	struct chunk *c = t->mem.in;
+	int r = trap->copy_in(t->thread, c->addr + c->at, min(c->size - c->at, TRAP_COPY_MAX));
+
+	trap->run(t->thread, r < 0 ? made_room : fetched, t);
 }
 
 void usermem_fetch(struct task *t)
@@ -179,8 +198,7 @@ void usermem_fetch(struct task *t)
 	}
 	c->next = t->mem.in;
 	t->mem.in = c;
-	t->k->trap_ops->copy_in(t->thread, c->addr, min(c->size, TRAP_COPY_MAX));
-	t->k->trap_ops->run(t->thread, fetched, t);
+	fetch_piece(t);
 }
 
 /* ---- out ---- */

@@ -53,18 +53,13 @@ int copy_in(struct trap_thread *thread, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
 
-	if (!th->ncopies || th->nin >= HUSK_MAX_IN)
-		th->nin = 0;
-	th->in_used = 0;
-	for (u32 i = 0; i < th->nin; i++)
-		th->in_used = max(th->in_used, th->in[i].offset + th->in[i].len - HUSK_IN_OFFSET);
-	if (th->in_used + size > TRAP_COPY_MAX || th->ncopies >= ARRAY_SIZE(th->copies))
+	if (size > TRAP_COPY_MAX || th->ncopies >= ARRAY_SIZE(th->copies))
 		return -ENOSPC;
-	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET + th->in_used);
-	th->in[th->nin].addr = addr;
-	th->in[th->nin].len = (u32)size;
-	th->in[th->nin].offset = HUSK_IN_OFFSET + th->in_used;
-	th->nin++;
+	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET);
+	th->in[0].addr = addr;
+	th->in[0].len = (u32)size;
+	th->in[0].offset = HUSK_IN_OFFSET;
+	th->nin = 1;
 	return 0;
 }
 

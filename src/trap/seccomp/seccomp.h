@@ -64,7 +64,7 @@ struct sthread {
 
 	/* Copies for the next batch. */
 	struct stub_op copies[24];
-	u32 ncopies, in_used, out_used;
+	u32 ncopies, out_used;
 	struct trap_word *word;
 	u8 *mincore_vec;
 	u64 mincore_pages;
