@@ -21,7 +21,7 @@ SOURCES := $(shell find src -name '*.c' -not -path 'src/stub/*')
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/obj/%.o)
 STUB_IMAGE :=
 
-.PHONY: all deps demo test test-all-traps bench bench-bpf bench-vma check-asan check-ubsan fuzz lint format install uninstall clean help tests
+.PHONY: all deps demo test test-extra test-all-traps bench bench-bpf bench-vma check-asan check-ubsan fuzz lint format install uninstall clean help tests
 all: $(BUILD)/husk
 
 # The stub adds its rules and, in STUB_IMAGE, the object that husk carries it in.
@@ -100,6 +100,13 @@ test:
 	@$(MAKE) --no-print-directory -s all tests
 	@BUILD=$(BUILD) tests/run $(TESTS)
 
+# What needs the sources of other programs besides, and more time.
+test-extra:
+	@tools/deps
+	@BUILD=$(BUILD) tools/debian-source libseccomp
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) tests/run extra
+
 # Everything that runs guests, under every trap.
 test-all-traps:
 	@$(MAKE) --no-print-directory -s all tests
@@ -168,6 +175,7 @@ help:
 	@echo 'make deps         install the Debian packages that building, demo and tests need'
 	@echo 'make demo         build Lua inside husk and run its tests, and tell what happened'
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
+	@echo 'make test-extra   tests that need the sources of other programs: libseccomp as an oracle for filters'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
 	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'
 	@echo 'make bench-vma    the store of mappings: alone, and calls on it natively and inside'

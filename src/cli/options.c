@@ -112,17 +112,19 @@ void options_words(const struct option_spec *specs, size_t count)
 
 int parse_u64(const char *option, const char *text, u64 max, u64 *out)
 {
-	u64 value = 0;
-	const char *p;
+	static const char digits[] = "0123456789abcdef";
+	u64 base = text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10, value = 0;
+	const char *start = base == 16 ? text + 2 : text, *p, *found;
 
-	for (p = text; *p >= '0' && *p <= '9'; p++) {
-		u64 digit = (u64)(*p - '0');
-
-		if (value > (max - digit) / 10)
+	for (p = start; *p; p++) {
+		found = strchr(digits, *p >= 'A' ? *p | 0x20 : *p);
+		if (!found || (u64)(found - digits) >= base)
+			break;
+		if ((u64)(found - digits) > max || value > (max - (u64)(found - digits)) / base)
 			return cli_error(option, "'%s' is too big", text);
-		value = value * 10 + digit;
+		value = value * base + (u64)(found - digits);
 	}
-	if (p == text || *p)
+	if (p == start || *p)
 		return cli_error(option, "'%s' is not a number", text);
 	*out = value;
 	return 0;
