@@ -28,6 +28,7 @@ ARCHES = {
     "riscv64": 0xc00000f3,
 }
 NATIVE = "x86_64"
+UNSTOPPABLE = (335, 336)  # uretprobe and uprobe pass every filter on Linux, which libseccomp 2.5 does not know
 BITS_32 = {"x86", "x32", "arm", "mipsel", "mipsel64n32"}
 
 cases = failures = 0
@@ -177,7 +178,8 @@ def expand(engines, words):
 
 
 def try_lines(engines, path, lines):
-    cases = [(call, words[9]) for words in lines for call in expand(engines, words)]
+    cases = [(call, words[9]) for words in lines for call in expand(engines, words)
+             if call[0] != NATIVE or call[1] not in UNSTOPPABLE]
     got = engines.verdicts(path, [call for call, _ in cases])
     bad = [f"{call}: {g}, not {want}" for (call, want), g in zip(cases, got) if g != want]
     if len(got) != len(cases):
