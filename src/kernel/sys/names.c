@@ -21,7 +21,7 @@ static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, stru
 	if (out->type != LAST_NORM) {
 		err = -EEXIST;
 	} else {
-		err = path_child(&out->dir, out->last, strlen(out->last), &there);
+		err = path_child_new(&out->dir, out->last, strlen(out->last), &there);
 		if (!err) {
 			path_put(&there);
 			err = -EEXIST;
@@ -346,7 +346,7 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 	err = path_child(&from->dir, from->last, strlen(from->last), &old);
 	if (err)
 		return err;
-	err = path_child(&to->dir, to->last, strlen(to->last), &over);
+	err = path_child_new(&to->dir, to->last, strlen(to->last), &over);
 	if (!err || err == -ENOENT)
 		err = check_rename(t, from, &old, to, &over, flags);
 	if (!err && !(over.dentry && over.dentry->inode == old.dentry->inode)) {

@@ -89,10 +89,12 @@ static struct dentry *dentry_free(struct dentry *d)
 
 static struct dentry *dentry_alloc(struct kernel *k, struct super *sb, struct inode *inode)
 {
-	struct dentry *d = zalloc(sizeof *d);
+	struct dentry *d = malloc(sizeof *d);
 
 	if (!d)
 		return NULL;
+	memset(d, 0, offsetof(struct dentry, name));
+	d->name[0] = 0;
 	object_count(k, "dentry", 1);
 	d->k = k;
 	d->refs = 1;

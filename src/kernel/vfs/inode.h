@@ -271,6 +271,8 @@ int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct p
 		enum last_type *last_type, bool *slashes);
 /* One component below @dir, following mounts but no symlink: 0 or -ENOENT... */
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out);
+/* The same of a name that is made if it is not there: its absence is not remembered. */
+int path_child_new(const struct path *dir, const char *name, size_t len, struct path *out);
 /* Reads a guest's path: its length, -ENAMETOOLONG, -EFAULT, CALL_FETCH, -ENOENT when empty and not @empty_ok. */
 long user_path(struct task *t, u64 addr, char *buf /* [4096] */, bool empty_ok);
 /* The text of @p as @t sees it from its root (getcwd, /proc/PID/fd): its length; " (deleted)" is appended for

@@ -183,7 +183,7 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 		return flags & O_EXCL ? -EEXIST : -EISDIR;
 	if (slashes)
 		return -EISDIR;
-	err = path_child(&w->cur, last, strlen(last), &p);
+	err = path_child_new(&w->cur, last, strlen(last), &p);
 	if (err == -ENOENT) {
 		err = create(w->task, &w->cur, last, mode, &p);
 		if (!err) {

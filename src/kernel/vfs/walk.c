@@ -36,9 +36,9 @@ static void cross_mounts(struct path *p)
 	} while (found);
 }
 
-int path_child(const struct path *dir, const char *name, size_t len, struct path *out)
+static int child(const struct path *dir, const char *name, size_t len, bool remember, struct path *out)
 {
-	struct inode *i = dir->dentry->inode, *child;
+	struct inode *i = dir->dentry->inode, *found;
 	struct dentry *d;
 	int err;
 
@@ -48,12 +48,12 @@ int path_child(const struct path *dir, const char *name, size_t len, struct path
 		return -ENOENT;
 	err = dentry_find(dir->dentry, name, len, &d);
 	if (err == -EAGAIN) {
-		err = i->ops->lookup(i, name, len, &child);
-		if (err == -ENOENT)
+		err = i->ops->lookup(i, name, len, &found);
+		if (err == -ENOENT && remember)
 			dentry_absent(dir->dentry, name, len);
 		if (err)
 			return err;
-		d = dentry_make(dir->dentry, name, len, child);
+		d = dentry_make(dir->dentry, name, len, found);
 		if (!d)
 			return -ENOMEM;
 	} else if (err) {
@@ -63,6 +63,16 @@ int path_child(const struct path *dir, const char *name, size_t len, struct path
 	dir->mnt->refs++;
 	cross_mounts(out);
 	return 0;
+}
+
+int path_child(const struct path *dir, const char *name, size_t len, struct path *out)
+{
+	return child(dir, name, len, true, out);
+}
+
+int path_child_new(const struct path *dir, const char *name, size_t len, struct path *out)
+{
+	return child(dir, name, len, false, out);
 }
 
 static bool same_place(const struct path *a, const struct path *b)

@@ -3,7 +3,7 @@
  * tmpfs: the names in a directory: finding, making and removing them.
  *
  * A directory's entries own references to their inodes, so that a file lives as long as it has a name or is
- * open. Entries are ordered by name for look-ups and by a number that is never given twice for getdents,
+ * open. Entries are ordered by their names' hashes for look-ups and by a number that is never given twice for getdents,
  * whose offsets stay right whatever is made or removed meanwhile.
  */
 #include <errno.h>
@@ -11,22 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "fs/tmpfs/tmpfs.h"
 
-static int compare(const char *a, size_t alen, const char *b, size_t blen)
+/* Names are ordered by a hash, so that a look-up compares numbers on its way down. */
+static u32 hash_of(const char *name, size_t len)
 {
-	int d = memcmp(a, b, min(alen, blen));
+	u64 h = len;
 
-	return d ? d : alen < blen ? -1 : alen > blen;
+	for (size_t i = 0; i < len; i++)
+		h = name_hash_add(h, name[i]);
+	return (u32)(h * 0x9e3779b97f4a7c15UL >> 32);
+}
+
+static int compare(u32 hash, const char *name, size_t len, const struct tentry *e)
+{
+	if (hash != e->hash)
+		return hash < e->hash ? -1 : 1;
+	return len != e->len ? (len < e->len ? -1 : 1) : memcmp(name, e->name, len);
 }
 
 struct tentry *tentry_any(struct tnode *dir, const char *name, size_t len)
 {
 	struct rb_node *rb = dir->by_name.node;
+	u32 hash = rb ? hash_of(name, len) : 0;
 
 	while (rb) {
 		struct tentry *e = rb_entry(rb, struct tentry, name_node);
-		int d = compare(name, len, e->name, e->len);
+		int d = compare(hash, name, len, e);
 
 		if (!d)
 			return e;
@@ -50,7 +62,7 @@ static void insert_by_name(struct tnode *dir, struct tentry *e)
 		struct tentry *at = rb_entry(*link, struct tentry, name_node);
 
 		parent = *link;
-		link = compare(e->name, e->len, at->name, at->len) < 0 ? &parent->left : &parent->right;
+		link = compare(e->hash, e->name, e->len, at) < 0 ? &parent->left : &parent->right;
 	}
 	rb_insert(&dir->by_name, &e->name_node, parent, link);
 }
@@ -70,9 +82,10 @@ int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *
 	struct tentry *e = tentry_any(dir, name, len);
 
 	if (!e) {
-		e = calloc(1, sizeof *e + len);
+		e = zalloc(sizeof *e + len);
 		if (!e)
 			return -ENOMEM;
+		e->hash = hash_of(name, len);
 		e->len = (u8)len;
 		list_init(&e->doomed);
 		memcpy(e->name, name, len);

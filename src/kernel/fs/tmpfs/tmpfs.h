@@ -72,6 +72,7 @@ struct tnode {
 struct tentry {
 	struct rb_node name_node, order_node;
 	struct list doomed;
+	u32 hash;            /* of the name */
 	u64 order;           /* its getdents offset, stable as long as it lives */
 	struct inode *inode; /* owned; NULL: a whiteout, which is in no listing */
 	bool hidden;         /* by the command line */
