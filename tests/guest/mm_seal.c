@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -405,6 +406,31 @@ static void forking_deeper(void)
 	CHECK_OK(munmap(p, 2 * PAGE));
 }
 
+/* Code that makes calls, sealed after some and before others. */
+static void calling(void)
+{
+	unsigned long at = (unsigned long)(uintptr_t)syscall & -PAGE;
+	pid_t parent = getppid(), pid;
+	int i, status;
+
+	for (i = 0; i < 64; i++)
+		CHECK_EQ(syscall(SYS_getppid), parent);
+	CHECK_OK(seal((void *)at, PAGE));
+	for (i = 0; i < 64; i++)
+		CHECK_EQ(syscall(SYS_getppid), parent);
+	CHECK_ERRNO(munmap((void *)at, PAGE), EPERM);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		parent = getppid();
+		for (i = 0; i < 64; i++)
+			CHECK_EQ(syscall(SYS_getppid), parent);
+		_exit(check_failed());
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 /* Executed again with a sealed program image: the new one is not. */
 static void executing(char *self)
 {
@@ -496,10 +522,17 @@ static void moving_many(void)
 
 int main(int argc, char **argv)
 {
+	struct utsname name;
+	int major, minor;
+
 	if (argc > 1)
 		return executed();
 	if (seal(NULL, 0))
 		check_skip(errno == ENOSYS ? "the host has no mseal" : "the host refuses mseal");
+	uname(&name);
+	if (!strstr(name.release, "husk") && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	    major * 100 + minor < 618)
+		check_skip("the host's mseal is older than Linux 6.18's");
 	arguments();
 	unmapping();
 	protecting();
@@ -513,6 +546,7 @@ int main(int argc, char **argv)
 	growing();
 	forking();
 	forking_deeper();
+	calling();
 	executing(argv[0]);
 	vdso();
 	return check_done();

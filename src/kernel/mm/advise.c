@@ -72,7 +72,7 @@ static int remove_part(const struct vma *v, u64 start, u64 len)
 		return -EINVAL;
 	if (!v->object || (vma_mm_object(v)->kind == MM_FILE_ZERO))
 		return -EINVAL;
-	if ((v->flags & (VM_SHARED | VM_WRITE)) != (VM_SHARED | VM_WRITE))
+	if ((v->flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
 		return -EACCES;
 	if (f)
 		return f->ops->fallocate ? f->ops->fallocate(f, PUNCH_HOLE, offset, len) : -EOPNOTSUPP;

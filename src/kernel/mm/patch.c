@@ -433,6 +433,7 @@ void mm_patch_before(struct mm *mm, const struct trap_op *op)
 	case TRAP_OP_UNMAP:
 		before_range(mm, op->addr, op->addr + op->len, false);
 		break;
+	case TRAP_OP_SEAL: /* what is sealed could not be put back later */
 	case TRAP_OP_PROTECT:
 		before_range(mm, op->addr, op->addr + op->len, true);
 		break;
@@ -441,7 +442,6 @@ void mm_patch_before(struct mm *mm, const struct trap_op *op)
 		before_range(mm, op->new_addr, op->new_addr + op->new_len, op->new_addr == op->addr);
 		break;
 	case TRAP_OP_ADVISE:
-	case TRAP_OP_SEAL:
 	case TRAP_OP_MINCORE:
 		break;
 	}

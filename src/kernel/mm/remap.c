@@ -168,7 +168,7 @@ static long move_all(struct remap *r)
 		result = remap_to(r);
 		if (result < 0)
 			return result;
-		v = vma_intersect(&r->mm->vmas, next, end);
+		v = next < end ? vma_intersect(&r->mm->vmas, next, end) : NULL;
 	}
 	return result < 0 ? result : (long)target;
 }
