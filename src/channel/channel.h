@@ -20,7 +20,7 @@
  *	0x18000  out             bytes that the stub shall write to guest memory
  *
  * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in the ready
- * words, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and wakes the futex if
+ * words unless the kernel watches the slot, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and wakes the futex if
  * slot.sleeping. All of it but the kernel page can be written by the guest at any time: the kernel reads a field once
  * into its own memory, checks, then uses.
  */
@@ -126,8 +126,9 @@ enum stub_answer {
 	ANSWER_THREAD,     /* clone a thread for slot number clone_slot */
 };
 
-#define ANSWER_FLAG_FS 1u /* regs.fs_base has changed */
-#define ANSWER_FLAG_GS 2u
+#define ANSWER_FLAG_FS     1u /* regs.fs_base has changed */
+#define ANSWER_FLAG_GS     2u
+#define ANSWER_FLAG_RESULT 8u /* of regs, rax alone is new: arg[0] */
 #define ANSWER_FLAG_FRAME \
 	4u /* first get a signal frame, if there is none: then EVENT_DONE tells where it is */
 
@@ -189,14 +190,17 @@ struct stub_op {
 #define HUSK_MAX_IN  24
 
 struct slot {
-	/* The turn's cache line. */
-	u32 state;      /* enum turn_state; a futex */
-	u32 sleeping;   /* the guest waits in the futex */
-	u32 cpu;        /* where the guest last ran */
-	u32 event;      /* enum stub_event */
-	u32 acked;      /* the last batch that was carried out */
-	u32 ack_wanted; /* set by the kernel: announce acked through the ready words */
-	u32 pad0[10];
+	/* The turn's cache line: a call from a patched site and its result travel in it alone. */
+	u32 state;         /* enum turn_state; a futex */
+	u8 event;          /* the stub's: enum stub_event */
+	u8 answer;         /* the kernel's: enum stub_answer */
+	u8 answer_flags;   /* ANSWER_FLAG_* */
+	u8 nin;            /* the stub's: what was copied ahead */
+	u16 cpu;           /* where the guest last ran */
+	u16 nr;            /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
+	u8 not_dispatched; /* the guest's own dispatch has been looked at */
+	u8 pad0[3];
+	u64 arg[6]; /* EVENT_PATCHED: the call's arguments; the answer's [0], with ANSWER_FLAG_RESULT: its result */
 
 	/* From the stub. */
 	u32 in_host_call; /* hint: blocked in the host, for the spinning kernel and /proc */
@@ -208,17 +212,18 @@ struct slot {
 	s64 result;
 	u32 uc_offset, fpstate_offset; /* of the host's signal frame, in the slot; 0: none */
 	u64 host_tid_word;             /* CLONE_CHILD_CLEARTID */
-	u32 not_dispatched;            /* EVENT_CALL: the guest's own dispatch has been looked at */
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
-	u32 nin;
+	u32 sleeping;                  /* the guest waits in the futex */
+	u32 acked;                     /* the last batch that was carried out */
 	struct {
 		u64 addr;
 		u32 len, offset;
 	} in[HUSK_MAX_IN];
 
-	/* From the kernel. */
-	u32 answer, answer_flags;
-	u32 batch; /* number of this batch of operations, for acked */
+	/* From the kernel, written when it changes. */
+	u32 watched;    /* the kernel looks at `state` itself: no need to announce */
+	u32 ack_wanted; /* announce acked through the ready words */
+	u32 batch;      /* number of this batch of operations, for acked */
 	u32 nops;
 	u32 clone_slot, clone_flags;
 	u32 short_ways; /* SHORT_*: what the stub may do without the kernel */
@@ -231,6 +236,8 @@ struct slot {
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
 	u64 boot[16];          /* the zygote's start: see stub/boot.c */
 };
+
+#define SLOT_NR_ODD 0xffff
 
 #define SHORT_FUTEX 1u /* private futexes straight on the host */
 

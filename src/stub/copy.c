@@ -120,5 +120,5 @@ void stub_copy_ahead(struct slot *slot)
 			break;
 		}
 	}
-	slot->nin = a.n;
+	slot->nin = (u8)a.n;
 }

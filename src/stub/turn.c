@@ -6,6 +6,8 @@
 
 void stub_exit(struct slot *slot, struct ucontext *uc) __attribute__((noreturn));
 
+#define LOOKS 32 /* at the turn word, before the time is taken */
+
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
 
@@ -120,6 +122,8 @@ static void announce(struct slot *slot)
 {
 	u64 index = slot_index(slot), one = 1;
 
+	if (slot->watched)
+		return;
 	__atomic_or_fetch(&region->ready[index / 64], one << (index % 64), __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&region->summary, one << (index / 64), __ATOMIC_SEQ_CST);
 	if (kpage->asleep)
@@ -130,16 +134,20 @@ static void announce(struct slot *slot)
 static void wait_for_answer(struct slot *slot)
 {
 	u32 cpu, state;
-	u64 start = cycles(&cpu);
+	u64 start = 0, now;
 
-	slot->cpu = cpu;
-	while ((state = load(&slot->state)) == TURN_KERNEL) {
-		u64 now = cycles(&cpu);
-
+	for (;;) {
+		for (int i = 0; i < LOOKS; i++)
+			if (load(&slot->state) != TURN_KERNEL)
+				goto spun;
+		now = cycles(&cpu);
+		if (!start)
+			start = now;
 		if (cpu == kpage->cpu || now - start > kpage->spin_cycles)
 			break;
 		__builtin_ia32_pause();
 	}
+spun:
 	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
 	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED) {
 		store(&slot->sleeping, 1);
@@ -151,8 +159,15 @@ static void wait_for_answer(struct slot *slot)
 
 void stub_hand_over(struct slot *slot)
 {
-	slot->in_host_call = 0;
-	slot->interrupted = 0;
+	u32 cpu;
+
+	/* Lines that the kernel reads are left alone where nothing changes. */
+	if (slot->in_host_call)
+		slot->in_host_call = 0;
+	if (slot->interrupted)
+		slot->interrupted = 0;
+	cycles(&cpu);
+	slot->cpu = (u16)cpu;
 	store(&slot->state, TURN_KERNEL);
 	announce(slot);
 	wait_for_answer(slot);
@@ -203,6 +218,10 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 	}
 	if (slot->answer == ANSWER_HOST_CALL)
 		return 1;
+	if (slot->answer_flags & ANSWER_FLAG_RESULT) {
+		slot->regs[SREG_RAX] = slot->arg[0];
+		return 0;
+	}
 	if (uc)
 		restore_general(slot, uc);
 	restore_bases(slot);
@@ -211,18 +230,29 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 {
-	slot->event = event;
+	slot->event = (u8)event;
 	stub_hand_over(slot);
 	return stub_turn_framed(slot, uc);
 }
 
 void stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 {
-	slot->not_dispatched = (u32)stub_not_dispatched(slot);
+	const u64 *r = slot->regs;
+
+	slot->not_dispatched = (u8)stub_not_dispatched(slot);
 	if (slot->not_dispatched) {
 		if (stub_short_futex(slot, uc))
 			return;
 		stub_copy_ahead(slot);
+	}
+	if (event == EVENT_PATCHED) {
+		slot->nr = r[SREG_ORIG_RAX] < SLOT_NR_ODD ? (u16)r[SREG_ORIG_RAX] : SLOT_NR_ODD;
+		slot->arg[0] = r[SREG_RDI];
+		slot->arg[1] = r[SREG_RSI];
+		slot->arg[2] = r[SREG_RDX];
+		slot->arg[3] = r[SREG_R10];
+		slot->arg[4] = r[SREG_R8];
+		slot->arg[5] = r[SREG_R9];
 	}
 	stub_turn(slot, uc, event);
 }

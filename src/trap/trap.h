@@ -72,7 +72,10 @@ struct user_dispatch {
 struct trap_thread {
 	struct trap_space *space;
 	struct guest_regs regs; /* valid while held; the kernel edits it in place */
-	void *owner;            /* struct task */
+	/* Of a call: only orig_rax, rax and the arguments are in regs, and of these only rax may be changed; load()
+	 * brings the rest. */
+	bool lazy;
+	void *owner; /* struct task */
 	bool held;
 	bool by_patch;  /* this call came from a patched site, not by a signal */
 	bool no_xstate; /* its vector state is still in the CPU: whole() brings it */
@@ -174,6 +177,8 @@ struct trap_ops {
 	/* Carries out the queued operations and copies and comes back: done(arg, 0 or the first -errno); held
 	 * again. Of a space that dies before, nobody is called. */
 	void (*run)(struct trap_thread *thread, trap_done_fn *done, void *arg);
+	/* Completes the registers of a held thread that is lazy. */
+	void (*load)(struct trap_thread *thread);
 	/* Brings the vector state of a held thread that has no_xstate: done(arg, 0); held again. */
 	void (*whole)(struct trap_thread *thread, trap_done_fn *done, void *arg);
 	/* Whether no thread of @space runs: all are held. */

@@ -145,7 +145,7 @@ static long enter_dispatch(struct task *t, struct call *c)
  */
 void call_enter(struct task *t)
 {
-	struct guest_regs *r = task_regs(t);
+	const struct guest_regs *r = &t->thread->regs;
 	struct call *c = &t->call;
 
 	memset(c, 0, sizeof *c);
@@ -186,7 +186,7 @@ void call_finish(struct task *t, long result)
 	struct call *c = &t->call;
 
 	if (result != CALL_NORETURN) {
-		task_regs(t)->rax = (u64)result;
+		t->thread->regs.rax = (u64)result;
 		t->returning_call = true;
 	} else {
 		task_regs(t)->orig_rax = ~0UL;
@@ -203,15 +203,17 @@ void call_finish(struct task *t, long result)
 
 /* ---- the way back ---- */
 
-static void rewind_call(struct guest_regs *r, u64 nr)
+static void rewind_call(struct task *t, u64 nr)
 {
+	struct guest_regs *r = task_regs(t);
+
 	r->rax = nr;
 	r->rip -= 2;
 }
 
 void call_restart(struct task *t, bool handler, bool sa_restart)
 {
-	struct guest_regs *r = task_regs(t);
+	struct guest_regs *r = &t->thread->regs;
 
 	if (r->orig_rax == ~0UL)
 		return;
@@ -220,25 +222,32 @@ void call_restart(struct task *t, bool handler, bool sa_restart)
 		if (handler)
 			r->rax = (u64)-EINTR;
 		else
-			rewind_call(r, 219 /* restart_syscall */);
+			rewind_call(t, 219 /* restart_syscall */);
 		break;
 	case ERESTARTNOHAND:
 		if (handler)
 			r->rax = (u64)-EINTR;
 		else
-			rewind_call(r, r->orig_rax);
+			rewind_call(t, r->orig_rax);
 		break;
 	case ERESTARTSYS:
 		if (handler && !sa_restart)
 			r->rax = (u64)-EINTR;
 		else
-			rewind_call(r, r->orig_rax);
+			rewind_call(t, r->orig_rax);
 		break;
 	case ERESTARTNOINTR:
-		rewind_call(r, r->orig_rax);
+		rewind_call(t, r->orig_rax);
 		break;
 	}
 	r->orig_rax = ~0UL;
+}
+
+void task_load_regs(struct task *t)
+{
+	t->k->trap_ops->load(t->thread);
+	if (t->k->ops.place_shown)
+		t->k->ops.place_shown(t, NULL);
 }
 
 static void whole_now(void *arg, long result)
@@ -270,7 +279,7 @@ void task_return(struct task *t)
 		return;
 	}
 	call_restart(t, false, false);
-	if (k->ops.place_real)
+	if (k->ops.place_real && !t->thread->lazy)
 		k->ops.place_real(t);
 	k->trap_ops->resume(t->thread);
 }

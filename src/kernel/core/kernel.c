@@ -82,7 +82,7 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 	BUG_ON(!t);
 	t->state = TASK_KERNEL;
 	t->interrupting = false;
-	if (k->ops.place_shown && event->type != TRAP_OP_FAILED)
+	if (k->ops.place_shown && event->type != TRAP_OP_FAILED && !event->thread->lazy)
 		k->ops.place_shown(t, event);
 	if (event->type != TRAP_OP_FAILED)
 		t->returning_call = false;

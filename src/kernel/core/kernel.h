@@ -45,7 +45,7 @@ struct kernel_ops {
 	/* mm: a call came by a signal: its site may be worth patching (mm/patch.h). These three are NULL when nothing is
 	 * patched; the second and third are called for tasks whose mm has patches alone. */
 	void (*call_seen)(struct task *t);
-	/* mm: makes the instruction pointer what it would be without patches, in *event's address too. */
+	/* mm: makes the instruction pointer what it would be without patches, in the address of *event (nullable) too. */
 	void (*place_shown)(struct task *t, struct trap_event *event);
 	/* mm: and the way back from it. */
 	void (*place_real)(struct task *t);

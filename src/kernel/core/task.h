@@ -135,8 +135,13 @@ static inline bool signal_pending(const struct task *t)
 	return t->work & (TASK_WORK_SIGNAL | TASK_WORK_EXIT | TASK_WORK_STOP);
 }
 
+/* Brings what task_regs() has not yet. */
+void task_load_regs(struct task *t);
+
 static inline struct guest_regs *task_regs(struct task *t)
 {
+	if (t->thread->lazy)
+		task_load_regs(t);
 	return &t->thread->regs;
 }
 

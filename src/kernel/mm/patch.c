@@ -510,9 +510,9 @@ static void place_shown(struct task *t, struct trap_event *event)
 	if (!area)
 		return;
 	*ip = t->shown_rip = patch_text_original(area->text, raw - area->start) + area->bias;
-	if (event->type == TRAP_FAULT && event->addr == raw)
+	if (event && event->type == TRAP_FAULT && event->addr == raw)
 		event->addr = *ip;
-	if (event->type == TRAP_FAULT && event->signo == SIGTRAP)
+	if (event && event->type == TRAP_FAULT && event->signo == SIGTRAP)
 		mm_patch_allow(t->mm, false);
 }
 

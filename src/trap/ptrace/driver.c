@@ -201,6 +201,11 @@ static u64 ptrace_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 }
 
 /* Every stop has the whole of a thread's state. */
+static void ptrace_load(struct trap_thread *thread)
+{
+	thread->lazy = false;
+}
+
 static void ptrace_whole(struct trap_thread *thread, trap_done_fn *done, void *arg)
 {
 	ptrace_run(thread, done, arg);
@@ -235,6 +240,7 @@ const struct trap_ops trap_ptrace = {
 	.resume = ptrace_resume,
 	.resume_call = ptrace_resume, /* its threads make no call that blocks */
 	.run = ptrace_run,
+	.load = ptrace_load,
 	.whole = ptrace_whole,
 	.patch_entry = ptrace_patch_entry,
 	.quiet = ptrace_quiet,

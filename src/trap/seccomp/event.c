@@ -48,11 +48,60 @@ static void collect_word(struct strap *t, struct sspace *s, u32 word)
 	}
 }
 
+/* ---- watching ---- */
+
+void unwatch(struct sthread *th)
+{
+	struct strap *t = th->space->trap;
+
+	if (!th->watched)
+		return;
+	th->watched = false;
+	for (size_t i = 0; i < ARRAY_SIZE(t->watched); i++)
+		if (t->watched[i] == th)
+			t->watched[i] = NULL;
+	/* The stub sets its state first, then looks whether it is watched. */
+	store_seq(&th->slot->watched, 0);
+	if (load_acquire(&th->slot->state) == TURN_KERNEL && list_empty(&th->ready_node))
+		list_add_tail(&t->ready, &th->ready_node);
+}
+
+/* @th is about to be answered: its next call will be looked for. */
+static void watch(struct sthread *th)
+{
+	struct strap *t = th->space->trap;
+	u32 at = t->next_watched;
+
+	if (th->watched || t->ncpus < 2)
+		return;
+	t->next_watched = (at + 1) % ARRAY_SIZE(t->watched);
+	if (t->watched[at])
+		unwatch(t->watched[at]);
+	t->watched[at] = th;
+	th->watched = true;
+	store_seq(&th->slot->watched, 1);
+}
+
+static void watched_collect(struct strap *t)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(t->watched); i++) {
+		struct sthread *th = t->watched[i];
+
+		if (th && (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) &&
+		    load_acquire(&th->slot->state) == TURN_KERNEL && list_empty(&th->ready_node))
+			list_add_tail(&t->ready, &th->ready_node);
+	}
+}
+
 static void events_collect(struct strap *t)
 {
 	struct sspace *s;
-	int cpu = current_cpu();
+	int cpu;
 
+	watched_collect(t);
+	if (!list_empty(&t->ready))
+		return;
+	cpu = current_cpu();
 	if (cpu != t->page_cpu) {
 		t->page_cpu = cpu;
 		t->kpage->cpu = (u32)cpu;
@@ -100,11 +149,8 @@ static bool frameless(const struct sthread *th, u32 event)
 	       ((event == EVENT_INTERRUPTED || event == EVENT_HOST_CALL) && !read_once(th->slot->uc_offset));
 }
 
-static bool read_regs(struct sthread *th, u32 event)
+static void copy_regs(struct sthread *th)
 {
-	th->base.no_xstate = frameless(th, event);
-	if (!th->base.no_xstate && !read_frame(th))
-		return false;
 	memcpy(&th->base.regs, th->slot->regs, sizeof th->base.regs);
 	if (th->space->trap->kpage->fsgsbase) {
 		th->fs_base = th->base.regs.fs_base;
@@ -118,6 +164,52 @@ static bool read_regs(struct sthread *th, u32 event)
 	th->base.regs.ds = th->base.regs.es = th->base.regs.fs = th->base.regs.gs = 0;
 	th->base.regs.cs = 0x33;
 	th->base.regs.ss = 0x2b;
+}
+
+/* What the turn's line says of a call. False: the rest is wanted at once. */
+static bool read_line(struct sthread *th)
+{
+	struct guest_regs *r = &th->base.regs;
+	const struct slot *slot = th->slot;
+	u32 nr = read_once(slot->nr);
+
+	r->orig_rax = r->rax = nr;
+	r->rdi = read_once(slot->arg[0]);
+	r->rsi = read_once(slot->arg[1]);
+	r->rdx = read_once(slot->arg[2]);
+	r->r10 = read_once(slot->arg[3]);
+	r->r8 = read_once(slot->arg[4]);
+	r->r9 = read_once(slot->arg[5]);
+	return nr != SLOT_NR_ODD;
+}
+
+void load_regs(struct trap_thread *thread)
+{
+	struct sthread *th = sthread_of(thread);
+	struct guest_regs known = thread->regs, *r = &thread->regs;
+
+	thread->lazy = false;
+	copy_regs(th);
+	/* What the kernel has looked at already stays as it was then. */
+	r->orig_rax = known.orig_rax;
+	r->rax = known.rax;
+	r->rdi = known.rdi;
+	r->rsi = known.rsi;
+	r->rdx = known.rdx;
+	r->r10 = known.r10;
+	r->r8 = known.r8;
+	r->r9 = known.r9;
+}
+
+static bool read_regs(struct sthread *th, u32 event)
+{
+	th->base.no_xstate = frameless(th, event);
+	th->base.lazy = event == EVENT_PATCHED && read_line(th);
+	if (th->base.lazy)
+		return true;
+	if (!th->base.no_xstate && !read_frame(th))
+		return false;
+	copy_regs(th);
 	return true;
 }
 
@@ -166,7 +258,6 @@ void count_short_calls(struct sthread *th)
 
 static void mark_held(struct sthread *th)
 {
-	count_short_calls(th);
 	th->state = THREAD_HELD;
 	th->base.held = true;
 	th->space->running--;
@@ -191,6 +282,8 @@ static bool read_done(struct sthread *th, bool cloning, struct trap_event *event
 			space_meddled(s);
 			return false;
 		}
+		if (th->base.lazy)
+			load_regs(&th->base);
 		th->base.no_xstate = false;
 	}
 	if (cloning) {
@@ -343,10 +436,24 @@ static void give_registers(struct sthread *th)
 	th->gs_base = gs;
 	memcpy(slot->regs, r, sizeof *r);
 	slot->regs[SREG_GS_BASE] = gs;
-	slot->dispatch.on = th->base.dispatch.on;
-	slot->dispatch.offset = th->base.dispatch.offset;
-	slot->dispatch.len = th->base.dispatch.len;
-	slot->dispatch.selector = th->base.dispatch.selector;
+}
+
+/* What the stub may do by itself, where it has changed. */
+static void give_permissions(struct sthread *th)
+{
+	u32 ways = th->space->short_ways & TRAP_SHORT_FUTEX ? SHORT_FUTEX : 0;
+	const struct user_dispatch *d = &th->base.dispatch;
+	struct slot *slot = th->slot;
+
+	if (ways != th->given_ways)
+		slot->short_ways = th->given_ways = ways;
+	if (!memcmp(d, &th->given_dispatch, sizeof *d))
+		return;
+	th->given_dispatch = *d;
+	slot->dispatch.on = d->on;
+	slot->dispatch.offset = d->offset;
+	slot->dispatch.len = d->len;
+	slot->dispatch.selector = d->selector;
 }
 
 void answer_now(struct sthread *th)
@@ -356,17 +463,26 @@ void answer_now(struct sthread *th)
 	bool clone = !th->partial && (th->answer == ANSWER_FORK || th->answer == ANSWER_THREAD);
 	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
 
-	if (th->nops)
+	/* In a call that needs nothing else, only the turn's line is written. */
+	if (th->nops) {
 		memcpy((char *)slot + HUSK_OPS_OFFSET, th->ops, th->nops * sizeof th->ops[0]);
-	slot->nops = clone ? 0 : th->nops;
-	slot->batch = th->batch;
-	slot->ack_wanted = 0;
-	slot->answer = th->partial ? ANSWER_RUN : th->answer;
-	slot->short_ways = th->space->short_ways & TRAP_SHORT_FUTEX ? SHORT_FUTEX : 0;
+		slot->batch = th->batch;
+		slot->ack_wanted = 0;
+	}
+	if (th->nops || clone || !to_guest)
+		slot->nops = clone ? 0 : th->nops;
+	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
 	slot->answer_flags = th->frame_wanted ? ANSWER_FLAG_FRAME : 0;
 	th->epoch = th->space->settling.epoch;
-	if (to_guest)
+	if (to_guest && th->base.lazy) {
+		slot->answer_flags |= ANSWER_FLAG_RESULT;
+		slot->arg[0] = th->base.regs.rax;
+	} else if (to_guest) {
 		give_registers(th);
+	}
+	if (to_guest)
+		give_permissions(th);
+	watch(th);
 	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	th->base.held = false;
 	th->space->running++;
@@ -419,6 +535,9 @@ bool event_sleep_begin(struct trap *trap)
 	struct strap *t = strap_of(trap);
 
 	store_seq(&t->kpage->asleep, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(t->watched); i++)
+		if (t->watched[i])
+			unwatch(t->watched[i]);
 	events_collect(t);
 	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t))
 		return true;

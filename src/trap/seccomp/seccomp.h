@@ -50,6 +50,10 @@ struct sthread {
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
 	bool frame_wanted;    /* whole() is on its way */
+	bool watched;         /* in trap->watched */
+	/* As the slot has them. */
+	u32 given_ways;
+	struct user_dispatch given_dispatch;
 
 	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
@@ -167,6 +171,9 @@ struct strap {
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
 	u64 short_calls;
+	/* Threads whose turn word is looked at without waiting for their announcement: those answered last. */
+	struct sthread *watched[4];
+	u32 next_watched;
 	struct completion reserve[8]; /* for failures when there is no memory */
 };
 
@@ -256,6 +263,9 @@ u64 event_spin_ns(struct trap *trap);
 bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void answer_now(struct sthread *th);
+void load_regs(struct trap_thread *thread);
+/* The kernel looks no more at @th's turn word by itself: it announces from now on. */
+void unwatch(struct sthread *th);
 /* Whether husk uses the GS base of guests that don't, to find a thread's slot from patched call sites. */
 static inline bool borrows_gs(const struct strap *t)
 {

@@ -201,6 +201,7 @@ void thread_free(struct sthread *th)
 	struct sspace *s = th->space;
 
 	completions_forget(s->trap, th);
+	unwatch(th);
 	if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) {
 		count_short_calls(th);
 		s->running--;
