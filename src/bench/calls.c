@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single calls: what one costs that does nothing, reads, opens, looks up, hands a byte on, signals. */
 #include "bench/bench.h"
+#include "bench/dispatch.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -140,5 +141,7 @@ const struct workload bench_calls[] = {
 	{"stat", BENCH_CALLS, NULL, stat_file, NULL, 1},
 	{"signal to self", BENCH_CALLS, catch_signal, signal_self, NULL, 1},
 	{"pipe ping-pong", BENCH_CALLS, start_echo, ping_pong, stop_echo, 1},
+	{"call that is dispatched", BENCH_CALLS, dispatch_begin, dispatch_blocked, NULL, 1},
+	{"call with dispatch on ALLOW", BENCH_CALLS, dispatch_begin, dispatch_allowed, NULL, 1},
 };
 const size_t bench_calls_count = ARRAY_SIZE(bench_calls);

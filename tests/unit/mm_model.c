@@ -385,6 +385,8 @@ static long naive_move(const struct op *op, int a, int n, int to, int m)
 		return -EPERM;
 	memcpy(old, list, sizeof old);
 	wipe(to, to + m);
+	if (!list[a].bits)
+		return -EFAULT;
 	if (n > m) {
 		error = naive_unmap(a + m, a + n);
 		if (error)

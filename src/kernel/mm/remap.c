@@ -129,6 +129,11 @@ static long remap_to(struct remap *r)
 		return -EPERM;
 	if (fixed && vma_sealed(&r->mm->vmas, r->new_addr, r->new_addr + r->new_len))
 		return -EPERM;
+	/* A second mapping of the same, over the first: the new place is emptied before the old one is looked at again. */
+	if (fixed && r->addr - r->new_addr < r->new_len) {
+		(void)mm_unmap(r->mm, r->new_addr, r->new_len);
+		return -EFAULT;
+	}
 	if (r->old_len > r->new_len) {
 		error = mm_unmap(r->mm, r->addr + r->new_len, r->old_len - r->new_len);
 		if (error) {
