@@ -157,7 +157,7 @@ void call_enter(struct task *t)
 	c->arg[3] = r->r10;
 	c->arg[4] = r->r8;
 	c->arg[5] = r->r9;
-	c->step = t->dispatch.on ? enter_dispatch : enter_table;
+	c->step = t->dispatch.on && !t->thread->not_dispatched ? enter_dispatch : enter_table;
 	task_run(t);
 }
 

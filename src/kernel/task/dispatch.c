@@ -100,7 +100,7 @@ static long dispatch_call(struct task *t)
 	siginfo_t info;
 	int error;
 
-	if (t->thread->not_dispatched || r->rip - d->offset < d->len)
+	if (r->rip - d->offset < d->len)
 		return 0;
 	if (d->selector) {
 		error = user_get(t, &state, d->selector);
