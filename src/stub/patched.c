@@ -29,6 +29,8 @@ __attribute__((used)) void stub_patched_call(struct slot *slot)
 {
 	u64 *r = slot->regs;
 
+	/* As the SIGSYS path has it from the host: numbers are ints. */
+	r[SREG_ORIG_RAX] = (u64)(s64)(s32)r[SREG_ORIG_RAX];
 	if (needs_frame(r[SREG_ORIG_RAX])) {
 		r[SREG_RIP] -= 2;
 		return;

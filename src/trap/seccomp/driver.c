@@ -259,10 +259,15 @@ static void seccomp_run(struct trap_thread *thread, trap_done_fn *done, void *ar
 	batch_answer(th, ANSWER_RUN);
 }
 
+void get_frame(struct sthread *th, trap_done_fn *done, void *arg)
+{
+	th->frame_wanted = true;
+	seccomp_run(&th->base, done, arg);
+}
+
 static void seccomp_whole(struct trap_thread *thread, trap_done_fn *done, void *arg)
 {
-	sthread_of(thread)->frame_wanted = true;
-	seccomp_run(thread, done, arg);
+	get_frame(sthread_of(thread), done, arg);
 }
 
 static bool seccomp_quiet(const struct trap_space *space)

@@ -50,7 +50,8 @@ struct sthread {
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
 	bool frame_wanted;    /* whole() is on its way */
-	bool watched;         /* in trap->watched */
+	struct thread_start *start; /* owned; of a thread that is about to serve again */
+	bool watched;               /* in trap->watched */
 	/* As the slot has them. */
 	u32 given_ways;
 	struct user_dispatch given_dispatch;
@@ -264,6 +265,8 @@ bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void answer_now(struct sthread *th);
 void load_regs(struct trap_thread *thread);
+/* driver.c: has a held thread without a signal frame get one: done(arg, 0), held again. */
+void get_frame(struct sthread *th, trap_done_fn *done, void *arg);
 /* The kernel looks no more at @th's turn word by itself: it announces from now on. */
 void unwatch(struct sthread *th);
 /* Whether husk uses the GS base of guests that don't, to find a thread's slot from patched call sites. */

@@ -133,36 +133,68 @@ void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, t
 	order_fork(t, p, s, th, done, arg);
 }
 
-/* A parked host thread of an ended task serves again: no clone, no gate. */
-static struct sthread *reuse_thread(struct sthread *parent)
+/* What a host thread that serves again begins with, while it gets the frame for it. */
+struct thread_start {
+	trap_done_fn *done;
+	void *arg;
+	char xstate[XSTATE_MAX];
+};
+
+static void frame_is_there(void *arg, long result)
+{
+	struct sthread *th = arg;
+	struct thread_start *start = th->start;
+
+	th->start = NULL;
+	xstate_set(&th->base, start->xstate, th->space->trap->xstate.size);
+	start->done(start->arg, result);
+	free(start);
+}
+
+/* A parked host thread of an ended task serves again: no clone, no gate; done() will be called. NULL: there is none, or
+ * no memory. */
+static struct sthread *reuse_thread(struct sthread *parent, trap_done_fn *done, void *arg)
 {
 	struct sspace *s = parent->space;
+	struct thread_start *start;
 	struct sthread *th;
-	char state[sizeof s->trap->xstate.init];
 
 	if (list_empty(&s->free))
 		return NULL;
+	start = malloc(sizeof *start);
+	if (!start)
+		return NULL;
+	start->done = done;
+	start->arg = arg;
+	xstate_get(&parent->base, start->xstate);
 	th = list_first(&s->free, struct sthread, node);
 	list_del(&th->node);
 	list_add_tail(&s->threads, &th->node);
 	th->state = THREAD_HELD;
 	th->base.held = true;
 	th->base.regs = parent->base.regs;
+	th->base.lazy = false;
 	th->interrupt_wanted = false;
-	xstate_get(&parent->base, state);
-	xstate_set(&th->base, state, s->trap->xstate.size);
+	th->start = start;
+	if (th->base.no_xstate) {
+		get_frame(th, frame_is_there, th);
+		return th;
+	}
+	th->start = NULL;
+	xstate_set(&th->base, start->xstate, s->trap->xstate.size);
+	free(start);
+	complete(s->trap, done, arg, 0);
 	return th;
 }
 
 void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
 {
-	struct sthread *p = sthread_of(parent), *th = reuse_thread(p);
+	struct sthread *p = sthread_of(parent), *th = reuse_thread(p, done, arg);
 	struct strap *t = p->space->trap;
 	u32 index;
 
 	if (th) {
 		*thread = &th->base;
-		complete(t, done, arg, 0);
 		return;
 	}
 	index = thread_free_index(p->space);
