@@ -91,7 +91,7 @@ unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*) | $(if $(STUB_IMAGE),$(BUILD)/gen/stub_symbols.h)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
+	$(CC) $(CFLAGS) -DHUSK_DEBUG -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
 
 tests: $(GUEST_TESTS) $(UNIT_TESTS) $(TEST_TOOLS)
 

@@ -23,15 +23,9 @@ u64 kernel_now(struct kernel *k)
 	return k->now;
 }
 
+#ifdef HUSK_DEBUG
 void object_count(struct kernel *k, const char *name, long by)
 {
-	/* Mostly it is the same text in memory, too. */
-	for (int i = 0; i < k->nobjects; i++) {
-		if (k->objects[i].name == name) {
-			k->objects[i].live += by;
-			return;
-		}
-	}
 	for (int i = 0; i < k->nobjects; i++) {
 		if (!strcmp(k->objects[i].name, name)) {
 			k->objects[i].live += by;
@@ -42,6 +36,7 @@ void object_count(struct kernel *k, const char *name, long by)
 	k->objects[k->nobjects].name = name;
 	k->objects[k->nobjects++].live = by;
 }
+#endif
 
 static void host_call_interrupted(struct task *t, const struct trap_event *event)
 {

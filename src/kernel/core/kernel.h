@@ -157,8 +157,14 @@ struct kernel {
 /* CLOCK_MONOTONIC now, in ns. */
 u64 kernel_now(struct kernel *k);
 
-/* Counts one object of @name more (+1) or less (-1); debug builds report what is left at the end. */
+/* Counts one object of @name more (+1) or less (-1), in debug builds, which report what is left at the end. */
+#ifdef HUSK_DEBUG
 void object_count(struct kernel *k, const char *name, long by);
+#else
+static inline void object_count(struct kernel *k, const char *name, long by)
+{
+}
+#endif
 
 /* The event loop: serves until k->ended. */
 void kernel_loop(struct kernel *k);
