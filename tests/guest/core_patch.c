@@ -156,7 +156,8 @@ static void check_state(uint64_t flags, const void *stack)
 
 static void test_registers(void)
 {
-	static const uint64_t flags[] = {0, 0x1, 0x4, 0x10, 0x40, 0x80, 0x800, 0x8d5, 0x400, 0x40000, 0x200000};
+	static const uint64_t flags[] = {0,     0x1,   0x4,   0x10,    0x40,    0x80,
+					 0x800, 0x8d5, 0x400, 0x40000, 0x200000};
 	char stack[512];
 
 	for (int round = 0; round < 20; round++)
@@ -301,7 +302,8 @@ static void test_other_mappings(void)
 		CHECK_EQ(madvise(moved, size, MADV_DONTNEED), 0);
 		for (int i = 0; i < 20; i++)
 			CHECK_EQ(head(), getpid());
-		CHECK(mmap(moved, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == moved);
+		CHECK(mmap(moved, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			   0) == moved);
 		memset(moved, 0xc3, size);
 		CHECK_EQ(mprotect(moved, size, PROT_READ | PROT_EXEC), 0);
 		for (int i = 0; i < 20; i++)
@@ -332,7 +334,8 @@ static void test_neighbours(void)
 	for (int i = 0; i < 2; i++) {
 		char *at = (char *)low - size;
 
-		CHECK(mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at);
+		CHECK(mmap(at, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at);
 		memset(at, 0xcc, size);
 		for (int j = 0; j < ROUNDS; j++) {
 			CHECK_EQ(call_head(), getpid());
@@ -383,7 +386,8 @@ static int holds(struct dl_phdr_info *info, size_t size, void *arg)
 	(void)size;
 	for (int i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_LOAD &&
-		    *(uintptr_t *)arg - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+		    *(uintptr_t *)arg - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr <
+			    info->dlpi_phdr[i].p_memsz)
 			return 1;
 	return 0;
 }
