@@ -32,7 +32,8 @@ struct builder {
 	u32 *roots; /* nodes */
 	unsigned root_count;
 	u32 budget;
-	struct own *own; /* arch_count tables */
+	struct own *own;                 /* arch_count tables */
+	const struct bpf_rung **ladders; /* by root; NULL: it is none, or there is machine code */
 };
 
 static bool passes_all(u32 arch, u32 nr)
@@ -95,7 +96,7 @@ static int plan_all(struct builder *b, const u32 *arches, unsigned arch_count)
 
 /* The chain's entry for one number, from this filter's result and the older ones' entry. */
 static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const struct own *own,
-		    const struct bpf_table *below, u32 *used)
+		    const struct bpf_rung **ladders, const struct bpf_table *below, u32 *used)
 {
 	u32 older = below ? below->words[nr] : SECCOMP_RET_ALLOW;
 	u32 constant = own->root ? 0 : bpf_stronger(SECCOMP_RET_ALLOW, own->constant);
@@ -122,11 +123,13 @@ static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const stru
 		r->function = bpf_code_function(&c->code, own->root - 1);
 		r->tables = c->code.tables;
 		r->alone = !r->older && r->older_own == SECCOMP_RET_ALLOW;
+		r->ladder = r->alone ? ladders[own->root - 1] : NULL;
 	}
 	t->residues[t->count++] = r;
 }
 
-static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own)
+static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own,
+		      const struct bpf_rung **ladders)
 {
 	struct bpf_table *t = &c->tables[which];
 	const struct bpf_table *below = c->older ? bpf_chain_table(c->older, c->arches[which]) : NULL;
@@ -141,7 +144,7 @@ static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own
 		if (passes_all(c->arches[which], nr))
 			t->words[nr] = SECCOMP_RET_ALLOW;
 		else
-			combine(c, t, nr, &own[nr], below, &used);
+			combine(c, t, nr, &own[nr], ladders, below, &used);
 	}
 	return 0;
 }
@@ -164,9 +167,37 @@ static void chain_free(struct bpf_chain *c)
 		free(c->tables[i].own);
 	}
 	free(c->tables);
+	free(c->rungs);
 	bpf_code_free(&c->code);
 	bpf_program_free(c->program);
 	free(c);
+}
+
+/* The residues that are ladders; the whole program, the first root, is not asked for by the tables. */
+static int find_ladders(struct bpf_chain *c, struct builder *b)
+{
+	u32 used = 0;
+
+	b->ladders = calloc(b->root_count, sizeof *b->ladders);
+	if (!b->ladders)
+		return -ENOMEM;
+	/* Machine code is as fast. */
+	if (c->code.image || b->root_count == 1)
+		return 0;
+	c->rungs = malloc((size_t)b->root_count * BPF_RUNGS_MOST * sizeof *c->rungs);
+	if (!c->rungs)
+		return -ENOMEM;
+	for (unsigned i = 1; i < b->root_count; i++) {
+		struct bpf_rung *r = c->rungs + used;
+		u32 count = bpf_ladder_make(&b->pool, b->roots[i], r);
+
+		for (u32 n = 0; n < count; n++)
+			r[n].verdict = bpf_stronger(SECCOMP_RET_ALLOW, r[n].verdict);
+		if (count)
+			b->ladders[i] = r;
+		used += count;
+	}
+	return 0;
 }
 
 static int chain_fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
@@ -175,8 +206,10 @@ static int chain_fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *
 
 	if (!error)
 		error = bpf_code_make(&c->code, &b->pool, b->roots, b->root_count, arena);
+	if (!error)
+		error = find_ladders(c, b);
 	for (unsigned i = 0; i < c->arch_count && !error; i++) {
-		error = fill_table(c, i, &b->own[i * BPF_TABLE_SIZE]);
+		error = fill_table(c, i, &b->own[i * BPF_TABLE_SIZE], b->ladders);
 		if (!error)
 			trim_table(&c->tables[i]);
 	}
@@ -210,6 +243,7 @@ int bpf_chain_add(struct bpf_chain *older, struct bpf_program *p, const u32 *arc
 	bpf_pool_free(&b.pool);
 	free(b.roots);
 	free(b.own);
+	free(b.ladders);
 	if (error) {
 		chain_free(c);
 		return error;

@@ -14,6 +14,7 @@
 #define HUSK_BPF_CHAIN_H
 
 #include "bpf/code.h"
+#include "bpf/ladder.h"
 
 #define BPF_TABLE_SIZE 512   /* call numbers with an entry; others run the programs */
 #define BPF_ARCHES     3     /* tables of a link at most */
@@ -27,6 +28,9 @@ struct bpf_residue {
 	const struct bpf_residue *older; /* nullable */
 	bool alone;                      /* one program, and all older ones allow */
 	u32 own, older_own;              /* older_own: of the older filters if that is constant, else ALLOW */
+	const struct bpf_rung
+		*ladder; /* nullable: in place of the code of a program that is alone; what would be above
+					    ALLOW is ALLOW in it */
 };
 
 struct bpf_table {
@@ -43,6 +47,7 @@ struct bpf_chain {
 	struct bpf_chain *older;     /* counted, nullable */
 	struct bpf_program *program; /* owned */
 	struct bpf_code code;        /* its first root is the whole program */
+	struct bpf_rung *rungs;      /* owned: of all ladders */
 	u32 arches[BPF_ARCHES];
 	unsigned arch_count;
 	struct bpf_table *tables;      /* owned, arch_count of them */
@@ -84,6 +89,8 @@ static inline u32 bpf_stronger(u32 newer, u32 older)
 /* What is left of the programs for a number. */
 static inline u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d)
 {
+	if (r->ladder)
+		return bpf_ladder_run(r->ladder, d);
 	if (!r->alone)
 		return bpf_residue_run_all(r, d);
 	return bpf_stronger(SECCOMP_RET_ALLOW, r->function ? r->function(d, sizeof *d)

@@ -244,6 +244,11 @@ static bool flow_into(struct bpf_planner *p, unsigned at, bool live)
 
 static void define(struct bpf_planner *p, struct step *s, u8 reg, struct sym value)
 {
+	/* The register has it already: nothing is done, and an earlier step's work stays needed. */
+	if (value.kind != SYM_ANY && !s->need && sym_equal(&value, &p->now.reg[reg])) {
+		s->kind = STEP_JUMP;
+		return;
+	}
 	s->reg = reg;
 	s->value = value;
 	p->now.reg[reg] = value;
