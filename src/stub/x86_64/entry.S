@@ -211,6 +211,8 @@ LABEL stub_fork_dup2_doorbell_ip
 	mov $__NR_mmap, %eax
 	syscall
 LABEL stub_fork_mmap_ip
+	/* A fault that reads brings the pages around, too, which one that writes does not. */
+	testl $0, (%r14)
 	lea HUSK_STACK_TOP(%r14), %rsp
 	mov %r14, %rdi
 	mov %ebx, %esi

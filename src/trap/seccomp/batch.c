@@ -171,7 +171,7 @@ static int take_log(struct sthread *th)
 		n++;
 	}
 	if (nfds) {
-		int err = send_fds(s->socket, fds, nfds);
+		int err = send_fds(s->region->socket, fds, nfds);
 
 		if (err)
 			return err;

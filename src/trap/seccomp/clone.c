@@ -234,8 +234,11 @@ static void order_fail(struct strap *t, struct order *o, long err)
 {
 	struct sthread *failed = o->child->state == THREAD_NEW ? o->child : NULL;
 
-	if (o->space)
+	if (o->space) {
 		kill_strays(t);
+		/* They may live for a moment yet. */
+		space_keep_region(o->space);
+	}
 	if (failed)
 		failed->first = o->space != NULL;
 	order_end(t, o, err, failed);
@@ -315,12 +318,9 @@ void orders_child_died(struct strap *t, int pid)
 int order_send(struct sthread *parent)
 {
 	struct sspace *s = parent->order->space;
-	const int fds[3] = {s->guest_socket, s->region->bell, s->region->fd};
-	int err = send_fds(parent->space->socket, fds, 3);
+	const int fds[3] = {s->region->guest_socket, s->region->bell, s->region->fd};
 
-	close(s->guest_socket);
-	s->guest_socket = -1;
-	return err;
+	return send_fds(parent->space->region->socket, fds, 3);
 }
 
 /* Gives the order to the parent's stub. */

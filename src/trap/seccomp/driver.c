@@ -116,21 +116,10 @@ static void seccomp_stop(struct trap *trap)
 	}
 	while (!list_empty(&t->spaces)) {
 		s = list_first(&t->spaces, struct sspace, node);
-		s->recycle = false;
 		space_free(s);
 	}
-	if (t->prepared.region) {
-		close(t->prepared.socket);
-		close(t->prepared.guest_socket);
-		region_unref(t, t->prepared.region, false);
-	}
-	while (!list_empty(&t->regions)) {
-		struct region *r = list_first(&t->regions, struct region, node);
-
-		list_del(&r->node);
-		t->nregions--;
-		region_unref(t, r, false);
-	}
+	if (t->prepared)
+		region_free(t->prepared);
 	watch_del(&t->listener_watch);
 	watch_del(&t->sigchld_watch);
 	watch_del(&t->watchdog_watch);
@@ -187,7 +176,6 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	list_init(&t->orders);
 	list_init(&t->completions);
 	list_init(&t->dead);
-	list_init(&t->regions);
 	list_init(&t->interrupts);
 	t->nslots = count_slots();
 	host_cpus_read(&cpus);

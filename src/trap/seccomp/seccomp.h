@@ -3,7 +3,8 @@
  * Inside the seccomp driver.
  *
  *	zygote.c     the first guest process, from which all others come
- *	space.c      host processes: channel region, socket, doorbell, death
+ *	space.c      host processes: their beginning and death
+ *	region.c     channel regions with socket and doorbell, used again
  *	spawn.c      where spaces and threads come from and go
  *	clone.c      orders for processes and threads, one in flight, let through the gate
  *	batch.c      operations and copies carried along with an answer
@@ -101,10 +102,9 @@ struct sspace {
 	int pid;          /* host; 0 before the clone and after reaping */
 	bool put;         /* the kernel has let it go */
 	bool killed;
-	bool recycle; /* nobody but the zygote ever held its region's descriptor */
 	struct region *region;
-	int socket;
-	int guest_socket; /* until it is sent to the process that the space is forked from; else -1 */
+	struct region_pool *pool; /* of what its children leave; NULL: it has had none */
+	struct region_pool *from; /* nullable: where its own region goes */
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
@@ -116,12 +116,21 @@ struct sspace {
 	int death_signo;
 };
 
-/* A channel region, the kernel's mapping of it, and the doorbell that goes with it. */
+/* A channel region, the kernel's mapping of it, and the doorbell and the socket that go with it. */
 struct region {
-	struct list node; /* in trap->regions when unused */
+	struct list node; /* in a pool when unused */
 	int fd, bell;
+	int socket, guest_socket; /* the kernel's end; the process's, kept open to be sent to the next one */
 	char *base;
 	struct watch watch;
+};
+
+/* Regions that may be used again by a child of one and the same process. */
+struct region_pool {
+	struct strap *trap;
+	struct list regions;
+	int refs;    /* that process, and its children that live */
+	bool closed; /* the process is gone */
 };
 
 /* A clone on its way: at most one in flight. */
@@ -155,16 +164,14 @@ struct strap {
 	int kpage_fd, listener, sigchld, watchdog, procfs;
 	struct watch listener_watch, sigchld_watch, watchdog_watch;
 	struct sspace *zygote;
-	struct list spaces, ready, orders, completions, dead, regions, interrupts;
-	int nregions;
+	struct list spaces, ready, orders, completions, dead, interrupts;
+	int nkept;            /* regions in pools */
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
 	bool gate, watching;
 	enum dispatch_mode dispatch;
-	struct prepared {
-		struct region *region; /* NULL: none is ready */
-		int socket, guest_socket;
-	} prepared; /* made ahead of the next clone, while there was nothing else to do */
+	struct region
+		*prepared; /* made ahead of the next clone, while there was nothing else to do; NULL: none */
 	struct xstate_layout xstate;
 	u64 vdso_start, vdso_end, vdso_code;
 	u32 nslots; /* that a region has room for: fewer than its mapping where files must be small */
@@ -201,8 +208,11 @@ u64 now_ns(void);
 int zygote_start(struct strap *t, char *why, size_t size);
 
 /* space.c */
-int space_alloc(struct strap *t, struct sspace **out);
-void space_prepare(struct strap *t); /* makes the next space's descriptors and pages ahead of need */
+/* A space that is to be forked from @parent's (NULL: the zygote itself). */
+int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out);
+/* Somebody else may have its region: it is not used again. */
+void space_keep_region(struct sspace *s);
+void space_prepare(struct strap *t); /* makes the next space's region ahead of need */
 struct sthread *thread_alloc(struct sspace *s, u32 index);
 u32 thread_free_index(struct sspace *s); /* 0: none */
 void thread_free(struct sthread *th);
@@ -212,7 +222,18 @@ void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill,
 void spaces_reap(struct strap *t);
 bool space_death_due(struct strap *t); /* whether space_next_dead() has one to tell of */
 bool space_next_dead(struct strap *t, struct trap_event *event);
-void region_unref(struct strap *t, struct region *r, bool recycle);
+
+/* region.c */
+int region_new(struct strap *t, struct region **out);
+void region_free(struct region *r);
+/* Its process is gone: emptied and into @pool (nullable), or freed. */
+void region_put(struct region *r, struct region_pool *pool);
+struct region *region_take(struct region_pool *pool); /* NULL: there is none */
+struct region_pool *region_pool_new(struct strap *t); /* NULL: no memory */
+struct region_pool *region_pool_get(struct region_pool *pool);
+void region_pool_put(struct region_pool *pool);
+/* The process whose children it serves is gone: puts its reference, too. */
+void region_pool_close(struct region_pool *pool);
 
 /* clone.c */
 void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child,

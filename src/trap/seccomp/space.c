@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Host processes behind guest address spaces: their channel region, socket and doorbell; how they end. */
+/* Host processes behind guest address spaces: their threads, and how they end. */
 #include "trap/seccomp/seccomp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MAX_SPARE_REGIONS 8
 
 u64 now_ns(void)
 {
@@ -27,128 +19,40 @@ u64 now_ns(void)
 	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }
 
-/* ---- regions ---- */
-
-/* A doorbell only wakes; the ready words say who rang. */
-static void bell_rang(struct watch *w, u32 events)
-{
-	u64 count;
-
-	(void)!read(w->fd.fd, &count, sizeof count);
-}
-
-static void region_free(struct region *r)
-{
-	watch_del(&r->watch);
-	if (r->base)
-		munmap(r->base, HUSK_CHAN_SIZE);
-	if (r->bell >= 0)
-		close(r->bell);
-	if (r->fd >= 0)
-		close(r->fd);
-	free(r);
-}
-
-static int region_new(struct strap *t, struct region **out)
-{
-	struct region *r;
-	void *base;
-	int err;
-
-	if (!list_empty(&t->regions)) {
-		r = list_first(&t->regions, struct region, node);
-		list_del(&r->node);
-		t->nregions--;
-		*out = r;
-		return 0;
-	}
-	r = calloc(1, sizeof *r);
-	if (!r)
-		return -ENOMEM;
-	r->bell = -1;
-	r->fd = memfd_create("husk-channel", MFD_CLOEXEC);
-	if (r->fd < 0 || ftruncate(r->fd, (off_t)t->nslots * HUSK_SLOT_SIZE) < 0)
-		goto fail;
-	base = mmap(NULL, HUSK_CHAN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, r->fd, 0);
-	if (base == MAP_FAILED)
-		goto fail;
-	r->base = base;
-	r->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (r->bell < 0)
-		goto fail;
-	err = watch_add(t->poller, &r->watch, (struct hostfd){r->bell}, EPOLLIN, bell_rang);
-	if (err) {
-		errno = -err;
-		goto fail;
-	}
-	*out = r;
-	return 0;
-fail:
-	err = -errno;
-	region_free(r);
-	return err;
-}
-
-void region_unref(struct strap *t, struct region *r, bool recycle)
-{
-	/* Emptied: what passed through it is nothing for the next process. */
-	if (!recycle || t->nregions >= MAX_SPARE_REGIONS ||
-	    fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, HUSK_CHAN_SIZE) < 0) {
-		region_free(r);
-		return;
-	}
-	list_add(&t->regions, &r->node);
-	t->nregions++;
-}
-
 /* ---- spaces and threads ---- */
-
-/* What a new space needs of the host: 0 or -errno. The pages that its first thread will use are touched here,
- * off the path of a waiting clone. */
-static int prepare(struct strap *t)
-{
-	struct prepared *p = &t->prepared;
-	struct region *r = NULL;
-	int pair[2], err = region_new(t, &r);
-
-	if (err)
-		return err;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err = -errno;
-		region_unref(t, r, true);
-		return err;
-	}
-	memset(r->base, 0, sizeof(struct region_header));
-	memset(r->base + HUSK_SLOT_SIZE, 0, sizeof(struct slot));
-	memset(r->base + HUSK_SLOT_SIZE + HUSK_IN_OFFSET - PAGE_SIZE, 0, PAGE_SIZE);
-	memset(r->base + HUSK_SLOT_SIZE + HUSK_STACK_TOP - PAGE_SIZE, 0, PAGE_SIZE);
-	p->region = r;
-	p->socket = pair[0];
-	p->guest_socket = pair[1];
-	return 0;
-}
 
 void space_prepare(struct strap *t)
 {
-	if (!t->prepared.region)
-		prepare(t);
+	if (!t->prepared)
+		region_new(t, &t->prepared);
 }
 
-int space_alloc(struct strap *t, struct sspace **out)
+/* A region for a child of @parent's: 0 or -errno. */
+static int take_region(struct strap *t, struct sspace *parent, struct region **out)
+{
+	*out = parent && parent->pool ? region_take(parent->pool) : NULL;
+	if (!*out) {
+		*out = t->prepared;
+		t->prepared = NULL;
+	}
+	return *out ? 0 : region_new(t, out);
+}
+
+int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out)
 {
 	struct sspace *s = calloc(1, sizeof *s);
-	int err = 0;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
-	if (!t->prepared.region)
-		err = prepare(t);
+	err = take_region(t, parent, &s->region);
 	if (err)
 		goto free_space;
-	s->region = t->prepared.region;
-	s->socket = t->prepared.socket;
-	s->guest_socket = t->prepared.guest_socket;
-	t->prepared.region = NULL;
+	/* Without the gate there are children that nobody ordered: they keep what they are born with. */
+	if (parent && t->gate && !parent->pool)
+		parent->pool = region_pool_new(t);
+	if (parent && parent->pool)
+		s->from = region_pool_get(parent->pool);
 	s->base.trap = (struct trap *)t;
 	s->trap = t;
 	list_init(&s->threads);
@@ -240,19 +144,24 @@ void space_meddled(struct sspace *s)
 	space_kill(s);
 }
 
+void space_keep_region(struct sspace *s)
+{
+	if (s->from)
+		region_pool_put(s->from);
+	s->from = NULL;
+}
+
 void space_free(struct sspace *s)
 {
-	struct strap *t = s->trap;
-
 	oplog_drop(&s->log);
 	while (!list_empty(&s->threads))
 		thread_free(list_first(&s->threads, struct sthread, node));
 	while (!list_empty(&s->free))
 		thread_free(list_first(&s->free, struct sthread, node));
-	close(s->socket);
-	if (s->guest_socket >= 0)
-		close(s->guest_socket);
-	region_unref(t, s->region, s->recycle);
+	region_put(s->region, s->pool ? NULL : s->from);
+	if (s->pool)
+		region_pool_close(s->pool);
+	space_keep_region(s);
 	list_del(&s->dead_node);
 	list_del(&s->node);
 	free(s);

@@ -13,7 +13,7 @@
 static int prepare_space(struct strap *t, struct sthread *parent, struct sspace **space,
 			 struct sthread **thread)
 {
-	int err = space_alloc(t, space);
+	int err = space_alloc(t, parent->space, space);
 
 	if (err)
 		return err;
@@ -22,11 +22,6 @@ static int prepare_space(struct strap *t, struct sthread *parent, struct sspace 
 		space_free(*space);
 		return -ENOMEM;
 	}
-	/* A lying guest can have a child keep its parent's region mapped, or keep the child's itself; without
-	 * the gate a child that nobody ordered does. */
-	(*space)->recycle = parent->space == t->zygote && t->gate;
-	if (parent->space != t->zygote)
-		parent->space->recycle = false;
 	return 0;
 }
 
@@ -239,6 +234,7 @@ void spawn_space_put(struct trap_space *space)
 	list_del(&s->dead_node);
 	if (!s->pid) {
 		orders_space_died(s->trap, s);
+		space_keep_region(s);
 		space_free(s);
 		return;
 	}

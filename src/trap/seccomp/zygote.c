@@ -187,7 +187,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 	int status = 0, err;
 	sigset_t none;
 
-	err = space_alloc(t, &s);
+	err = space_alloc(t, NULL, &s);
 	if (err) {
 		snprintf(why, size, "cannot make a channel (%s); %s", strerror(-err), advice_for(err));
 		return err;
@@ -202,12 +202,12 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 	sigemptyset(&none);
 	s->pid = vfork();
 	if (!s->pid) {
-		const int fds[4] = {s->guest_socket, s->region->bell, s->region->fd, t->kpage_fd};
+		const int fds[4] = {s->region->guest_socket, s->region->bell, s->region->fd, t->kpage_fd};
 
 		exec_zygote(image, fds, t->kpage_fd, th->slot->boot);
 	}
-	close(s->guest_socket);
-	s->guest_socket = -1;
+	close(s->region->guest_socket);
+	s->region->guest_socket = -1;
 	if (s->pid < 0) {
 		err = -errno;
 		s->pid = 0;
@@ -240,7 +240,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 		return boot_err > 0 ? -boot_err : -EPROTO;
 	}
 	if (t->gate) {
-		err = receive_listener(t, s->socket);
+		err = receive_listener(t, s->region->socket);
 		if (err) {
 			snprintf(why, size, "no notification listener from the zygote: %s", strerror(-err));
 			return err;
