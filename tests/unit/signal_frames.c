@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "task/signal.h"
+#include "task/trace.h"
 
 #define XSTATE_SIZE 832
 #define STACK_SIZE  65536
@@ -77,6 +78,31 @@ bool capable(const struct task *t, int cap)
 	(void)t;
 	(void)cap;
 	return false;
+}
+
+/* Nobody is traced. */
+bool trace_signal(struct task *t, const siginfo_t *info)
+{
+	return false;
+}
+
+bool trace_answer(struct task *t, siginfo_t *info)
+{
+	return false;
+}
+
+bool trace_handler(struct task *t)
+{
+	return false;
+}
+
+bool trace_stop_due(struct task *t)
+{
+	return false;
+}
+
+void trace_notify(struct task *t)
+{
 }
 
 void call_restart(struct task *t, bool handler, bool sa_restart)

@@ -85,6 +85,13 @@ void task_run(struct task *t)
 	long result;
 
 	t->wake_pending = false;
+	if (t->resume) {
+		void (*resume)(struct task * t) = t->resume;
+
+		t->resume = NULL;
+		resume(t);
+		return;
+	}
 	wait_remove_all(t);
 	timer_cancel(t->k, &t->call_timer);
 	if (!c->active) {
@@ -99,11 +106,35 @@ void task_run(struct task *t)
 
 /* ---- entry ---- */
 
+static void call_fill(struct call *c, const struct guest_regs *r)
+{
+	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
+	c->arg[0] = r->rdi;
+	c->arg[1] = r->rsi;
+	c->arg[2] = r->rdx;
+	c->arg[3] = r->r10;
+	c->arg[4] = r->r8;
+	c->arg[5] = r->r9;
+}
+
+void call_reload(struct task *t)
+{
+	call_fill(&t->call, task_regs(t));
+	usermem_stale(t);
+}
+
+long call_handle(struct task *t, struct call *c)
+{
+	const struct call_entry *e = &t->k->calls[c->nr];
+
+	c->step = NULL;
+	return e->fn ? e->fn(t, c) : no_handler(e, &t->k->stats);
+}
+
 /* From here on the call is one: it is counted, seen and filtered. */
 static long enter_table(struct task *t, struct call *c)
 {
 	struct kernel *k = t->k;
-	const struct call_entry *e = &k->calls[c->nr];
 	long result;
 
 	c->step = NULL;
@@ -120,7 +151,41 @@ static long enter_table(struct task *t, struct call *c)
 		k->tracer->enter(k->tracer, t);
 	if (t->seccomp_mode && k->ops.filter_call(t, &result))
 		return result;
-	return e->fn ? e->fn(t, c) : no_handler(e, &k->stats);
+	return call_handle(t, c);
+}
+
+static void leave(struct task *t)
+{
+	call_end(t);
+	if (t->trace && t->k->ops.trace_exit(t))
+		return;
+	task_return(t);
+}
+
+long call_skip(struct task *t)
+{
+	t->returning_call = true;
+	leave(t);
+	return CALL_GONE;
+}
+
+/* The tracer has seen the call, and may have made another of it, or none. */
+static long enter_seen(struct task *t, struct call *c)
+{
+	call_reload(t);
+	if (!(t->work & TASK_WORK_EXIT) && !t->k->ops.trace_skips(t))
+		return enter_table(t, c);
+	return call_skip(t);
+}
+
+static long enter_traced(struct task *t, struct call *c)
+{
+	if (!t->trace)
+		return enter_table(t, c);
+	/* What a tracer sees as the result of a call that has none yet. */
+	task_regs(t)->rax = (u64)-ENOSYS;
+	c->step = enter_seen;
+	return t->k->ops.trace_entry(t) ? CALL_GONE : enter_table(t, c);
 }
 
 /* User dispatch, as a step: it may have to fetch the selector. What is dispatched was never a call. */
@@ -131,7 +196,7 @@ static long enter_dispatch(struct task *t, struct call *c)
 	if (result == CALL_FETCH)
 		return result;
 	if (!result)
-		return enter_table(t, c);
+		return enter_traced(t, c);
 	task_regs(t)->orig_rax = ~0UL;
 	call_end(t);
 	task_return(t);
@@ -140,24 +205,16 @@ static long enter_dispatch(struct task *t, struct call *c)
 
 /*
  * The entry pipeline, in Linux's order (kernel/entry/common.c): user dispatch, ptrace, seccomp, then the
- * table. Each stage may stop the task and change the call; it then answers with what a handler would. The
- * second has no stage yet.
+ * table. Each stage may stop the task and change the call; it then answers with what a handler would.
  */
 void call_enter(struct task *t)
 {
-	const struct guest_regs *r = &t->thread->regs;
 	struct call *c = &t->call;
 
 	memset(c, 0, sizeof *c);
 	c->active = true;
-	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
-	c->arg[0] = r->rdi;
-	c->arg[1] = r->rsi;
-	c->arg[2] = r->rdx;
-	c->arg[3] = r->r10;
-	c->arg[4] = r->r8;
-	c->arg[5] = r->r9;
-	c->step = t->dispatch.on && !t->thread->not_dispatched ? enter_dispatch : enter_table;
+	call_fill(c, task_regs(t));
+	c->step = t->dispatch.on && !t->thread->not_dispatched ? enter_dispatch : enter_traced;
 	task_run(t);
 }
 
@@ -188,7 +245,7 @@ void call_finish(struct task *t, long result)
 	if (result != CALL_NORETURN) {
 		t->thread->regs.rax = (u64)result;
 		t->returning_call = true;
-	} else {
+	} else if (!t->trace) {
 		task_regs(t)->orig_rax = ~0UL;
 	}
 	if (result < 0 && result >= -4095 && result != CALL_NORETURN)
@@ -197,8 +254,7 @@ void call_finish(struct task *t, long result)
 		k->stats.call_ns[c->nr] += kernel_now(k) - c->entered;
 	if (k->tracer)
 		k->tracer->exit(k->tracer, t, result);
-	call_end(t);
-	task_return(t);
+	leave(t);
 }
 
 /* ---- the way back ---- */
@@ -255,6 +311,34 @@ static void whole_now(void *arg, long result)
 	task_return(arg);
 }
 
+#define EFLAGS_TF 0x100UL
+
+/* One instruction, then SIGTRAP. A program that steps itself sees no difference. */
+static void step_begin(struct task *t)
+{
+	struct guest_regs *r = task_regs(t);
+
+	t->forced_tf = !(r->eflags & EFLAGS_TF);
+	r->eflags |= EFLAGS_TF;
+}
+
+void step_end(struct task *t)
+{
+	if (t->forced_tf)
+		task_regs(t)->eflags &= ~EFLAGS_TF;
+	t->forced_tf = false;
+}
+
+void task_continue(struct task *t)
+{
+	if (t->stop.busy) {
+		t->stop.go_on = true;
+		return;
+	}
+	t->state = TASK_KERNEL;
+	list_add_tail(&t->k->runnable, &t->run_node);
+}
+
 void task_return(struct task *t)
 {
 	struct kernel *k = t->k;
@@ -273,6 +357,8 @@ void task_return(struct task *t)
 		task_regs(t)->rax = (u64)t->mem.error;
 	usermem_reset(t);
 	t->state = TASK_RUNNING;
+	if (t->single_step)
+		step_begin(t);
 	if (t->in_host_call) {
 		t->in_host_call = false;
 		k->trap_ops->resume_call(t->thread);

@@ -71,6 +71,17 @@ void task_run(struct task *t);
 /* Back to the guest: t->work, queued copies, registers. Also for faults and interrupts. */
 void task_return(struct task *t);
 
+/* The call anew from the task's registers, which a tracer may have changed, with nothing of what the stub read ahead. */
+void call_reload(struct task *t);
+/* Ends the call with what is in rax, as its tracer left it: CALL_GONE, to be returned. */
+long call_skip(struct task *t);
+/* The handler of the task's call, all stages before it done: what it answers. */
+long call_handle(struct task *t, struct call *c);
+/* The host has given the task back: whatever EFLAGS.TF was for, the tracer's part of it is over. */
+void step_end(struct task *t);
+/* The task goes on after a stop: it is put on the runnable list. */
+void task_continue(struct task *t);
+
 /* Restart of an interrupted call, on the way out (the one place that decides it; kernel/entry and
  * arch/x86/kernel/signal.c): if rax holds one of the ERESTART values, rewinds the registers or sets EINTR.
  * @handler: a guest handler is about to run; @sa_restart: with SA_RESTART. */

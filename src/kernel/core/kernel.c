@@ -79,6 +79,8 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 	t->interrupting = false;
 	if (k->ops.place_shown && event->type != TRAP_OP_FAILED && !event->thread->lazy)
 		k->ops.place_shown(t, event);
+	if (t->forced_tf)
+		step_end(t);
 	if (event->type != TRAP_OP_FAILED)
 		t->returning_call = false;
 	switch (event->type) {

@@ -54,6 +54,12 @@ struct kernel_ops {
 	/* task: the verdict of the task's own filters on its call, when it has a seccomp_mode: false when the call
 	 * goes on, else *result is what a handler would have answered. */
 	bool (*filter_call)(struct task *t, long *result);
+	/* task: a traced task's call begins: true when the task has stopped, and its step runs when it goes on; then
+	 * trace_skips() says whether the call is not to be made. */
+	bool (*trace_entry)(struct task *t);
+	bool (*trace_skips)(struct task *t);
+	/* task: a traced task's call has ended: true when the task has stopped; it goes on with task_return(). */
+	bool (*trace_exit)(struct task *t);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
 	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);
@@ -137,6 +143,7 @@ struct kernel {
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */
+	int ptrace_scope;           /* task room: of Yama, /proc/sys/kernel/yama/ptrace_scope */
 	bool job_control;   /* a shell outside waits for husk: when the first program stops, so does husk */
 	bool ended;         /* the first program has ended: leave the loop */
 	bool stopping;      /* task_shutdown() has begun: no completion of the trap comes any more */

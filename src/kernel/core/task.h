@@ -6,6 +6,8 @@
 #ifndef HUSK_KERNEL_CORE_TASK_H
 #define HUSK_KERNEL_CORE_TASK_H
 
+#include <signal.h>
+
 #include "base/list.h"
 #include "core/call.h"
 #include "core/cred.h"
@@ -24,6 +26,7 @@ enum task_state {
 	TASK_KERNEL,  /* being served, or on the runnable list */
 	TASK_PARKED,  /* waits for task_wake() */
 	TASK_STOPPED, /* by a stop signal; SIGCONT or SIGKILL wakes it */
+	TASK_TRACED,  /* for its tracer, which lets it go on; SIGKILL wakes it */
 	TASK_DEAD,    /* zombie or gone */
 };
 
@@ -33,8 +36,11 @@ enum task_state {
 #define TASK_WORK_STOP   4u /* its group is stopping */
 #define TASK_WORK_SIGMASK \
 	8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
+#define TASK_WORK_TRACE 16u /* a stop for the tracer is due, or its answer to one (task/trace.h) */
 
 struct bpf_chain;
+struct trace;
+struct trace_job;
 
 struct sigpending {
 	u64 set;           /* bit signo - 1 */
@@ -55,6 +61,8 @@ struct task {
 	struct trap_thread *thread; /* NULL while the task has no host thread */
 	struct call call;
 	struct list run_node;   /* in kernel->runnable */
+	/* What comes next when it goes on after a stop; NULL: its call, or the way back. */
+	void (*resume)(struct task *t);
 	u64 raw_rip, shown_rip; /* where the thread stood, and what the guest may see of it: mm/patch.h */
 	bool wake_pending;      /* task_wake() came while the task was being served: do not park it */
 	bool returning_call;    /* rax holds the result of a call that is on its way back: a failed operation
@@ -99,6 +107,25 @@ struct task {
 		int flags;
 	} altstack;
 
+	/* being traced, tracing (task/trace.h) */
+	struct trace *trace; /* owned; NULL: nobody traces it */
+	struct list tracees; /* struct trace, by node */
+	struct {
+		int code; /* what wait4() tells of the stop, without its last 7f; then what the tracer answered */
+		int why;       /* CLD_TRAPPED, or CLD_STOPPED for part in a group stop */
+		bool has_info; /* PTRACE_GETSIGINFO has something to tell */
+		siginfo_t info;
+		u64 message;           /* PTRACE_GETEVENTMSG */
+		bool signal;           /* the stop is for a signal that has been taken from the queue */
+		bool may_stop;         /* that signal may stop the group: no SIGCONT has come since */
+		bool busy;             /* its stub is at work for the tracer: it goes on when that is done */
+		bool go_on;            /* and is to go on then */
+		struct trace_job *job; /* owned; what its stub does for the tracer */
+	} stop;
+	int stop_signal;  /* of the group stop that it has part in */
+	bool single_step; /* its tracer has it make one instruction */
+	bool forced_tf;   /* EFLAGS.TF is the tracer's, not the program's */
+
 	/* life */
 	bool ending; /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work */
 	struct mm_release *release; /* last work on guest memory that is under way; nullable */
@@ -132,7 +159,7 @@ static inline struct task *thread_task(struct trap_thread *thread)
 
 static inline bool signal_pending(const struct task *t)
 {
-	return t->work & (TASK_WORK_SIGNAL | TASK_WORK_EXIT | TASK_WORK_STOP);
+	return t->work & (TASK_WORK_SIGNAL | TASK_WORK_EXIT | TASK_WORK_STOP | TASK_WORK_TRACE);
 }
 
 /* Brings what task_regs() has not yet. */
@@ -145,7 +172,8 @@ static inline struct guest_regs *task_regs(struct task *t)
 	return &t->thread->regs;
 }
 
-/* Makes the task look at t->work soon: interrupts it in the guest, wakes it where it is parked or stopped. */
+/* Makes the task look at t->work soon: interrupts it in the guest, wakes it where it is parked or stopped; from a stop for
+ * its tracer only to end. */
 void task_kick(struct task *t);
 
 #endif

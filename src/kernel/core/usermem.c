@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,7 +230,8 @@ int user_write(struct task *t, u64 addr, const void *from, size_t size)
 		return -EFAULT;
 	if (t->k->tracer)
 		t->k->tracer->wrote(t->k->tracer, t, addr, from, size);
-	if (!t->mem.out && size >= BIG_WRITE && !trap->ops_pending(t->thread->space)) {
+	/* Who traces the task looks at its memory before the stub has a turn. */
+	if (!t->mem.out && (size >= BIG_WRITE || t->trace) && !trap->ops_pending(t->thread->space)) {
 		long n = trap->write(t->thread->space, addr, from, size);
 
 		if (n == (long)size)
@@ -240,6 +242,7 @@ int user_write(struct task *t, u64 addr, const void *from, size_t size)
 	if (!t->mem.out) {
 		size_t n = trap->copy_out(t->thread, addr, from, size);
 
+		t->mem.queued = true;
 		if (n == size)
 			return 0;
 		addr += n;
@@ -258,7 +261,8 @@ static void flushed(void *arg, long result)
 	task_return(t);
 }
 
-bool usermem_flush(struct task *t)
+/* Gives the stub as much as it takes: true when that is all. */
+static bool push(struct task *t)
 {
 	struct usermem *m = &t->mem;
 
@@ -267,17 +271,51 @@ bool usermem_flush(struct task *t)
 		size_t n = t->k->trap_ops->copy_out(t->thread, c->addr + c->at, c->data + c->at,
 						    c->size - c->at);
 
-		if (!n) {
-			t->k->trap_ops->run(t->thread, flushed, t);
-			return true;
-		}
+		if (!n)
+			return false;
+		m->queued = true;
 		c->at += n;
 		if (c->at == c->size) {
 			m->out = c->next;
 			free(c);
 		}
 	}
-	return false;
+	return true;
+}
+
+bool usermem_flush(struct task *t)
+{
+	if (push(t))
+		return false;
+	t->k->trap_ops->run(t->thread, flushed, t);
+	return true;
+}
+
+static void settle_ran(void *arg, long result)
+{
+	struct task *t = arg;
+
+	t->mem.queued = false;
+	if (result < 0 && t->returning_call)
+		task_regs(t)->rax = (u64)(result == -EFAULT ? result : t->k->ops.op_refused(t, result));
+	else if (result < 0)
+		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
+	if (t->mem.out && result >= 0) {
+		push(t);
+		t->k->trap_ops->run(t->thread, settle_ran, t);
+		return;
+	}
+	t->mem.settled(t);
+}
+
+bool usermem_settle(struct task *t, void (*then)(struct task *t))
+{
+	push(t);
+	if (!t->mem.queued && !t->k->trap_ops->ops_pending(t->thread->space))
+		return false;
+	t->mem.settled = then;
+	t->k->trap_ops->run(t->thread, settle_ran, t);
+	return true;
 }
 
 size_t user_writable(struct task *t, u64 addr, size_t size)

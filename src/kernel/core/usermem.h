@@ -74,6 +74,9 @@ long mm_peek(struct mm *mm, void *to, u64 addr, size_t size);
 /* Sends queued writes off with the next resume; true when the thread must run first (then it calls
  * task_return() again). */
 bool usermem_flush(struct task *t);
+/* Carries out what is queued for the task's memory, writes and operations, and calls then(t): true. False: nothing was, and
+ * then() is not called. For who lets others look at the memory before the task goes back. */
+bool usermem_settle(struct task *t, void (*then)(struct task *t));
 /* Orders the fetch that a CALL_FETCH asked for; when it is there, the call goes on. */
 void usermem_fetch(struct task *t);
 void usermem_reset(struct task *t);
@@ -83,7 +86,9 @@ struct usermem {
 	struct chunk *out_last;
 	u64 want_addr;
 	size_t want_size;
-	int error; /* a carried write failed */
+	int error;   /* a carried write failed */
+	bool queued; /* the stub has writes to carry out */
+	void (*settled)(struct task *t);
 	bool stale; /* somebody has decided on the call since the stub copied ahead for it: memory may be another by now */
 };
 

@@ -90,8 +90,10 @@ void task_kick(struct task *t)
 		t->k->trap_ops->interrupt(t->thread);
 	} else if (t->state == TASK_STOPPED) {
 		/* Its call has ended before it stopped: it goes on with its way back. */
-		t->state = TASK_KERNEL;
-		list_add_tail(&t->k->runnable, &t->run_node);
+		task_continue(t);
+	} else if (t->state == TASK_TRACED) {
+		if (t->work & TASK_WORK_EXIT)
+			task_continue(t);
 	} else {
 		task_wake(t);
 	}

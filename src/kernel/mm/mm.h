@@ -35,6 +35,7 @@ struct mm {
 	int dumpable;
 	u32 membarrier; /* what the process has registered for: sys/membarrier.c's MEMBARRIER_CMD_REGISTER_* */
 	bool own_futexes; /* its private futexes are the kernel's, not the host's */
+	int ntraced;      /* traced tasks that run on it */
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */
 	size_t auxv_size;
@@ -105,6 +106,12 @@ long mm_mincore(struct task *t, struct call *c);
 /* kernel_ops.access and .fault */
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 void mm_fault(struct task *t, const struct trap_event *event);
+
+/* For a tracer: has the host allow what the protection of [addr, addr+size) forbids, from the next run of a thread of the
+ * space on: 1; 0 when it allows it already; -EIO where there is nothing to be reached so, -ENOMEM. mm_force_end() puts the
+ * protection back: to be carried out by another run. */
+int mm_force_begin(struct mm *mm, u64 addr, u64 size, bool write);
+int mm_force_end(struct mm *mm, u64 addr, u64 size);
 
 /* Text of /proc/PID/maps (or smaps) into a growing buffer; the text is malloc()ed, *out owned by the caller. */
 int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size);

@@ -8,11 +8,13 @@
  *	task_clone()   checks, child's structures, order to the trap
  *	started_step   the host has done it: the child's registers and words; the child runs, the parent goes on
  *	written_step   (threads, rarely) the child's stub has written CLONE_PARENT_SETTID's word
+ *	told_step      the tracer, if any, has heard of the child
  *	vfork_step     CLONE_VFORK: until the child has exec'd or ended; only a fatal signal ends the wait
  *
  * With CLONE_VM the child is a thread of the same host process whatever its guest group, a vfork child too.
  */
 #include <errno.h>
+#include <linux/ptrace.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
+#include "task/trace.h"
 #include "vfs/inode.h"
 
 #define CAP_SYS_ADMIN    21
@@ -37,6 +40,8 @@ struct clone_order {
 	struct task *parent; /* borrowed: its call owns the order; NULL: it is gone */
 	struct task *child;  /* a reference */
 	struct clone_request r;
+	int tid;   /* of the child */
+	int event; /* PTRACE_EVENT_* that is told of it; 0: none */
 	bool finished;
 	long result;
 };
@@ -182,6 +187,20 @@ static void enroll(struct task *t, struct task *child, const struct clone_reques
 	pid_bind(t->k, child);
 }
 
+/* Which event a tracer gets of this: 0 for none. */
+static int event_of(const struct task *t, const struct clone_request *r)
+{
+	int event = PTRACE_EVENT_FORK;
+
+	if (r->flags & CLONE_UNTRACED)
+		return 0;
+	if (r->flags & CLONE_VFORK)
+		event = PTRACE_EVENT_VFORK;
+	else if ((r->flags & CLONE_THREAD) || r->exit_signal != SIGCHLD)
+		event = PTRACE_EVENT_CLONE;
+	return trace_event_wanted(t, event) ? event : 0;
+}
+
 static int make_child(struct task *t, const struct clone_request *r, struct task **out)
 {
 	struct task *child = task_alloc(t->k);
@@ -194,8 +213,11 @@ static int make_child(struct task *t, const struct clone_request *r, struct task
 	if (!err)
 		err = copy_group(t, child, r);
 	if (!err)
+		err = trace_inherit(t, child, (r->flags & CLONE_PTRACE) || event_of(t, r));
+	if (!err)
 		err = child->tid = pid_alloc(t->k);
 	if (err < 0) {
+		trace_forget(child);
 		child->tid = 0;
 		task_put(child);
 		return err;
@@ -214,6 +236,7 @@ static void unmake_child(struct task *child)
 		return;
 	child->ending = true;
 	child->state = TASK_DEAD;
+	trace_forget(child);
 	sigpending_flush(&child->pending);
 	task_drop_resources(child);
 	g->nthreads--;
@@ -247,6 +270,7 @@ static void attach_space(struct task *child)
 	child->mm->space = child->thread->space;
 	child->mm->space->owner = child->mm;
 	seccomp_enter_space(child);
+	trace_enter_space(child);
 }
 
 static void clone_done(void *arg, long result)
@@ -287,13 +311,33 @@ static void order_drop(struct task *t, void *priv)
 
 /* ---- steps ---- */
 
+static long end_step(struct task *t, struct call *c)
+{
+	return ((struct clone_order *)c->priv)->tid;
+}
+
 static long vfork_step(struct task *t, struct call *c)
 {
 	struct clone_order *o = c->priv;
 
-	if (o->child->vfork_parent == t && !(t->work & TASK_WORK_EXIT))
-		return task_park(t);
-	return o->child->tid;
+	if (o->child->vfork_parent == t) {
+		if (!(t->work & TASK_WORK_EXIT))
+			return task_park(t);
+		return o->tid;
+	}
+	c->step = end_step;
+	return trace_event(t, PTRACE_EVENT_VFORK_DONE, (u64)o->tid) ? CALL_GONE : o->tid;
+}
+
+/* The tracer has heard of the child. */
+static long told_step(struct task *t, struct call *c)
+{
+	struct clone_order *o = c->priv;
+
+	if (!(o->r.flags & CLONE_VFORK))
+		return o->tid;
+	c->step = vfork_step;
+	return vfork_step(t, c);
 }
 
 static void set_registers(struct task *child, const struct clone_request *r)
@@ -313,8 +357,8 @@ static long run_both(struct task *t, struct call *c)
 {
 	struct clone_order *o = c->priv;
 	struct task *child = o->child;
-	long tid = child->tid;
 
+	o->tid = child->tid;
 	if (o->r.flags & CLONE_VFORK)
 		child->vfork_parent = task_get(t);
 	if (child->group->exiting || child->group->exec_task)
@@ -322,10 +366,10 @@ static long run_both(struct task *t, struct call *c)
 	signal_recalc(child);
 	child->state = TASK_KERNEL;
 	task_return(child);
-	if (!(o->r.flags & CLONE_VFORK))
-		return tid;
-	c->step = vfork_step;
-	return vfork_step(t, c);
+	c->step = told_step;
+	if (o->event && trace_event(t, o->event, (u64)o->tid))
+		return CALL_GONE;
+	return told_step(t, c);
 }
 
 static long written_step(struct task *t, struct call *c)
@@ -441,6 +485,7 @@ long task_clone(struct task *t, struct call *c, const struct clone_request *r)
 	}
 	o->parent = t;
 	o->r = *r;
+	o->event = event_of(t, r);
 	c->priv = o;
 	c->priv_free = order_drop;
 	c->step = started_step;

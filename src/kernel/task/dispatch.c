@@ -87,6 +87,7 @@ static void end_by(struct task *t, int signo)
 	siginfo_t info = signal_info(signo, SI_KERNEL);
 
 	t->sighand->action[signo - 1].handler = (u64)SIG_DFL;
+	t->sighand->action[signo - 1].flags |= HUSK_SA_IMMUTABLE;
 	task_set_blocked(t, t->blocked & ~SIG_BIT(signo));
 	signal_force(t, &info);
 }

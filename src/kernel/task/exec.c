@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ptrace.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #include "task/exec.h"
 #include "task/signal.h"
+#include "task/trace.h"
 #include "vfs/inode.h"
 
 /* ---- life ---- */
@@ -144,13 +146,25 @@ static int find_format(struct task *t, struct exec *e)
 
 /* ---- steps ---- */
 
+static long reported_step(struct task *t, struct call *c)
+{
+	return CALL_NORETURN;
+}
+
 static long space_step(struct task *t, struct call *c)
 {
 	struct exec *e = c->priv;
+	long r;
 
 	if (!e->finished)
 		return task_park(t);
-	return exec_commit(t, e);
+	r = exec_commit(t, e);
+	if (r != CALL_NORETURN || !t->trace)
+		return r;
+	/* What a tracer sees of an execve that has worked. */
+	task_regs(t)->orig_rax = c->nr;
+	c->step = reported_step;
+	return trace_event(t, PTRACE_EVENT_EXEC, (u64)e->old_tid) ? CALL_GONE : r;
 }
 
 static void order_space(struct task *t, struct exec *e, trap_done_fn *done, void *arg)
@@ -187,6 +201,10 @@ static void become_leader(struct task *t)
 
 	if (t == old)
 		return;
+	/* Its tracer waits in vain for the old leader, as in Linux. */
+	if (old->trace)
+		wake_all(&old->trace->tracer->group->child_wait);
+	trace_forget(old);
 	t->start_ns = old->start_ns;
 	list_del(&old->group_node);
 	pid_take_over(t);
@@ -198,6 +216,7 @@ static void become_leader(struct task *t)
 static long others_step(struct task *t, struct call *c)
 {
 	struct thread_group *g = t->group;
+	struct exec *e = c->priv;
 
 	if (t->work & TASK_WORK_EXIT)
 		return -EINTR;
@@ -205,6 +224,7 @@ static long others_step(struct task *t, struct call *c)
 	if (!group_end_others(t))
 		return task_park(t);
 	g->exec_task = NULL;
+	e->old_tid = t->tid;
 	become_leader(t);
 	c->step = released_step;
 	mm_release(t, released);

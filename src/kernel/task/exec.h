@@ -46,6 +46,7 @@ struct exec {
 	struct trap_thread *thread;
 	bool released, ordered, finished;
 	long result;
+	int old_tid; /* of the thread that called execve */
 	u64 interp_base;
 };
 

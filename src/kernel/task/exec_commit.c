@@ -15,6 +15,7 @@
 #include "task/signal.h"
 #include "task/dispatch.h"
 #include "task/seccomp.h"
+#include "task/trace.h"
 
 #define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
 #define PIE_RND     (1UL << 28) /* pages */
@@ -178,6 +179,8 @@ static int move(struct task *t, struct exec *e)
 	e->thread = NULL;
 	t->mm = mm;
 	seccomp_enter_space(t);
+	trace_enter_space(t);
+	trace_leave_space(t, old);
 	if (old_thread) {
 		old_thread->owner = NULL;
 		if (old->users > 1 && old->space && !old->space->dead)

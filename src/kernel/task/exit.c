@@ -23,6 +23,7 @@
 #include "task/life.h"
 #include "task/seccomp.h"
 #include "task/signal.h"
+#include "task/trace.h"
 
 /* Last work on guest memory. It outlives its task when the space dies under it. */
 struct mm_release {
@@ -158,6 +159,8 @@ static bool autoreaped(const struct thread_group *g)
 	const struct k_sigaction *chld;
 	struct task *p;
 
+	if (g->leader->trace)
+		return false;
 	if (!parent)
 		return true;
 	if (g->leader->exit_signal != SIGCHLD || list_empty(&parent->threads))
@@ -179,10 +182,26 @@ static void first_ended(struct kernel *k, struct thread_group *g)
 		k->reason = WIFSIGNALED(g->exit_status) ? "signaled" : "exited";
 }
 
+void group_tell_end(struct thread_group *g)
+{
+	bool reap = autoreaped(g);
+
+	group_get(g);
+	signal_notify_parent(g, WIFSIGNALED(g->exit_status) ? CLD_KILLED : CLD_EXITED);
+	if (reap)
+		group_reap(g);
+	group_put(g);
+}
+
+void group_reap_ignored(struct thread_group *g)
+{
+	if (autoreaped(g))
+		group_reap(g);
+}
+
 static void group_ended(struct thread_group *g)
 {
 	struct thread_group *parent = g->parent;
-	bool reap;
 
 	group_get(g);
 	g->exit_status = g->exit_code;
@@ -192,11 +211,12 @@ static void group_ended(struct thread_group *g)
 	g->zombie = true;
 	if (g == g->k->first)
 		first_ended(g->k, g);
-	reap = autoreaped(g);
-	signal_notify_parent(g, WIFSIGNALED(g->exit_status) ? CLD_KILLED : CLD_EXITED);
 	wake_all(&g->exit_wait);
-	if (reap)
-		group_reap(g);
+	/* Who traces a zombie waits for it first; and all its threads' tracers for theirs. */
+	if (g->leader->trace)
+		trace_tell(g->leader, CLD_EXITED);
+	else if (!g->kept)
+		group_tell_end(g);
 	group_put(g);
 }
 
@@ -222,7 +242,7 @@ bool group_end_others(struct task *t)
 	struct task *other;
 
 	if (t->group->nthreads == 1)
-		return true;
+		return !t->group->kept;
 	list_for_each (other, &t->group->threads, group_node) {
 		if (other == t || other->state == TASK_DEAD || (other->work & TASK_WORK_EXIT))
 			continue;
@@ -246,14 +266,18 @@ static void task_ended(struct task *t)
 	task_drop_resources(t);
 	g->nthreads--;
 	group_leave_children(g, t, last);
-	if (t != g->leader) {
+	if (t != g->leader)
 		proc_io_ended(t);
+	if (trace_keeps(t)) {
+		g->kept++;
+		trace_tell(t, CLD_EXITED);
+	} else if (t != g->leader) {
 		list_del(&t->group_node);
 		pid_unbind(t);
 	}
 	if (last)
 		group_ended(g);
-	else if (g->exec_task && g->nthreads == 1)
+	else if (g->exec_task && g->nthreads == 1 && !g->kept)
 		task_wake(g->exec_task);
 	task_put(t);
 }
@@ -288,14 +312,23 @@ static void task_end_begin(struct task *t, int code)
 	seccomp_release(t);
 	t->state = TASK_DEAD;
 	futex_owner_died(t->k);
+	trace_access_lost(t);
+	trace_release_all(t);
+}
+
+static void exit_now(struct task *t)
+{
+	task_end_begin(t, t->exit_code);
+	mm_release(t, task_ended);
 }
 
 void task_exit(struct task *t, int code)
 {
 	if (t->ending)
 		return;
-	task_end_begin(t, code);
-	mm_release(t, task_ended);
+	t->exit_code = code;
+	if (!t->trace || !trace_exit_event(t, code, exit_now))
+		exit_now(t);
 }
 
 static struct task *task_on_mm(struct kernel *k, const struct mm *mm)

@@ -11,6 +11,7 @@
 #include "fs/tty.h"
 #include "task/life.h"
 #include "task/signal.h"
+#include "task/trace.h"
 
 struct thread_group *group_new(struct kernel *k)
 {
@@ -157,6 +158,8 @@ static void adopt(struct thread_group *child, struct thread_group *from, struct 
 	child_lost_parent(child, from);
 	if (!child->zombie)
 		return;
+	if (child->kept || child->leader->trace)
+		return;
 	if (to)
 		signal_notify_parent(child, WIFSIGNALED(child->exit_status) ? CLD_KILLED : CLD_EXITED);
 	else
@@ -225,6 +228,7 @@ void group_reap(struct thread_group *g)
 	struct task *leader = g->leader;
 
 	group_get(g);
+	trace_forget(leader);
 	if (g->parent)
 		times_to_parent(g, g->parent);
 	list_del(&g->sibling);

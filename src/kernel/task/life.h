@@ -69,6 +69,10 @@ void mm_release(struct task *t, void (*then)(struct task *t));
 void mm_release_abandon(struct task *t);
 /* The parent of a vfork child may go on. */
 void vfork_done(struct task *t);
+/* The parent of a group that has ended hears of it; nobody waits: reaped at once. */
+void group_tell_end(struct thread_group *g);
+/* Reaps a zombie whose parent has said that it does not wait for its children. */
+void group_reap_ignored(struct thread_group *g);
 /* execve: makes every other thread of the group end. True when none is left. */
 bool group_end_others(struct task *t);
 

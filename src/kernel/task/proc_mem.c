@@ -2,8 +2,9 @@
 /*
  * /proc/PID/mem: the memory of a process as a file whose offsets are addresses (fs/proc/base.c: mem_rw).
  *
- * Linux: reads and writes what is mapped, whatever its protection (a debugger's breakpoints in code). Here: only what
- * the process itself could read or write, since the host copies on its behalf and asks the same.
+ * Linux: reads and writes what is mapped, whatever its protection (a debugger's breakpoints in code). Here: so of a process
+ * with a thread that is stopped for its tracer; of others only what the process itself could read or write, since the
+ * host copies on its behalf and asks the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 
 #include "mm/mm.h"
 #include "task/proc_pid.h"
+#include "task/trace.h"
 #include "vfs/inode.h"
 
 #define PIECE 65536
@@ -24,6 +26,14 @@ static struct task *own_task(struct mm *mm)
 	return t && t->mm == mm ? t : NULL;
 }
 
+/* By the stub of a thread that is stopped for its tracer, whatever the protection. */
+static long forced(struct mm *mm, u64 addr, void *buf, size_t size, bool write)
+{
+	struct task *t = mm->k->current, *child = t ? trace_stopped_on(mm->k, mm) : NULL;
+
+	return child ? trace_access(t, child, addr, buf, size, write) : -EIO;
+}
+
 static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf)
 {
 	size_t size = min(to->left, (size_t)PIECE);
@@ -35,6 +45,8 @@ static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf)
 		n = size ? user_read(own, buf, addr, size) : -EFAULT;
 		n = n ? n : (long)size;
 	}
+	if (n < 0 && !own)
+		n = forced(mm, addr, buf, min(size, PAGE_SIZE - addr % PAGE_SIZE), false);
 	if (n > 0)
 		n = uio_to_user(to, buf, (size_t)n);
 	return n;
@@ -56,7 +68,7 @@ static long mem_read(struct file *f, struct uio *to, u64 *pos)
 		done += n;
 	}
 	free(buf);
-	if (done || n == CALL_FETCH)
+	if (done || n == CALL_FETCH || n == CALL_PARK)
 		return done ? done : n;
 	return mm->space && to->left ? -EIO : 0;
 }
@@ -80,11 +92,14 @@ static long mem_write(struct file *f, struct uio *from, u64 *pos)
 {
 	struct mm *mm = f->priv;
 	size_t size = mm->space ? writable(mm, *pos, min(from->left, (size_t)PIECE)) : 0;
+	bool force = !size && trace_stopped_on(mm->k, mm);
 	char *buf;
 	long n;
 
 	if (!mm->space || !from->left)
 		return 0;
+	if (force)
+		size = min(from->left, PAGE_SIZE - *pos % PAGE_SIZE);
 	if (!size)
 		return -EIO;
 	buf = malloc(size);
@@ -93,13 +108,17 @@ static long mem_write(struct file *f, struct uio *from, u64 *pos)
 	n = uio_from_user(from, buf, size);
 	if (n > 0) {
 		struct task *own = own_task(mm);
-		long put = own ? user_write(own, *pos, buf, (size_t)n)
-			       : mm->k->trap_ops->write(mm->space, *pos, buf, (size_t)n);
+		long put;
 
-		if (put != (own ? 0 : n)) {
+		if (force)
+			put = forced(mm, *pos, buf, (size_t)n, true);
+		else
+			put = own ? user_write(own, *pos, buf, (size_t)n)
+				  : mm->k->trap_ops->write(mm->space, *pos, buf, (size_t)n);
+		if (put != (own && !force ? 0 : n)) {
 			from->done -= (size_t)n;
 			from->left += (size_t)n;
-			n = -EIO;
+			n = put == CALL_PARK ? put : -EIO;
 		} else {
 			*pos += (u64)n;
 		}

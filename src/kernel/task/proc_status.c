@@ -12,6 +12,7 @@
 #include "task/ctty.h"
 #include "task/proc_pid.h"
 #include "task/signal.h"
+#include "task/trace.h"
 #include "vfs/inode.h"
 
 #define TICK_NS (1000000000UL / 100) /* USER_HZ */
@@ -23,6 +24,8 @@ static char state_letter(const struct task *t)
 		return 'S';
 	case TASK_STOPPED:
 		return 'T';
+	case TASK_TRACED:
+		return 't';
 	case TASK_DEAD:
 		return 'Z';
 	case TASK_RUNNING:
@@ -39,6 +42,8 @@ static const char *state_name(const struct task *t)
 		return "S (sleeping)";
 	case 'T':
 		return "T (stopped)";
+	case 't':
+		return "t (tracing stop)";
 	case 'Z':
 		return "Z (zombie)";
 	default:
@@ -207,8 +212,9 @@ int proc_show_status(struct task *t, struct task *reader, struct text *out)
 
 	text_add(out,
 		 "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
-		 "\t0\n",
-		 t->comm, t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g));
+		 "\t%d\n",
+		 t->comm, t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g),
+		 t->trace ? t->trace->tracer->group->tgid : 0);
 	show_ids(t, out);
 	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n", g->tgid, t->tid,
 		 g->pgid, g->sid);

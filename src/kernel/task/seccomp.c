@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/ptrace.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 
@@ -18,6 +19,7 @@
 #include "mm/mm.h"
 #include "task/seccomp_notify.h"
 #include "task/signal.h"
+#include "task/trace.h"
 
 /* ---- the verdict ---- */
 
@@ -63,6 +65,7 @@ static long trap_call(struct task *t, u32 nr, u32 data, bool fatal)
 	r->rax = r->orig_rax;
 	if (fatal) {
 		t->sighand->action[SIGSYS - 1].handler = (u64)SIG_DFL;
+		t->sighand->action[SIGSYS - 1].flags |= HUSK_SA_IMMUTABLE;
 		task_set_blocked(t, t->blocked & ~SIG_BIT(SIGSYS));
 	}
 	signal_force(t, &info);
@@ -80,6 +83,9 @@ static bool strict_allows(u32 nr)
 {
 	return nr == SYS_read || nr == SYS_write || nr == SYS_exit || nr == SYS_rt_sigreturn;
 }
+
+static call_fn traced;
+static bool filter_call(struct task *t, long *result);
 
 /* Everything but ALLOW: as filter_call(). */
 static bool act_on(struct task *t, u32 verdict, long *result)
@@ -102,9 +108,12 @@ static bool act_on(struct task *t, u32 verdict, long *result)
 		seccomp_log(t, &d, 0, action, filter && filter->log);
 		*result = trap_call(t, nr, data, false);
 		return true;
-	case SECCOMP_RET_TRACE: /* no tracer */
+	case SECCOMP_RET_TRACE:
+		if (t->call.step == traced)
+			return false;
 		seccomp_log(t, &d, 0, action, filter && filter->log);
-		*result = -ENOSYS;
+		t->call.step = traced;
+		*result = trace_event(t, PTRACE_EVENT_SECCOMP, data) ? CALL_GONE : -ENOSYS;
 		return true;
 	case SECCOMP_RET_USER_NOTIF:
 		*result = seccomp_notify(t, filter, &d);
@@ -118,6 +127,20 @@ static bool act_on(struct task *t, u32 verdict, long *result)
 	}
 }
 
+/* The tracer has decided on a call of SECCOMP_RET_TRACE: it may be another now, so that the filters are asked again; but
+ * there is no second such stop. */
+static long traced(struct task *t, struct call *c)
+{
+	long result;
+
+	call_reload(t);
+	if ((t->work & TASK_WORK_EXIT) || (int)task_regs(t)->orig_rax < 0)
+		return call_skip(t);
+	if (filter_call(t, &result))
+		return result;
+	return call_handle(t, c);
+}
+
 /* kernel_ops.filter_call: false when the call goes on, else *result is what a handler would have answered. */
 static bool filter_call(struct task *t, long *result)
 {
@@ -125,6 +148,8 @@ static bool filter_call(struct task *t, long *result)
 	u32 nr = (u32)r->orig_rax, verdict;
 	struct seccomp_data d;
 
+	if (t->trace && (t->trace->options & PTRACE_O_SUSPEND_SECCOMP))
+		return false;
 	if (t->seccomp_mode == SECCOMP_MODE_STRICT) {
 		if (strict_allows(nr))
 			return false;

@@ -103,8 +103,8 @@ bool signal_queue_entry(struct task *t, struct sigpending *p, struct sigqueue *q
 void sigpending_remove(struct sigpending *p, u64 mask);
 void group_stop_begin(struct task *t, int signo);
 void task_stop_now(struct task *t);
-/* The stop may be complete: the last thread to stop has stopped or ended. */
-void group_stop_check(struct thread_group *g);
+/* A thread has stopped or ended: true when the stop is complete with it, and the parent is to be told. */
+bool group_stop_done(struct thread_group *g);
 void group_continue(struct thread_group *g);
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info);
 int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
@@ -116,6 +116,8 @@ int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
 #define SIGNAL_UNMASKABLE (SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP))
 /* SA_RESTORER is the kernel's own flag: libc's headers do not show it. */
 #define HUSK_SA_RESTORER 0x04000000u
+/* Its signal cannot be kept from a task by a tracer. */
+#define HUSK_SA_IMMUTABLE 0x00800000u
 
 /* Interval timers and POSIX timers (task/itimer.c, task/posix_timer.c). Values in ns. */
 struct itimer {

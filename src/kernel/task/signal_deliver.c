@@ -7,6 +7,7 @@
  */
 #include "core/tracer.h"
 #include "task/signal.h"
+#include "task/trace.h"
 
 /* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0. */
 static void die(struct task *t, int signo)
@@ -29,7 +30,8 @@ static void frame_failed(struct task *t, int signo)
 	signal_force(t, &segv);
 }
 
-static void handle(struct task *t, struct k_sigaction *slot, const siginfo_t *info)
+/* True when the task stops for its tracer before the handler's first instruction. */
+static bool handle(struct task *t, struct k_sigaction *slot, const siginfo_t *info)
 {
 	struct k_sigaction action = *slot;
 	int signo = info->si_signo;
@@ -41,13 +43,14 @@ static void handle(struct task *t, struct k_sigaction *slot, const siginfo_t *in
 	t->in_host_call = false;
 	if (signal_frame_push(t, &action, info) < 0) {
 		frame_failed(t, signo);
-		return;
+		return false;
 	}
 	t->work &= ~TASK_WORK_SIGMASK;
 	mask = t->blocked | action.mask;
 	if (!(action.flags & SA_NODEFER))
 		mask |= SIG_BIT(signo);
 	task_set_blocked(t, mask);
+	return trace_handler(t);
 }
 
 static bool stops(struct task *t, int signo)
@@ -56,7 +59,7 @@ static bool stops(struct task *t, int signo)
 	return signo == SIGSTOP || !pgrp_orphaned(t->k, t->group->pgid, NULL);
 }
 
-/* One signal taken from the queues: false when the task has ended. */
+/* A signal has its effect: false when the task has ended, or stopped for its tracer. */
 static bool act(struct task *t, const siginfo_t *info)
 {
 	int signo = info->si_signo;
@@ -66,10 +69,8 @@ static bool act(struct task *t, const siginfo_t *info)
 		t->k->tracer->signal(t->k->tracer, t, info);
 	if (slot->handler == (u64)SIG_IGN && signo != SIGKILL)
 		return true;
-	if (slot->handler != (u64)SIG_DFL) {
-		handle(t, slot, info);
-		return true;
-	}
+	if (slot->handler != (u64)SIG_DFL)
+		return !handle(t, slot, info);
 	if (SIG_BIT(signo) & SIGNAL_IGNORED)
 		return true;
 	if (SIG_BIT(signo) & SIGNAL_STOPS) {
@@ -90,12 +91,23 @@ bool signal_deliver(struct task *t)
 			task_exit(t, t->group->exiting ? t->group->exit_code : 0);
 			return false;
 		}
-		if (t->work & TASK_WORK_STOP) {
+		if (t->stop.signal) {
+			if (trace_answer(t, &info) && !act(t, &info))
+				return false;
+			continue;
+		}
+		if (t->trace) {
+			if (trace_stop_due(t))
+				return false;
+		} else if (t->work & TASK_WORK_STOP) {
 			task_stop_now(t);
 			return false;
 		}
 		if (signal_dequeue(t, ~t->blocked, &info)) {
-			if (!act(t, &info))
+			t->stop.may_stop = true;
+			if (t->trace && info.si_signo != SIGKILL && trace_signal(t, &info))
+				return false;
+			if (!(t->work & TASK_WORK_EXIT) && !act(t, &info))
 				return false;
 			continue;
 		}

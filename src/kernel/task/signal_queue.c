@@ -211,7 +211,7 @@ static void retarget(struct task *t, u64 lost)
 		return;
 	list_for_each (other, &t->group->threads, group_node) {
 		if (other == t || other->state == TASK_DEAD || other->state == TASK_STOPPED ||
-		    !(lost & ~other->blocked))
+		    other->state == TASK_TRACED || !(lost & ~other->blocked))
 			continue;
 		lost &= other->blocked;
 		other->work |= TASK_WORK_SIGNAL;
@@ -250,7 +250,8 @@ void signal_task_exit(struct task *t)
 	retarget(t, ~t->blocked);
 	t->blocked = ~0UL;
 	t->work &= ~TASK_WORK_STOP;
-	group_stop_check(g);
+	if (group_stop_done(g))
+		signal_notify_parent(g, CLD_STOPPED);
 	sigpending_flush(&t->pending);
 	t->work &= ~(TASK_WORK_SIGNAL | TASK_WORK_SIGMASK);
 }

@@ -84,6 +84,9 @@ static bool signal_prepare(struct task *t, int signo)
 	}
 	if ((t->blocked | t->real_blocked) & SIG_BIT(signo))
 		return true;
+	/* A tracer hears of ignored signals, too. */
+	if (t->trace && signo != SIGKILL)
+		return true;
 	return !signal_ignored(t, signo);
 }
 
@@ -93,7 +96,7 @@ static bool wants(const struct task *t, int signo)
 		return false;
 	if (signo == SIGKILL)
 		return true;
-	if (t->state == TASK_STOPPED)
+	if (t->state == TASK_STOPPED || t->state == TASK_TRACED)
 		return false;
 	return !(t->work & TASK_WORK_SIGNAL);
 }
@@ -119,7 +122,7 @@ static bool fatal(const struct task *t, int signo)
 	u64 bit = SIG_BIT(signo);
 
 	return !(bit & (SIGNAL_IGNORED | SIGNAL_STOPS | COREDUMP)) && !(t->real_blocked & bit) &&
-	       t->sighand->action[signo - 1].handler == (u64)SIG_DFL;
+	       t->sighand->action[signo - 1].handler == (u64)SIG_DFL && !t->trace;
 }
 
 /* @signo has become pending: whoever is to see it looks. */

@@ -9,13 +9,7 @@
 #include <time.h>
 
 #include "task/signal.h"
-
-static void group_stopped(struct thread_group *g)
-{
-	g->stopped = true;
-	g->stop_reported = g->continued = false;
-	signal_notify_parent(g, CLD_STOPPED);
-}
+#include "task/trace.h"
 
 /* Whether a thread has yet to stop. */
 static bool stop_incomplete(const struct thread_group *g)
@@ -29,12 +23,17 @@ static bool stop_incomplete(const struct thread_group *g)
 	return false;
 }
 
-void group_stop_check(struct thread_group *g)
+bool group_stop_done(struct thread_group *g)
 {
 	if (!g->stopping || g->exiting || stop_incomplete(g))
-		return;
+		return false;
 	g->stopping = false;
-	group_stopped(g);
+	/* A traced thread that went on may have begun another stop while the group's holds. */
+	if (g->stopped)
+		return false;
+	g->stopped = true;
+	g->stop_reported = g->continued = false;
+	return true;
 }
 
 /* The calling task takes its part in the stop: it does not go back to the guest. */
@@ -42,7 +41,8 @@ void task_stop_now(struct task *t)
 {
 	t->work &= ~TASK_WORK_STOP;
 	t->state = TASK_STOPPED;
-	group_stop_check(t->group);
+	if (group_stop_done(t->group))
+		signal_notify_parent(t->group, CLD_STOPPED);
 }
 
 /* @t took @signo, whose action is to stop the group. @t itself has its part to do by task_stop_now(). */
@@ -51,13 +51,22 @@ void group_stop_begin(struct task *t, int signo)
 	struct thread_group *g = t->group;
 	struct task *other;
 
-	g->stop_signal = signo;
+	if (!t->stop.may_stop || g->exiting || g->exec_task)
+		return;
+	/* A stop that a traced thread begins within another keeps the first one's signal. */
+	if (!g->stopped)
+		g->stop_signal = signo;
 	g->stopping = true;
 	list_for_each (other, &g->threads, group_node) {
 		if (other->state == TASK_DEAD || (other->state == TASK_STOPPED && other != t))
 			continue;
 		other->work |= TASK_WORK_STOP;
-		if (other != t)
+		other->stop_signal = signo;
+		if (other == t)
+			continue;
+		if (other->trace && other->trace->seized)
+			trace_notify(other);
+		else
 			task_kick(other);
 	}
 }
@@ -71,6 +80,9 @@ void group_continue(struct thread_group *g)
 	g->stopped = g->stopping = false;
 	list_for_each (t, &g->threads, group_node) {
 		t->work &= ~TASK_WORK_STOP;
+		t->stop.may_stop = false;
+		if (t->trace && t->trace->seized && !t->ending)
+			trace_notify(t);
 		if (t->state != TASK_STOPPED)
 			continue;
 		/* What came meanwhile has waited for this. */

@@ -13,6 +13,7 @@
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
+#include "task/trace.h"
 #include "vfs/inode.h"
 
 #define DEFAULT_TIMER_SLACK_NS 50000
@@ -33,6 +34,7 @@ struct task *task_alloc(struct kernel *k)
 	list_init(&t->group_node);
 	list_init(&t->hash_node);
 	list_init(&t->run_node);
+	list_init(&t->tracees);
 	sigpending_init(&t->pending);
 	wait_queue_init(&t->vfork_wait);
 	t->altstack.flags = SS_DISABLE;
@@ -69,6 +71,7 @@ void task_drop_resources(struct task *t)
 	struct sighand *sighand = t->sighand;
 	struct trap_thread *thread = t->thread;
 
+	trace_leave_space(t, mm);
 	t->thread = NULL;
 	t->mm = NULL;
 	t->files = NULL;
@@ -121,6 +124,7 @@ void task_init(struct kernel *k)
 	k->ops.limit = op_limit;
 	k->ops.cpu_times = all_times;
 	k->ops.ctty = op_ctty;
+	trace_init(k);
 }
 
 /* Takes a task out of the world without a word to anyone. */
@@ -134,6 +138,10 @@ static void task_discard(struct task *t)
 	call_end(t);
 	mm_release_abandon(t);
 	vfork_done(t);
+	trace_access_lost(t);
+	trace_forget(t);
+	while (!list_empty(&t->tracees))
+		trace_forget(list_first(&t->tracees, struct trace, node)->task);
 	list_del(&t->run_node);
 	sigpending_flush(&t->pending);
 	task_drop_resources(t);

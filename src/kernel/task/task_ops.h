@@ -17,6 +17,7 @@ struct thread_group {
 	struct task *leader;         /* a leader that exited stays as a zombie until its threads are gone */
 	struct list threads;         /* struct task, by group_node; live ones and the zombie leader */
 	int nthreads;                /* live ones */
+	int kept;                    /* ended ones for which their tracer has not waited */
 	bool threaded;               /* there has been more than one */
 	struct thread_group *parent; /* NULL: husk itself is init (pid 1) */
 	struct list children;        /* struct thread_group, by sibling */
@@ -30,6 +31,7 @@ struct thread_group {
 	struct wait_queue child_wait; /* parents in wait4() */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
 	bool subreaper, has_child_subreaper;
+	int ptracer; /* PR_SET_PTRACER: whom Yama lets trace; -1: anybody, 0: nobody but ancestors */
 
 	struct sigpending shared_pending;
 	bool exiting; /* exit_group() or a fatal signal: group_exit_code */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wait4(2) and waitid(2): a condition call. Each run looks at every child; what is found is taken (reaped, or
- * its stop or continuation marked as told) and only then written to the caller's memory, as in Linux.
+ * its stop or continuation marked as told) and only then written to the caller's memory, as in Linux. What the caller's
+ * group traces is looked at as well, threads too, and tells of other stops (task/trace.h).
  */
 #include "task/wait.h"
 
@@ -11,33 +12,39 @@
 #include <sys/wait.h>
 
 #include "task/signal.h"
+#include "task/trace.h"
 
-static bool chosen(const struct task *t, const struct wait_request *w, const struct thread_group *child)
+/* eligible_child(): @child is the leader of a child, or what the caller's group traces. */
+static bool chosen(const struct task *t, const struct wait_request *w, const struct task *child, bool traced)
 {
-	bool clone_child = child->leader->exit_signal != SIGCHLD;
+	const struct thread_group *g = child->group;
+	bool clone_child = child->exit_signal != SIGCHLD;
 
 	switch (w->type) {
 	case P_PID:
-		if (child->tgid != w->id)
+		if (child->tid != w->id)
 			return false;
 		break;
 	case P_PGID:
-		if (child->pgid != w->id)
+		if (g->pgid != w->id)
 			return false;
 		break;
 	case HUSK_P_PIDFD:
-		if (child != w->group)
+		if (g != w->group || child != g->leader)
 			return false;
 		break;
 	}
-	if ((w->options & __WNOTHREAD) && child->parent_tid_of_death_signal != t->tid)
+	if (traced)
+		return true;
+	if ((w->options & __WNOTHREAD) && g->parent_tid_of_death_signal != t->tid)
 		return false;
 	return (w->options & __WALL) || clone_child == !!(w->options & __WCLONE);
 }
 
-static void take_zombie(struct wait_request *w, struct thread_group *child)
+static void take_zombie(struct wait_request *w, struct task *child, bool traced)
 {
-	int status = child->exit_status;
+	struct thread_group *g = child->group;
+	int status = child == g->leader ? g->exit_status : g->exiting ? g->exit_code : child->exit_code;
 
 	w->status = status;
 	if (WIFEXITED(status)) {
@@ -47,23 +54,58 @@ static void take_zombie(struct wait_request *w, struct thread_group *child)
 		w->code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
 		w->detail = WTERMSIG(status);
 	}
-	group_rusage(child, HUSK_RUSAGE_BOTH, &w->usage);
-	if (!(w->options & WNOWAIT))
-		group_reap(child);
+	group_rusage(g, HUSK_RUSAGE_BOTH, &w->usage);
+	if (w->options & WNOWAIT)
+		return;
+	if (traced)
+		trace_reap(child);
+	else
+		group_reap(g);
 }
 
-/* What @child has to tell: true, and *w filled. */
-static bool take(struct wait_request *w, struct thread_group *child)
+/* A stop that is told to the tracer: whether it asked for WSTOPPED or not. */
+static bool take_trap(struct wait_request *w, struct task *t)
 {
-	w->pid = child->tgid;
-	w->uid = child->leader->cred->uid;
-	if (child->zombie) {
+	if (t->state != TASK_TRACED || t->trace->listening || !t->stop.code)
+		return false;
+	w->status = t->stop.code << 8 | 0x7f;
+	w->code = CLD_TRAPPED;
+	w->detail = t->stop.code;
+	if (!(w->options & WNOWAIT))
+		t->stop.code = 0;
+	group_rusage(t->group, HUSK_RUSAGE_BOTH, &w->usage);
+	return true;
+}
+
+static bool is_zombie(const struct task *t)
+{
+	const struct thread_group *g = t->group;
+
+	return t == g->leader ? g->zombie && !g->kept : t->state == TASK_DEAD && !t->thread;
+}
+
+/* wait_consider_task(): what @task has to tell: true, and *w filled. *any: there is, or may come, something to wait for. */
+static bool take(struct wait_request *w, struct task *task, bool traced, bool *any)
+{
+	struct thread_group *child = task->group;
+
+	w->pid = task->tid;
+	w->uid = task->cred->uid;
+	/* Who traces its own child sees it as its tracer. */
+	if (task->trace && !trace_by_stranger(task))
+		traced = true;
+	if (is_zombie(task) && (traced || !task->trace)) {
+		*any = true;
 		if (!(w->options & WEXITED))
 			return false;
-		take_zombie(w, child);
+		take_zombie(w, task, traced);
 		return true;
 	}
-	if ((w->options & WSTOPPED) && child->stopped && !child->stop_reported) {
+	if (!is_zombie(task) || !traced || (w->options & (WCONTINUED | WEXITED)))
+		*any = true;
+	if (traced && take_trap(w, task))
+		return true;
+	if (!traced && (w->options & WSTOPPED) && child->stopped && !child->stop_reported) {
 		w->status = child->stop_signal << 8 | 0x7f;
 		w->code = CLD_STOPPED;
 		w->detail = child->stop_signal;
@@ -84,20 +126,34 @@ static bool take(struct wait_request *w, struct thread_group *child)
 	return false;
 }
 
+/* What the caller's group traces, or with __WNOTHREAD the caller. */
+static bool take_traced(struct task *t, struct wait_request *w, bool *any)
+{
+	struct task *tracer;
+	struct trace *tr;
+
+	list_for_each (tracer, &t->group->threads, group_node) {
+		if ((w->options & __WNOTHREAD) && tracer != t)
+			continue;
+		list_for_each (tr, &tracer->tracees, node)
+			if (chosen(t, w, tr->task, true) && take(w, tr->task, true, any))
+				return true;
+	}
+	return false;
+}
+
 long wait_for_child(struct task *t, struct wait_request *w)
 {
-	struct thread_group *child, *tmp;
+	struct thread_group *child;
 	bool any = false;
 	long r;
 
 	memset(&w->usage, 0, sizeof w->usage);
-	list_for_each_safe (child, tmp, &t->group->children, sibling) {
-		if (!chosen(t, w, child))
-			continue;
-		any = true;
-		if (take(w, child))
+	list_for_each (child, &t->group->children, sibling)
+		if (chosen(t, w, child->leader, false) && take(w, child->leader, false, &any))
 			return w->pid;
-	}
+	if (take_traced(t, w, &any))
+		return w->pid;
 	if (!any)
 		return -ECHILD;
 	if (w->options & WNOHANG)

@@ -132,7 +132,7 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 			continue;
 		break;
 	}
-	if (n == CALL_FETCH) {
+	if (n == CALL_FETCH || n == CALL_PARK) {
 		c->done = done; /* the handler runs again for the rest */
 		return n;
 	}

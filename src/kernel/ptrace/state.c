@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a tracer asks of a stopped task besides registers and memory: why it stopped, its signals, its call, its filters, its
+ * user dispatch (kernel/ptrace.c, kernel/seccomp.c, kernel/entry/syscall_user_dispatch.c).
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/ptrace.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "bpf/chain.h"
+#include "core/cred.h"
+#include "core/usermem.h"
+#include "ptrace/request.h"
+#include "task/dispatch.h"
+#include "task/seccomp_notify.h"
+#include "task/signal.h"
+
+/* ---- signals ---- */
+
+long request_get_siginfo(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	if (!child->stop.has_info)
+		return -EINVAL;
+	return user_put(t, data, &child->stop.info);
+}
+
+long request_set_siginfo(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	siginfo_t info;
+	int err = user_get(t, &info, data);
+
+	if (err)
+		return err;
+	if (!child->stop.has_info)
+		return -EINVAL;
+	child->stop.info = info;
+	return 0;
+}
+
+static const struct sigqueue *nth_signal(const struct sigpending *p, u64 n)
+{
+	const struct sigqueue *q;
+
+	list_for_each (q, &p->queue, node)
+		if (!n--)
+			return q;
+	return NULL;
+}
+
+long request_peek_siginfo(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	struct ptrace_peeksiginfo_args args;
+	const struct sigpending *p = &child->pending;
+	int err = user_get(t, &args, addr), n;
+
+	if (err)
+		return err;
+	if ((args.flags & ~(u32)PTRACE_PEEKSIGINFO_SHARED) || args.nr < 0)
+		return -EINVAL;
+	if (args.flags & PTRACE_PEEKSIGINFO_SHARED)
+		p = &child->group->shared_pending;
+	for (n = 0; n < args.nr; n++) {
+		const struct sigqueue *q = nth_signal(p, args.off + (u64)n);
+
+		if (!q)
+			break;
+		err = user_put(t, data + (u64)n * sizeof q->info, &q->info);
+		if (err)
+			break;
+	}
+	return n ? n : err;
+}
+
+long request_get_sigmask(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	if (addr != sizeof(u64))
+		return -EINVAL;
+	return user_put(t, data, child->work & TASK_WORK_SIGMASK ? &child->saved_sigmask : &child->blocked);
+}
+
+long request_set_sigmask(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	u64 mask;
+	int err;
+
+	if (addr != sizeof mask)
+		return -EINVAL;
+	err = user_get(t, &mask, data);
+	if (err)
+		return err;
+	child->work &= ~TASK_WORK_SIGMASK;
+	child->blocked = mask & ~SIGNAL_UNMASKABLE;
+	signal_recalc(child);
+	return 0;
+}
+
+/* ---- the stop ---- */
+
+long request_event_message(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	return user_put(t, data, &child->stop.message);
+}
+
+static size_t call_info(const struct task *child, struct ptrace_syscall_info *info)
+{
+	const struct guest_regs *r = task_regs((struct task *)child);
+	const u64 args[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+	int code = child->stop.has_info ? child->stop.info.si_code : 0;
+
+	if (code == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
+		info->op = PTRACE_SYSCALL_INFO_SECCOMP;
+		info->seccomp.nr = r->orig_rax;
+		memcpy(info->seccomp.args, args, sizeof args);
+		info->seccomp.ret_data = (u32)child->stop.message;
+		return offsetof(struct ptrace_syscall_info, seccomp.ret_data) + sizeof info->seccomp.ret_data;
+	}
+	if (code == (SIGTRAP | 0x80) && child->stop.message == PTRACE_EVENTMSG_SYSCALL_ENTRY) {
+		info->op = PTRACE_SYSCALL_INFO_ENTRY;
+		info->entry.nr = r->orig_rax;
+		memcpy(info->entry.args, args, sizeof args);
+		return offsetof(struct ptrace_syscall_info, entry.args) + sizeof info->entry.args;
+	}
+	if (code == (SIGTRAP | 0x80)) {
+		info->op = PTRACE_SYSCALL_INFO_EXIT;
+		info->exit.rval = (s64)r->rax;
+		info->exit.is_error = r->rax >= (u64)-4095;
+		return offsetof(struct ptrace_syscall_info, exit.is_error) + sizeof info->exit.is_error;
+	}
+	return offsetof(struct ptrace_syscall_info, entry);
+}
+
+long request_syscall_info(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	const struct guest_regs *r = task_regs(child);
+	struct ptrace_syscall_info info;
+	size_t size;
+	int err;
+
+	memset(&info, 0, sizeof info);
+	info.op = PTRACE_SYSCALL_INFO_NONE;
+	info.arch = AUDIT_ARCH_X86_64;
+	info.instruction_pointer = r->rip;
+	info.stack_pointer = r->rsp;
+	size = call_info(child, &info);
+	err = user_write(t, data, &info, min((u64)size, addr));
+	return err ? err : (long)size;
+}
+
+/* ---- filters ---- */
+
+static int may_dump(const struct task *t)
+{
+	return capable(t, CAP_SYS_ADMIN) && t->seccomp_mode == SECCOMP_MODE_DISABLED ? 0 : -EACCES;
+}
+
+/* The filters are numbered from the oldest, which is 0. */
+static int nth_filter(const struct task *child, u64 n, const struct bpf_chain **out)
+{
+	const struct bpf_chain *f = child->seccomp;
+
+	if (child->seccomp_mode != SECCOMP_MODE_FILTER)
+		return -EINVAL;
+	if (!f || n >= f->depth)
+		return -ENOENT;
+	while (f->depth > n + 1)
+		f = f->older;
+	*out = f;
+	return 0;
+}
+
+long request_get_filter(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	const struct bpf_chain *f;
+	int err = may_dump(t);
+
+	if (!err)
+		err = nth_filter(child, addr, &f);
+	/* Linux: EMEDIUMTYPE for a filter that has no classic program. Here: all have one. */
+	if (!err && data)
+		err = user_write(t, data, f->program->classic, f->program->size * sizeof *f->program->classic);
+	return err ? err : (long)f->program->size;
+}
+
+long request_get_metadata(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	struct seccomp_metadata m = {0};
+	u64 size = min(addr, (u64)sizeof m);
+	const struct bpf_chain *f;
+	int err = may_dump(t);
+
+	if (err)
+		return err;
+	if (size < sizeof m.filter_off)
+		return -EINVAL;
+	err = user_read(t, &m.filter_off, data, sizeof m.filter_off);
+	if (!err)
+		err = nth_filter(child, m.filter_off, &f);
+	if (err)
+		return err;
+	if (((const struct seccomp_filter *)f->user)->log)
+		m.flags |= SECCOMP_FILTER_FLAG_LOG;
+	err = user_write(t, data, &m, size);
+	return err ? err : (long)size;
+}
+
+/* ---- user dispatch ---- */
+
+struct dispatch_config {
+	u64 mode, selector, offset, len;
+};
+
+long request_get_dispatch(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	const struct user_dispatch *d = &child->dispatch;
+	struct dispatch_config config = {d->on, d->selector, d->offset, d->len};
+
+	return addr == sizeof config ? user_put(t, data, &config) : -EINVAL;
+}
+
+long request_set_dispatch(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	struct dispatch_config config;
+	int err;
+
+	if (addr != sizeof config)
+		return -EINVAL;
+	err = user_get(t, &config, data);
+	return err ? err : dispatch_set(child, config.mode, config.offset, config.len, config.selector);
+}
