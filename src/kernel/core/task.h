@@ -60,7 +60,7 @@ struct task {
 	/* core: the running call */
 	struct trap_thread *thread; /* NULL while the task has no host thread */
 	struct call call;
-	struct list run_node;   /* in kernel->runnable */
+	struct list run_node; /* in kernel->runnable */
 	/* What comes next when it goes on after a stop; NULL: its call, or the way back. */
 	void (*resume)(struct task *t);
 	u64 raw_rip, shown_rip; /* where the thread stood, and what the guest may see of it: mm/patch.h */
@@ -116,6 +116,7 @@ struct task {
 		bool has_info; /* PTRACE_GETSIGINFO has something to tell */
 		siginfo_t info;
 		u64 message;           /* PTRACE_GETEVENTMSG */
+		bool emulated;         /* the call at whose entry it stopped is not made */
 		bool signal;           /* the stop is for a signal that has been taken from the queue */
 		bool may_stop;         /* that signal may stop the group: no SIGCONT has come since */
 		bool busy;             /* its stub is at work for the tracer: it goes on when that is done */

@@ -17,7 +17,7 @@
 #include "task/signal.h"
 
 #ifndef PTRACE_SYSEMU
-#define PTRACE_SYSEMU 31
+#define PTRACE_SYSEMU            31
 #define PTRACE_SYSEMU_SINGLESTEP 32
 #endif
 #define OLD_SETOPTIONS 21

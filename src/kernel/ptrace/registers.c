@@ -30,8 +30,9 @@
 #define USER_AREA_SIZE 912UL
 #define USER_DEBUGREG  848UL
 
-#define FP_SIZE      512UL /* of the legacy area */
-#define FP_SW        464UL /* of what describes the rest: in a signal frame struct _fpx_sw_bytes, in a register set XCR0 */
+#define FP_SIZE 512UL /* of the legacy area */
+#define FP_SW \
+	464UL /* of what describes the rest: in a signal frame struct _fpx_sw_bytes, in a register set XCR0 */
 #define FP_SW_SIZE   48UL
 #define FP_XFEATURES 472UL
 #define FP_HEADER    512UL /* of the XSAVE header: the components in use, then reserved words */

@@ -180,7 +180,8 @@ long request_get_filter(struct task *t, struct call *c, struct task *child, u64 
 		err = nth_filter(child, addr, &f);
 	/* Linux: EMEDIUMTYPE for a filter that has no classic program. Here: all have one. */
 	if (!err && data)
-		err = user_write(t, data, f->program->classic, f->program->size * sizeof *f->program->classic);
+		err = user_write(t, data, f->program->classic,
+				 f->program->size * sizeof *f->program->classic);
 	return err ? err : (long)f->program->size;
 }
 

@@ -33,14 +33,14 @@ struct mm;
 struct trace {
 	struct list node; /* in tracer->tracees */
 	struct task *task, *tracer;
-	bool seized;     /* by PTRACE_SEIZE: stops are told apart */
-	u32 options;     /* PTRACE_O_* */
-	bool calls;      /* PTRACE_SYSCALL: stop before and after the next call */
-	bool emulate;    /* PTRACE_SYSEMU: the next call is not made */
-	bool want_stop;  /* a group stop or PTRACE_INTERRUPT: stop on the way back */
-	bool notify;     /* something has happened since PTRACE_EVENT_STOP was told */
-	bool listening;  /* PTRACE_LISTEN: stopped, but not to be asked anything */
-	bool reaching;   /* PTRACE_ATTACH waits until a stopped task is a traced one */
+	bool seized;    /* by PTRACE_SEIZE: stops are told apart */
+	u32 options;    /* PTRACE_O_* */
+	bool calls;     /* PTRACE_SYSCALL: stop before and after the next call */
+	bool emulate;   /* PTRACE_SYSEMU: the next call is not made */
+	bool want_stop; /* a group stop or PTRACE_INTERRUPT: stop on the way back */
+	bool notify;    /* something has happened since PTRACE_EVENT_STOP was told */
+	bool listening; /* PTRACE_LISTEN: stopped, but not to be asked anything */
+	bool reaching;  /* PTRACE_ATTACH waits until a stopped task is a traced one */
 };
 
 /* ---- trace.c: links ---- */

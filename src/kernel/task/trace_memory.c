@@ -51,8 +51,7 @@ static void copied(void *arg, long result)
 	const struct trap_ops *ops = child->k->trap_ops;
 
 	j->result = result < 0 ? -EIO : (long)j->size;
-	if (result >= 0 && !j->write &&
-	    ops->precopied(child->thread, j->data, j->addr, j->size) != j->size)
+	if (result >= 0 && !j->write && ops->precopied(child->thread, j->data, j->addr, j->size) != j->size)
 		j->result = -EIO;
 	if (!j->changed || mm_force_end(child->mm, j->addr, j->size)) {
 		job_done(child);
@@ -74,7 +73,8 @@ static long job_begin(struct task *t, struct task *child, u64 addr, const void *
 		free(j);
 		return changed;
 	}
-	*j = (struct trace_job){.asker = t->tid, .addr = addr, .size = size, .write = write, .changed = changed};
+	*j = (struct trace_job){
+		.asker = t->tid, .addr = addr, .size = size, .write = write, .changed = changed};
 	if (write)
 		memcpy(j->data, buf, size);
 	if (write ? ops->copy_out(child->thread, addr, buf, size) != size

@@ -227,13 +227,14 @@ static bool trace_entry(struct task *t)
 {
 	struct trace *tr = t->trace;
 
+	t->stop.emulated = tr->emulate;
 	return (tr->calls || tr->emulate) && call_stop(t, PTRACE_EVENTMSG_SYSCALL_ENTRY, entry_resumed);
 }
 
 /* A number that is -1, though it is 64 bits wide in the register, is no call. */
 static bool trace_skips(struct task *t)
 {
-	return (t->trace && t->trace->emulate) || (int)task_regs(t)->orig_rax == -1;
+	return t->stop.emulated || (int)task_regs(t)->orig_rax == -1;
 }
 
 static bool trace_exit(struct task *t)
