@@ -219,10 +219,11 @@ static void test_arguments(void)
 
 /* ---- process_vm_readv, process_vm_writev ---- */
 
-static long vm(int write, pid_t pid, void *local, size_t nlocal, void *remote, size_t nremote, unsigned long flags)
+static long vm(int write, pid_t pid, void *local, size_t nlocal, void *remote, size_t nremote,
+	       unsigned long flags)
 {
-	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, local, nlocal, remote, nremote,
-		       flags);
+	return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, local, nlocal, remote,
+		       nremote, flags);
 }
 
 static void test_ranges(void)
