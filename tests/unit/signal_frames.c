@@ -80,6 +80,11 @@ bool capable(const struct task *t, int cap)
 	return false;
 }
 
+void task_load_regs(struct task *t)
+{
+	(void)t;
+}
+
 /* Nobody is traced. */
 bool trace_signal(struct task *t, const siginfo_t *info)
 {
