@@ -66,7 +66,11 @@ int filter_dump(const struct filter_command *c)
 		return STATUS_FAILED;
 	if (ptrace(PTRACE_SEIZE, (pid_t)pid, 0, 0) || ptrace(PTRACE_INTERRUPT, (pid_t)pid, 0, 0) ||
 	    waitpid((pid_t)pid, &status, __WALL) != (pid_t)pid) {
-		cli_error(c->words[0], "%s", strerror(errno));
+		cli_error(c->words[0],
+			  errno == EPERM ? "%s: it is another user's, or traced already, or the host "
+					   "restricts tracing"
+					 : "%s",
+			  strerror(errno));
 		return STATUS_FAILED;
 	}
 	status = WIFSTOPPED(status) ? dump_stopped(c, (pid_t)pid) : say_why(c->words[0], ESRCH);

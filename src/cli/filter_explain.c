@@ -25,42 +25,67 @@ struct explanation {
 	bool told[CALLS];
 };
 
-static void tell_names(const struct explanation *e, u32 node, bool *told, struct text *out)
+/* The names of all calls that become @node; how many. */
+static unsigned tell_names(struct explanation *e, u32 node, struct text *out)
 {
-	size_t column = LINE_MOST;
+	size_t column = 0;
+	unsigned count = 0;
 
 	for (u32 nr = 0; nr < CALLS; nr++) {
 		const char *name = filter_call_name(nr);
 
-		if (told[nr] || e->node[nr] != node || !name)
+		if (e->told[nr] || e->node[nr] != node || !name)
 			continue;
-		if (column + strlen(name) + 1 > LINE_MOST) {
-			text_add(out, "%s   ", column == LINE_MOST ? "" : "\n");
+		if (!column || column + strlen(name) + 1 > LINE_MOST) {
+			text_add(out, column ? "\n   " : "   ");
 			column = 3;
 		}
 		text_add(out, " %s", name);
 		column += strlen(name) + 1;
-		told[nr] = true;
+		e->told[nr] = true;
+		count++;
 	}
+	text_add(out, "\n");
+	return count;
+}
+
+/* "ERRNO(1): EPERM; also for numbers that are no call" */
+static void tell_verdict(const struct explanation *e, u32 node, struct text *out)
+{
+	u32 verdict = e->pool.nodes[node].k;
+	const char *name = (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO
+				   ? strerrorname_np((int)(verdict & SECCOMP_RET_DATA))
+				   : NULL;
+
+	bpf_print_verdict(verdict, out);
+	text_add(out, name ? ": %s" : ":", name);
+	if (e->node[CALLS - 1] == node)
+		text_add(out, "%s also for numbers that are no call", name ? ";" : "");
 	text_add(out, "\n");
 }
 
+/* Verdicts that nothing but the number decides first, then the others with their conditions. */
 static void tell_all(struct explanation *e, struct text *out)
 {
+	unsigned lines;
+
 	for (u32 nr = 0; nr < CALLS; nr++) {
-		const struct bpf_node *n = &e->pool.nodes[e->node[nr]];
-		unsigned lines = LINES;
+		if (e->told[nr] || !filter_call_name(nr) || e->pool.nodes[e->node[nr]].op != NODE_RET_K)
+			continue;
+		tell_verdict(e, e->node[nr], out);
+		tell_names(e, e->node[nr], out);
+	}
+	for (u32 nr = 0; nr < CALLS; nr++) {
+		struct text names = {0};
 
 		if (e->told[nr] || !filter_call_name(nr))
 			continue;
-		if (n->op == NODE_RET_K) {
-			bpf_print_verdict(n->k, out);
-			text_add(out, ":\n");
-			tell_names(e, e->node[nr], e->told, out);
-			continue;
-		}
-		text_add(out, "by their arguments:\n");
-		tell_names(e, e->node[nr], e->told, out);
+		text_add(out, tell_names(e, e->node[nr], &names) > 1 ? "by their arguments:\n"
+								     : "by its arguments:\n");
+		text_add_bytes(out, names.data, names.size);
+		out->failed |= names.failed;
+		text_free(&names);
+		lines = LINES;
 		bpf_print_plan(&e->pool, e->node[nr], 8, &lines, out);
 	}
 }
@@ -137,6 +162,16 @@ int filter_explain(const struct filter_command *c, const struct filter_file *fil
 
 /* ---- graph ---- */
 
+/* What the eye looks for: where calls are let through, and where not. */
+static const char *color_of(const struct sock_filter *last, enum bpf_kind kind)
+{
+	if (last->code != (BPF_RET | BPF_K))
+		return "";
+	if (kind == BPF_KIND_PACKET ? last->k : (last->k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ALLOW)
+		return ", style=filled, fillcolor=palegreen";
+	return ", style=filled, fillcolor=mistyrose";
+}
+
 /* Instructions that begin a block: targets of jumps, and what follows one. */
 static void find_blocks(const struct bpf_program *p, bool *begins)
 {
@@ -195,7 +230,7 @@ int filter_graph(const struct filter_command *c, const struct filter_file *file)
 				  filter_call_name, &out);
 		text_add(&out, "\\l");
 		if (ends) {
-			text_add(&out, "\"];\n");
+			text_add(&out, "\"%s];\n", color_of(&p->classic[i], c->kind));
 			graph_edges(p, block, i, &out);
 		}
 	}

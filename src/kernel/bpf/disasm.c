@@ -57,6 +57,15 @@ void bpf_print_verdict(u32 verdict, struct text *out)
 	text_add(out, "%#x (no action: KILL_PROCESS)", verdict);
 }
 
+void bpf_print_errno(u32 verdict, struct text *out)
+{
+	bool has = (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && verdict & SECCOMP_RET_DATA;
+	const char *name = has ? strerrorname_np((int)(verdict & SECCOMP_RET_DATA)) : NULL;
+
+	if (name)
+		text_add(out, " (%s)", name);
+}
+
 void bpf_print_field(enum bpf_kind kind, u32 offset, u8 size, struct text *out)
 {
 	if (kind == BPF_KIND_PACKET)
@@ -113,6 +122,24 @@ static void print_load(const struct sock_filter *f, enum bpf_kind kind, struct t
 	}
 }
 
+#define X32_BIT 0x40000000u /* of the numbers of x86-64's other ABI */
+
+/* "39 (getpid)", "0x40000027 (getpid, x32)", "-1" */
+static void print_number(u32 nr, bool x86_64, bpf_call_name *call_name, struct text *out)
+{
+	bool x32 = x86_64 && nr & X32_BIT && nr >> 31 == 0;
+	const char *name = x86_64 && call_name && nr != X32_BIT ? call_name(x32 ? nr & ~X32_BIT : nr) : NULL;
+
+	if (nr == ~0u)
+		text_add(out, "-1");
+	else
+		text_add(out, x32 ? "%#x" : "%u", nr);
+	if (name)
+		text_add(out, x32 ? " (%s, x32)" : " (%s)", name);
+	else if (x32)
+		text_add(out, " (x32)");
+}
+
 /* "if nr == 39 (getpid) goto 7 else 8" */
 static void print_jump(const struct sock_filter *f, unsigned index, const struct bpf_held *held,
 		       bpf_call_name *call_name, struct text *out)
@@ -137,8 +164,7 @@ static void print_jump(const struct sock_filter *f, unsigned index, const struct
 		text_add(out, "A");
 	text_add(out, " %s ", sign);
 	if (BPF_SRC(f->code) == BPF_K && loaded == 0) {
-		text_add(out, "%u", f->k);
-		name = call_name && named ? call_name(f->k & ~0x40000000u) : NULL; /* x32 has that bit */
+		print_number(f->k, named, call_name, out);
 	} else {
 		print_source(f, out);
 		name = BPF_SRC(f->code) == BPF_K && loaded == 4 ? bpf_arch_name(f->k) : NULL;
@@ -179,8 +205,10 @@ void bpf_print_classic(const struct sock_filter *f, unsigned index, enum bpf_kin
 			text_add(out, "A");
 		else if (kind == BPF_KIND_PACKET)
 			text_add(out, "%u", f->k);
-		else
+		else {
 			bpf_print_verdict(f->k, out);
+			bpf_print_errno(f->k, out);
+		}
 		break;
 	default:
 		text_add(out, f->code == (BPF_MISC | BPF_TAX) ? "X = A" : "A = X");
@@ -287,6 +315,11 @@ void bpf_print_insn(const struct bpf_insn *i, unsigned index, struct text *out)
 
 /* ---- plans ---- */
 
+static u32 whole_mask(u8 size)
+{
+	return size == 4 ? ~0u : (1u << size * 8) - 1;
+}
+
 static void print_test(const struct bpf_pool *pool, const struct bpf_node *n, struct text *out)
 {
 	const char *sign = n->code == BPF_JEQ   ? "=="
@@ -294,20 +327,23 @@ static void print_test(const struct bpf_pool *pool, const struct bpf_node *n, st
 			   : n->code == BPF_JGE ? ">="
 						: "&";
 	u64 mask = n->op == NODE_TEST64 ? n->wide_mask : n->field.mask;
-	u64 all = n->op == NODE_TEST64 ? ~0ull : n->field.size == 4 ? ~0u : (1u << n->field.size * 8) - 1;
+	u64 all = n->op == NODE_TEST64 ? ~0ull : whole_mask(n->field.size);
+	bool masked = n->field.size && n->op != NODE_IND_TEST && mask != all;
 
 	if (n->op == NODE_LONG) {
 		text_add(out, "length >= %u", n->k);
 		return;
 	}
+	if (masked)
+		text_add(out, "(");
 	if (n->op == NODE_IND_TEST)
 		text_add(out, "packet[X+%u:%u]", n->k, n->field.size);
 	else if (n->field.size)
 		bpf_print_field(pool->kind, n->field.off, n->field.size, out);
 	else
 		text_add(out, "%c", "AXT"[n->reg]);
-	if (n->field.size && n->op != NODE_IND_TEST && mask != all)
-		text_add(out, " & %#llx", (unsigned long long)mask);
+	if (masked)
+		text_add(out, " & %#llx)", (unsigned long long)mask);
 	text_add(out, " %s ", sign);
 	if (n->op == NODE_TEST && n->src != REG_NONE)
 		text_add(out, "%c", "AXT"[n->src]);
@@ -317,6 +353,7 @@ static void print_test(const struct bpf_pool *pool, const struct bpf_node *n, st
 
 static void print_straight(const struct bpf_pool *pool, const struct bpf_node *n, struct text *out)
 {
+	bool masked = n->op == NODE_FIELD && n->field.mask != whole_mask(n->field.size);
 	char reg = "AXT?"[n->reg & 3];
 
 	switch (n->op) {
@@ -327,9 +364,10 @@ static void print_straight(const struct bpf_pool *pool, const struct bpf_node *n
 		text_add(out, "%c = %#x", reg, n->k);
 		break;
 	case NODE_FIELD:
-		text_add(out, "%c = ", reg);
+		text_add(out, masked ? "%c = (" : "%c = ", reg);
 		bpf_print_field(pool->kind, n->field.off, n->field.size, out);
-		text_add(out, " & %#x", n->field.mask);
+		if (masked)
+			text_add(out, " & %#x)", n->field.mask);
 		if (n->field.shift)
 			text_add(out, n->field.shift > 0 ? " << %d" : " >> %d",
 				 n->field.shift > 0 ? n->field.shift : -n->field.shift);
@@ -358,40 +396,65 @@ static void print_straight(const struct bpf_pool *pool, const struct bpf_node *n
 	}
 }
 
+static bool is_test(const struct bpf_node *n)
+{
+	return n->op == NODE_TEST || n->op == NODE_TEST64 || n->op == NODE_IND_TEST || n->op == NODE_LONG;
+}
+
+/* Another line is allowed, and begun. */
+static bool begin_line(unsigned indent, unsigned *lines, struct text *out)
+{
+	if (!*lines)
+		return false;
+	--*lines;
+	text_add(out, *lines ? "%*s" : "%*s...\n", (int)indent, "");
+	return *lines;
+}
+
+/* if, else if, ..., else. */
+static void print_tests(const struct bpf_pool *pool, u32 at, unsigned indent, unsigned *lines,
+			struct text *out)
+{
+	const char *word = "if";
+
+	for (; is_test(&pool->nodes[at]); at = pool->nodes[at].f) {
+		if (!begin_line(indent, lines, out))
+			return;
+		text_add(out, "%s ", word);
+		print_test(pool, &pool->nodes[at], out);
+		text_add(out, ":\n");
+		bpf_print_plan(pool, pool->nodes[at].t, indent + 4, lines, out);
+		word = "else if";
+	}
+	if (!begin_line(indent, lines, out))
+		return;
+	text_add(out, "else:\n");
+	bpf_print_plan(pool, at, indent + 4, lines, out);
+}
+
 void bpf_print_plan(const struct bpf_pool *pool, u32 root, unsigned indent, unsigned *lines, struct text *out)
 {
 	for (u32 at = root;; at = pool->nodes[at].t) {
 		const struct bpf_node *n = &pool->nodes[at];
 
-		if (!*lines || !(*lines)--) {
-			text_add(out, "%*s...\n", (int)indent, "");
+		if (is_test(n)) {
+			print_tests(pool, at, indent, lines, out);
 			return;
 		}
-		text_add(out, "%*s", (int)indent, "");
+		if (!begin_line(indent, lines, out))
+			return;
+		if (n->op == NODE_RET_K && pool->kind == BPF_KIND_PACKET) {
+			text_add(out, "return %u\n", n->k);
+			return;
+		}
 		if (n->op == NODE_RET_K) {
-			if (pool->kind == BPF_KIND_PACKET)
-				text_add(out, "%u", n->k);
-			else
-				bpf_print_verdict(n->k, out);
+			bpf_print_verdict(n->k, out);
+			bpf_print_errno(n->k, out);
 			text_add(out, "\n");
 			return;
 		}
 		if (n->op == NODE_RET_A) {
-			text_add(out, "A\n");
-			return;
-		}
-		if (n->op == NODE_TEST || n->op == NODE_TEST64 || n->op == NODE_IND_TEST ||
-		    n->op == NODE_LONG) {
-			text_add(out, "if ");
-			print_test(pool, n, out);
-			text_add(out, ":\n");
-			bpf_print_plan(pool, n->t, indent + 4, lines, out);
-			if (!*lines)
-				return;
-			at = n->f;
-			n = &pool->nodes[at];
-			text_add(out, "%*selse:\n", (int)indent, "");
-			bpf_print_plan(pool, at, indent + 4, lines, out);
+			text_add(out, "return A\n");
 			return;
 		}
 		print_straight(pool, n, out);

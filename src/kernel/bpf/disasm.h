@@ -25,6 +25,8 @@ void bpf_print_classic(const struct sock_filter *f, unsigned index, enum bpf_kin
 void bpf_print_insn(const struct bpf_insn *i, unsigned index, struct text *out);
 /* "ERRNO(1)", "ALLOW", "0x12345678". */
 void bpf_print_verdict(u32 verdict, struct text *out);
+/* " (EPERM)" behind a verdict that is an error, if it has a name. */
+void bpf_print_errno(u32 verdict, struct text *out);
 /* "nr", "arch", "arg 0, low half", ...; of packets "4 bytes at 12". */
 void bpf_print_field(enum bpf_kind kind, u32 offset, u8 size, struct text *out);
 /* "x86-64", or NULL. */
