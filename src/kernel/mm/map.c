@@ -258,11 +258,16 @@ static int carry_out(struct request *r)
 	return error;
 }
 
-/* Whether room for trampolines is kept in front: of programs' libraries, as their loader maps them. */
+/* Whether room for trampolines is kept in front: of programs and libraries, as their loaders map them. */
 static bool wants_room(const struct request *r)
 {
-	return r->mm->k->patches && r->file && !r->addr && (r->flags & MAP_TYPE) == MAP_PRIVATE &&
-	       (r->flags & MAP_DENYWRITE) && !(r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_32BIT));
+	if (!r->mm->k->patches || !r->file || (r->flags & MAP_TYPE) != MAP_PRIVATE ||
+	    !(r->flags & MAP_DENYWRITE))
+		return false;
+	if (r->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+		return !r->pgoff && r->addr >= MM_MIN_ADDR + PATCH_AREA_SIZE &&
+		       !vma_intersect(&r->mm->vmas, r->addr - PATCH_AREA_SIZE, r->addr);
+	return !r->addr && !(r->flags & MAP_32BIT);
 }
 
 static int place(struct request *r)
@@ -272,7 +277,7 @@ static int place(struct request *r)
 	if (r->mm->vmas.count > MM_MAX_COUNT)
 		return -ENOMEM;
 	r->room = wants_room(r);
-	if (r->room) {
+	if (r->room && !r->addr) {
 		addr = mm_find_area(r->t, r->mm, 0, r->len + PATCH_AREA_SIZE, r->flags, false);
 		r->addr = (u64)addr + PATCH_AREA_SIZE;
 		return addr < 0 ? (int)addr : 0;

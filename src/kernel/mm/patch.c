@@ -328,6 +328,19 @@ static void patch_site(struct mm *mm, u64 call, bool *never)
 	patch_text_put(store_of(mm), text);
 }
 
+/* The first signal from a site of code that other address spaces have, too: its next copies are to be patched there. */
+static void note_site(struct mm *mm, u64 call)
+{
+	const struct patch_range *r = range_at(mm->patch, call);
+	struct mmap_backing backing = {.fd = HOSTFD_NONE};
+	u64 at;
+
+	if (r && patch_text_note(r->text, call - r->bias) &&
+	    !r->file->ops->mmap(r->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
+		patch_text_learn(r->text, backing.fd, call - r->bias, r->start - r->bias, r->end - r->bias,
+				 &at);
+}
+
 /* kernel_ops.call_seen: a call came by a signal. */
 static void call_seen(struct task *t)
 {
@@ -345,7 +358,8 @@ static void call_seen(struct task *t)
 		p->seen_low = min(p->seen_low, call);
 		p->seen_high = max(p->seen_high, call);
 	}
-	p->seen[slot].count++;
+	if (!p->seen[slot].count++)
+		note_site(mm, call);
 	/* What cannot be now is tried again ever more rarely. */
 	if (p->seen[slot].never || p->seen[slot].count < WORTH_IT ||
 	    (p->seen[slot].count & (p->seen[slot].count - 1)))

@@ -16,8 +16,10 @@
 #define MAX_COPIES (8UL << 20) /* bytes of page copies that one text keeps */
 #define MAX_WHOLE  (4UL << 20) /* the longest text that is copied whole */
 #define MIN_WHOLE  4           /* sites that make it worth while */
+#define USES_WHOLE 32          /* mappings of a whole copy after which few new sites are reason for another */
 #define MAX_SITES  (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
 #define NR_HASH    4096 /* a power of two, well above MAX_SITES */
+#define NR_NOTED   256
 #define WINDOW     8320 /* bytes of code each way that deciding on a site looks at */
 #define RECENT_SEC 2    /* a change as new as this could be followed by one of the same time */
 
@@ -36,13 +38,14 @@ struct patch_text {
 	u64 used;                  /* bytes of it */
 	struct site *sites;        /* the trampoline of the i-th is the (i+1)-th */
 	u32 nsites, room;
-	u16 hash[NR_HASH]; /* by position of the call: index + 1 in sites */
+	u16 hash[NR_HASH];   /* by position of the call: index + 1 in sites */
+	u64 noted[NR_NOTED]; /* calls of one address space each */
 	struct page_copy *pages;
 	u32 npages, page_room;
 	struct {
 		struct hostfd read_fd;
 		u64 start, len;
-		u32 version;
+		u32 version, uses;
 	} whole;
 };
 
@@ -295,6 +298,16 @@ bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 l
 	return site.shape != SITE_NONE;
 }
 
+bool patch_text_note(struct patch_text *text, u64 call)
+{
+	u64 *noted = &text->noted[hash_of(call) % NR_NOTED];
+
+	if (*noted == call)
+		return true;
+	*noted = call;
+	return false;
+}
+
 static void write_sites(const struct patch_text *text, u8 *code, u64 start, u64 len)
 {
 	for (u32 i = 0; i < text->nsites; i++) {
@@ -353,8 +366,11 @@ static int copy_whole(struct patch_text *text, struct hostfd fd, int to, u64 sta
 
 static bool whole_is_good(const struct patch_text *text, u64 start, u64 len)
 {
+	u32 known = text->whole.version;
+
 	return hostfd_valid(text->whole.read_fd) && text->whole.start == start && text->whole.len == len &&
-	       text->nsites < text->whole.version + text->whole.version / 4 + MIN_WHOLE;
+	       (text->nsites == known ||
+		(text->nsites < known + known / 4 + MIN_WHOLE && text->whole.uses < USES_WHOLE));
 }
 
 struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version)
@@ -376,7 +392,9 @@ struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 st
 		text->whole.start = start;
 		text->whole.len = len;
 		text->whole.version = text->nsites;
+		text->whole.uses = 0;
 	}
+	text->whole.uses++;
 	*version = text->whole.version;
 	return text->whole.read_fd;
 }

@@ -44,6 +44,9 @@ u32 patch_text_version(const struct patch_text *text);
 /* Learns the site at position @call, from the file @fd; the code around it lies in [@low, @high). True when it is, or
  * was already, one that can be patched: *at is where its jump lies. */
 bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 low, u64 high, u64 *at);
+/* A call came from position @call for the first time in one address space: true when it was so in another before, so
+ * that the next copies had better know it. */
+bool patch_text_note(struct patch_text *text, u64 call);
 /* A copy of the page at position @page with all sites known in it, in patch_text_fd() at *offset. 0 or -errno. */
 int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *offset, u32 *version);
 /* A copy of [start, start + len) with all sites known now or lately, to be mapped from its offset 0; borrowed.

@@ -154,8 +154,8 @@ static int map_segment(struct task *t, struct mm *mm, struct file *f, const Elf6
 	if (p->p_filesz) {
 		if (p->p_offset % PAGE_SIZE != in_page || p->p_offset < in_page)
 			return -EINVAL;
-		r = mm_map(t, mm, start, align_up(file_end, PAGE_SIZE) - start, prot, MAP_PRIVATE | MAP_FIXED,
-			   f, p->p_offset - in_page);
+		r = mm_map(t, mm, start, align_up(file_end, PAGE_SIZE) - start, prot,
+			   MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE, f, p->p_offset - in_page);
 		if (r < 0)
 			return (int)r;
 		start = align_up(file_end, PAGE_SIZE);
