@@ -48,20 +48,34 @@ check 'explain groups the calls'
 grep -q '^ERRNO(1): EPERM$' out && grep -q '^ALLOW: also for numbers that are no call$' out
 check 'explain names the error and says what becomes of the rest'
 # x32 calls are killed, clone is refused with any of two bits, ioctl is let through with two second arguments.
-printf '14
-32 0 0 4\n21 0 9 3221225534\n32 0 0 0\n53 7 0 1073741824\n21 0 2 56\n32 0 0 16\n69 5 6 768\n21 0 5 16\n32 0 0 24
-21 3 0 1\n21 2 1 2\n6 0 0 2147483648\n6 0 0 327718\n6 0 0 2147418112\n' >more
-filter disasm more
+cat >conditions <<'END'
+14
+32 0 0 4
+21 0 9 3221225534
+32 0 0 0
+53 7 0 1073741824
+21 0 2 56
+32 0 0 16
+69 5 6 768
+21 0 5 16
+32 0 0 24
+21 3 0 1
+21 2 1 2
+6 0 0 2147483648
+6 0 0 327718
+6 0 0 2147418112
+END
+filter disasm conditions
 [ $status = 0 ] && grep -q 'if nr >= 0x40000000 (x32) goto' out && grep -q 'return ERRNO(38) (ENOSYS)$' out
 check 'disasm knows x32 and errors'
-filter explain more
+filter explain conditions
 [ $status = 0 ] && grep -A1 'if arg0.low & 0x300:' out | grep -q 'ERRNO(38) (ENOSYS)$'
 check 'explain tells conditions'
 grep -A1 'arg1.low == 0x1:' out | grep -q 'ALLOW' && grep -q '^ *else if arg1.low == 0x2:' out
 check 'explain chains conditions'
-filter run --arch 0xc000003e --ip 0xffffffffff600000 more clone 0x100
+filter run --arch 0xc000003e --ip 0xffffffffff600000 conditions clone 0x100
 [ $status = 0 ] && [ "$(head -n 1 out)" = 'ERRNO(38)' ]; check 'numbers may be hexadecimal'
-filter graph more
+filter graph conditions
 grep -q 'return ALLOW.*palegreen' out && grep -q 'return ERRNO.*mistyrose' out; check 'graph colours what is let through'
 filter graph raw
 [ $status = 0 ] && grep -q '^digraph' out && grep -q 'b0 -> b2 .*yes' out && grep -q 'b0 -> b3 .*no' out

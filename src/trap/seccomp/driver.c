@@ -319,8 +319,18 @@ static int seccomp_word(struct trap_thread *thread, struct trap_word *word)
 	return 0;
 }
 
+/* What threads have counted is looked at when they end, or now. */
 static u64 seccomp_short_calls(struct trap *trap)
 {
+	struct sspace *s;
+	struct sthread *th;
+
+	list_for_each (s, &strap_of(trap)->spaces, node) {
+		list_for_each (th, &s->threads, node)
+			count_short_calls(th);
+		list_for_each (th, &s->free, node)
+			count_short_calls(th);
+	}
 	return strap_of(trap)->short_calls;
 }
 

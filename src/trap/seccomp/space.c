@@ -107,8 +107,8 @@ void thread_free(struct sthread *th)
 	completions_forget(s->trap, th);
 	unwatch(th);
 	free(th->start);
+	count_short_calls(th);
 	if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) {
-		count_short_calls(th);
 		s->running--;
 		s->trap->running--;
 	}
