@@ -3,12 +3,12 @@
  * Runs a command and tells what it left behind: processes that outlive it (with the memory files that they
  * hold) and files in /dev/shm.
  *
- *	leftovers [-g GRACE_MS] [-l LIMIT_S] [-k VICTIM -a AFTER_MS [-s SEED]] COMMAND [ARG]...
+ *	leftovers [-g GRACE_MS] [-l LIMIT_S] [-k VICTIM -a AFTER_US [-s SEED]] COMMAND [ARG]...
  *
  * It makes itself the subreaper of its descendants, so whatever the command orphans becomes its own child:
- * nothing else on the machine can be mistaken for a leftover. With -k it kills, AFTER_MS after the start, by
- * SIGKILL: `self` (the command), `first` (its first child: husk's zygote), `any` (one of its other children,
- * by SEED).
+ * nothing else on the machine can be mistaken for a leftover. With -k it kills, AFTER_US microseconds after
+ * the start, by SIGKILL: `self` (the command), `first` (its first child: husk's zygote), `any` (one of its other children,
+ * by SEED); it says on standard error whom, or that there was nobody.
  *
  * Exit status: the command's (128 + signal when one killed it); 97 when it left something; 98 when it had to
  * be killed after LIMIT_S; 96 for a wrong command line.
@@ -36,12 +36,17 @@ struct process {
 static struct process table[MAX_PROCESSES];
 static int nprocesses;
 
-static long now_ms(void)
+static long now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static long now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 static void pause_ms(long ms)
@@ -171,19 +176,22 @@ static int count_shm(void)
 static void kill_victim(const char *victim, pid_t command, unsigned seed)
 {
 	struct process child[256];
+	pid_t pid = 0;
 	int n;
 
 	if (!strcmp(victim, "self")) {
-		kill(command, SIGKILL);
-		return;
+		pid = command;
+	} else {
+		n = descendants(command, child, 256);
+		if (!strcmp(victim, "first") && n > 0)
+			pid = child[0].pid;
+		else if (!strcmp(victim, "any") && n > 1)
+			pid = child[1 + seed % (n - 1)].pid;
 	}
-	n = descendants(command, child, 256);
-	if (!strcmp(victim, "first") && n > 0)
-		kill(child[0].pid, SIGKILL);
-	else if (!strcmp(victim, "any") && n > 1)
-		kill(child[1 + seed % (n - 1)].pid, SIGKILL);
+	if (pid && !kill(pid, SIGKILL))
+		fprintf(stderr, "leftovers: killed %d\n", pid);
 	else
-		fprintf(stderr, "leftovers: nothing to kill\n");
+		fprintf(stderr, "leftovers: nobody to kill\n");
 }
 
 static int reap(pid_t command, int *status)
@@ -202,7 +210,7 @@ static int reap(pid_t command, int *status)
 
 int main(int argc, char **argv)
 {
-	long grace = 2000, limit = 120, after = -1, start, end;
+	long grace = 2000, limit = 120, after = -1, start, end, rest;
 	const char *victim = NULL;
 	unsigned seed = 1;
 	struct process left[256];
@@ -242,15 +250,14 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 
-	start = now_ms();
+	start = now_us();
 	while (!reap(command, &status)) {
-		long t = now_ms() - start;
-
-		if (victim && after >= 0 && t >= after) {
+		rest = after - (now_us() - start);
+		if (victim && after >= 0 && rest <= 0) {
 			kill_victim(victim, command, seed);
 			victim = NULL;
 		}
-		if (t > limit * 1000) {
+		if (now_us() - start > limit * 1000000) {
 			fprintf(stderr, "leftovers: no end after %ld s\n", limit);
 			n = descendants(getpid(), left, 256);
 			for (int i = 0; i < n; i++)
@@ -261,7 +268,10 @@ int main(int argc, char **argv)
 			reap(command, &status);
 			return 98;
 		}
-		pause_ms(victim ? 1 : 5);
+		if (victim && rest < 5000)
+			nanosleep(&(struct timespec){0, rest > 0 ? rest * 1000 : 0}, NULL);
+		else
+			pause_ms(5);
 	}
 	result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 
