@@ -41,10 +41,6 @@ static struct trap_thread threads[3];
 
 /* ---- the rooms below and beside, as far as signals use them ---- */
 
-void task_load_regs(struct task *t)
-{
-}
-
 void task_kick(struct task *t)
 {
 	kicks++;

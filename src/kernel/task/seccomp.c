@@ -111,9 +111,12 @@ static bool act_on(struct task *t, u32 verdict, long *result)
 	case SECCOMP_RET_TRACE:
 		if (t->call.step == traced)
 			return false;
-		seccomp_log(t, &d, 0, action, filter && filter->log);
 		t->call.step = traced;
-		*result = trace_event(t, PTRACE_EVENT_SECCOMP, data) ? CALL_GONE : -ENOSYS;
+		*result = CALL_GONE;
+		if (trace_event(t, PTRACE_EVENT_SECCOMP, data))
+			return true;
+		seccomp_log(t, &d, 0, action, filter && filter->log);
+		*result = -ENOSYS;
 		return true;
 	case SECCOMP_RET_USER_NOTIF:
 		*result = seccomp_notify(t, filter, &d);

@@ -86,10 +86,8 @@ static long answered(struct task *t, struct call *c, struct notification *n)
 	notification_free(t, n);
 	if (!goes_on)
 		return result_of(t, value);
-	c->step = NULL;
 	usermem_stale(t);
-	task_run(t);
-	return CALL_GONE;
+	return call_handle(t, c);
 }
 
 static long notify_step(struct task *t, struct call *c)
