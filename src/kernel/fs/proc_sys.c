@@ -103,6 +103,7 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("sem", "32000\t1024000000\t500\t32000\n"),
 	PROC_DIRECTORY("yama", yama_dir),
 	PROC_DIRECTORY("seccomp", proc_seccomp_entries),
+	PROC_DIRECTORY("yama", proc_yama_entries),
 	PROC_DIRECTORY("random", random_dir),
 	{},
 };

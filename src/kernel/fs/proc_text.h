@@ -18,6 +18,8 @@ extern const struct synth_entry proc_entries[];
 extern const struct synth_entry proc_sys_entries[];
 /* /proc/sys/kernel/seccomp (proc_seccomp.c). */
 extern const struct synth_entry proc_seccomp_entries[];
+/* /proc/sys/kernel/yama (proc_yama.c). */
+extern const struct synth_entry proc_yama_entries[];
 
 /* Lines of such tables: a file that show(t, text) writes, one that never changes, a directory. */
 extern const struct synth_ops proc_text_ops;

@@ -26,9 +26,10 @@
 
 #define TASK_SIZE 0x7ffffffff000UL
 
-/* struct user (sys/user.h), and its debug registers. */
-#define USER_AREA_SIZE 912UL
+/* struct user as the kernel has it (asm/user_64.h), and its eight debug registers. */
+#define USER_AREA_SIZE 928UL
 #define USER_DEBUGREG  848UL
+#define USER_DEBUGREG7 904UL
 
 #define FP_SIZE 512UL /* of the legacy area */
 #define FP_SW \
@@ -125,7 +126,7 @@ static bool in_user_area(u64 addr)
 
 static bool is_debug_register(u64 addr)
 {
-	return addr >= USER_DEBUGREG;
+	return addr >= USER_DEBUGREG && addr <= USER_DEBUGREG7;
 }
 
 long request_peek_user(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)

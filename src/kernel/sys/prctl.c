@@ -238,6 +238,21 @@ static long get_subreaper(struct task *t, const u64 *arg)
 	return user_put(t, arg[1], &on);
 }
 
+static long set_ptracer(struct task *t, const u64 *arg)
+{
+	struct task *chosen;
+
+	if (!arg[1] || arg[1] == PR_SET_PTRACER_ANY) {
+		t->group->ptracer = arg[1] ? -1 : 0;
+		return 0;
+	}
+	chosen = task_find(t->k, (int)arg[1]);
+	if (!chosen)
+		return -EINVAL;
+	t->group->ptracer = chosen->group->tgid;
+	return 0;
+}
+
 static long get_seccomp(struct task *t, const u64 *arg)
 {
 	return t->seccomp_mode;
@@ -278,6 +293,7 @@ static const struct {
 	{PR_SET_NAME, set_name},
 	{PR_GET_NAME, get_name},
 	{PR_GET_SECCOMP, get_seccomp},
+	{PR_SET_PTRACER, set_ptracer},
 	{PR_CAPBSET_READ, capbset_read},
 	{PR_CAPBSET_DROP, capbset_drop},
 	{PR_GET_TSC, get_tsc},

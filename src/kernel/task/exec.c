@@ -148,6 +148,7 @@ static int find_format(struct task *t, struct exec *e)
 
 static long reported_step(struct task *t, struct call *c)
 {
+	task_regs(t)->rax = 0;
 	return CALL_NORETURN;
 }
 
@@ -163,8 +164,9 @@ static long space_step(struct task *t, struct call *c)
 		return r;
 	/* What a tracer sees of an execve that has worked. */
 	task_regs(t)->orig_rax = c->nr;
+	task_regs(t)->rax = (u64)-ENOSYS;
 	c->step = reported_step;
-	return trace_event(t, PTRACE_EVENT_EXEC, (u64)e->old_tid) ? CALL_GONE : r;
+	return trace_event(t, PTRACE_EVENT_EXEC, (u64)e->old_tid) ? CALL_GONE : reported_step(t, c);
 }
 
 static void order_space(struct task *t, struct exec *e, trap_done_fn *done, void *arg)

@@ -356,6 +356,7 @@ static int show_mountstats(struct task *t, struct task *reader, struct text *out
 		FILE_OF("uid_map", 0644, show_id_map), FILE_OF("gid_map", 0644, show_id_map),                \
 		FILE_OF("setgroups", 0644, show_setgroups), FILE_OF("schedstat", 0444, show_schedstat),      \
 		FILE_OF("mounts", 0444, show_mounts), FILE_OF("mountinfo", 0444, show_mountinfo),            \
+		FILE_OF("syscall", 0400, proc_show_syscall), FILE_OF("stack", 0400, proc_show_stack),        \
 		FILE_OF("mountstats", 0400, show_mountstats, .guarded = true),                               \
 		FILE_OF("smaps_rollup", 0444, show_smaps_rollup, .guarded = true),                           \
 		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),         \

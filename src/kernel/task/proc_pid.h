@@ -39,6 +39,9 @@ int proc_show_autogroup(struct task *t, struct task *reader, struct text *out);
 int proc_show_cpuset(struct task *t, struct task *reader, struct text *out);
 int proc_show_oom_adj(struct task *t, struct task *reader, struct text *out);
 int proc_show_timens(struct task *t, struct task *reader, struct text *out);
+/* proc_syscall.c */
+int proc_show_syscall(struct task *t, struct task *reader, struct text *out);
+int proc_show_stack(struct task *t, struct task *reader, struct text *out);
 int proc_show_nothing(struct task *t, struct task *reader, struct text *out);
 int proc_show_timerslack(struct task *t, struct task *reader, struct text *out);
 int proc_store_timerslack(struct task *t, struct task *writer, const char *data, size_t size);
