@@ -11,7 +11,7 @@ fi
 # Not below /tmp: the guest has a /tmp of its own.
 source=$(mktemp -d /var/tmp/husk-lua.XXXXXX)
 trap 'rm -rf "$lib_out" "$T" "$source"' EXIT
-cp "$lib_build"/sources/*.orig.tar.* "$lib_top/examples/lua/job" "$source"
+cp "$lib_build"/sources/*lua*.orig.tar.* "$lib_top/examples/lua/job" "$source"
 chmod 755 "$source"
 # shellcheck disable=SC2034 # lib.sh reads it
 seconds=120
