@@ -123,9 +123,13 @@ struct kernel {
 	struct signal_state *signals; /* task room: queue accounting */
 	u64 memory_pages;             /* mm room: what the host has, for overcommit */
 	struct list mms;              /* mm room: struct mm */
-	bool host_seals;              /* mm room: the host has mseal(2), so that seals are its own, too */
-	u64 shared_ino;               /* mm room: the last number given to a shared anonymous mapping */
-	struct vfs *vfs;              /* vfs room: mounts and file systems */
+	struct {
+		u64 words[32];
+		u32 left;
+	} random;        /* mm room: the host's, fetched ahead and each used once */
+	bool host_seals; /* mm room: the host has mseal(2), so that seals are its own, too */
+	u64 shared_ino;  /* mm room: the last number given to a shared anonymous mapping */
+	struct vfs *vfs; /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;
 	struct tracer *tracer;       /* --strace, or NULL */
 	struct patch_store *patches; /* mm room: what is known of call sites; NULL: none is patched */

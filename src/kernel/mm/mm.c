@@ -34,11 +34,16 @@ struct mm_fork_range {
 
 static u64 random_u64(struct kernel *k)
 {
-	u64 x = 0;
+	u64 x;
 
-	(void)k;
-	if (getrandom(&x, sizeof x, GRND_NONBLOCK) != sizeof x)
-		return 0;
+	if (!k->random.left) {
+		if (getrandom(k->random.words, sizeof k->random.words, GRND_NONBLOCK) !=
+		    sizeof k->random.words)
+			return 0;
+		k->random.left = ARRAY_SIZE(k->random.words);
+	}
+	x = k->random.words[--k->random.left];
+	k->random.words[k->random.left] = 0;
 	return x;
 }
 

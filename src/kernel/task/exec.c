@@ -33,7 +33,8 @@ static struct exec *exec_new(struct task *t)
 		return NULL;
 	e->k = t->k;
 	e->t = t;
-	e->page_addr = ~0UL;
+	for (int i = 0; i < EXEC_PAGES; i++)
+		e->pages[i].addr = ~0UL;
 	exec_set_limit(t, e);
 	return e;
 }

@@ -16,6 +16,7 @@
 #define EXEC_MAX_BYTES   (6UL << 20)
 #define EXEC_MIN_BYTES   131072UL /* so much is always allowed (ARG_MAX) */
 #define EXEC_MAX_AUXV    24
+#define EXEC_PAGES       4 /* a vector and strings in two places */
 
 /* Strings one behind the other, each with its NUL. */
 struct exec_strings {
@@ -39,9 +40,11 @@ struct exec {
 	char head[EXEC_HEAD_SIZE];
 	size_t head_size;
 	struct elf_image image, interp_image;
-	/* One page of guest memory, for reading strings. */
-	u64 page_addr; /* ~0: none */
-	char page[PAGE_SIZE];
+	/* Pages of guest memory, for reading strings: the one that was used last is the first. */
+	struct exec_page {
+		u64 addr;    /* ~0: none */
+		char *bytes; /* owned, nullable */
+	} pages[EXEC_PAGES];
 	/* The new space. */
 	struct trap_thread *thread;
 	bool released, ordered, finished;

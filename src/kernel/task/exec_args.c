@@ -13,26 +13,37 @@
 
 /* ---- reading ---- */
 
-static int load_page(struct task *t, struct exec *e, u64 page)
+/* The page at @page into *bytes: borrowed until the next one is loaded. */
+static int load_page(struct task *t, struct exec *e, u64 page, const char **bytes)
 {
-	int err;
+	struct exec_page found;
+	int i = 0, err = 0;
 
-	if (e->page_addr == page)
-		return 0;
-	e->page_addr = ~0UL;
-	err = user_read(t, e->page, page, PAGE_SIZE);
-	if (!err)
-		e->page_addr = page;
+	while (i < EXEC_PAGES - 1 && e->pages[i].addr != page)
+		i++;
+	found = e->pages[i];
+	if (found.addr != page) {
+		if (!found.bytes)
+			found.bytes = malloc(PAGE_SIZE);
+		err = found.bytes ? user_read(t, found.bytes, page, PAGE_SIZE) : -ENOMEM;
+		found.addr = err ? ~0UL : page;
+	}
+	memmove(e->pages + 1, e->pages, (size_t)i * sizeof found);
+	e->pages[0] = found;
+	*bytes = found.bytes;
 	return err;
 }
 
 static int read_pointer(struct task *t, struct exec *e, u64 addr, u64 *out)
 {
+	const char *bytes;
+	int err;
+
 	if (addr % PAGE_SIZE > PAGE_SIZE - sizeof *out)
 		return user_get(t, out, addr);
-	int err = load_page(t, e, align_down(addr, PAGE_SIZE));
+	err = load_page(t, e, align_down(addr, PAGE_SIZE), &bytes);
 	if (!err)
-		memcpy(out, e->page + addr % PAGE_SIZE, sizeof *out);
+		memcpy(out, bytes + addr % PAGE_SIZE, sizeof *out);
 	return err;
 }
 
@@ -70,15 +81,15 @@ int exec_add_string(struct exec_strings *s, const char *string, size_t len)
 static int read_string(struct task *t, struct exec *e, struct exec_strings *s, u64 addr)
 {
 	size_t len = 0, piece;
-	const char *from, *end;
+	const char *bytes, *from, *end;
 	int err;
 
 	for (;;) {
-		err = load_page(t, e, align_down(addr + len, PAGE_SIZE));
+		err = load_page(t, e, align_down(addr + len, PAGE_SIZE), &bytes);
 		if (err)
 			return err;
-		from = e->page + (addr + len) % PAGE_SIZE;
-		piece = (size_t)(e->page + PAGE_SIZE - from);
+		from = bytes + (addr + len) % PAGE_SIZE;
+		piece = (size_t)(bytes + PAGE_SIZE - from);
 		end = memchr(from, 0, piece);
 		if (end)
 			piece = (size_t)(end - from) + 1;
@@ -260,6 +271,10 @@ void exec_free_strings(struct exec *e)
 {
 	free(e->args.bytes);
 	free(e->env.bytes);
+	for (int i = 0; i < EXEC_PAGES; i++) {
+		free(e->pages[i].bytes);
+		e->pages[i] = (struct exec_page){.addr = ~0UL};
+	}
 	while (e->nprefix)
 		free(e->prefix[--e->nprefix]);
 	e->args = e->env = (struct exec_strings){0};
