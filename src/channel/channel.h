@@ -235,6 +235,19 @@ struct slot {
 	u64 regs[NR_SLOT_REGS] __attribute__((aligned(SLOT_REGS)));
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
 	u64 boot[16];          /* the zygote's start: see stub/boot.c */
+
+	/* How the stub delivers a dispatched call (stub/deliver.c): trap.h's struct user_handler, then its own. */
+	struct {
+		u64 on;
+		u64 handler, restorer, flags;
+		u64 adds;
+		u64 blocked; /* the stub changes it */
+		u64 alt_sp, alt_size, alt_flags;
+		u64 err, trapno, fault_addr;
+		u64 known;            /* the mask as the kernel knows it */
+		u64 xfeatures, xsize; /* of vector state, in bytes */
+		u64 by_signal;        /* the stub's: how often it was here behind a signal */
+	} handler;
 };
 
 #define SLOT_NR_ODD 0xffff

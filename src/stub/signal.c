@@ -8,7 +8,8 @@
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
 extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
-	stub_cmpxchg_fail[], stub_byte_at[], stub_byte_fail[];
+	stub_cmpxchg_fail[], stub_byte_at[], stub_byte_fail[], stub_xsave_at[], stub_xrstor_at[],
+	stub_xstate_fail[];
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
 
 static int in_stub(u64 ip)
@@ -41,6 +42,8 @@ static int fixup(struct sigcontext *mc)
 		mc->rip = (u64)stub_string_fail;
 	else if (mc->rip == (u64)stub_byte_at)
 		mc->rip = (u64)stub_byte_fail;
+	else if (mc->rip == (u64)stub_xsave_at || mc->rip == (u64)stub_xrstor_at)
+		mc->rip = (u64)stub_xstate_fail;
 	else if (mc->rip == (u64)stub_cmpxchg_at)
 		mc->rip = (u64)stub_cmpxchg_fail;
 	else
@@ -48,7 +51,8 @@ static int fixup(struct sigcontext *mc)
 	return 1;
 }
 
-/* Called by stub_signal_entry: 0 to go back to the guest by the checked exit, 1 to go back into the stub. */
+/* Called by stub_signal_entry: 0 to go back to the guest by the checked exit, 1 to go back into the stub, 2 to go on with
+ * the slot's registers, without a frame. */
 __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontext *uc, struct slot *slot)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
@@ -91,8 +95,7 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 			return 0;
 		}
 		slot->regs[SREG_ORIG_RAX] = (u64)(s64)info->si_syscall;
-		stub_call(slot, uc, EVENT_CALL);
-		return 0;
+		return stub_call(slot, uc, EVENT_CALL) ? 2 : 0;
 	case HUSK_INTERRUPT_SIGNAL:
 		event = EVENT_INTERRUPTED;
 		break;

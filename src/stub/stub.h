@@ -68,8 +68,9 @@ void stub_hand_over(struct slot *slot);
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event);
 /* Goes on, now with a frame, with what stub_turn() left. */
 int stub_turn_framed(struct slot *slot, struct ucontext *uc);
-/* A call of the guest, its registers in the slot, its number in orig_rax: by a short way, or by a turn with @event. */
-void stub_call(struct slot *slot, struct ucontext *uc, u32 event);
+/* A call of the guest, its registers in the slot, its number in orig_rax: by a short way, or by a turn with @event. 1: the
+ * registers in the slot are where it goes on, whatever @uc says: leave by stub_patched_exit. */
+int stub_call(struct slot *slot, struct ucontext *uc, u32 event);
 void stub_save_regs(struct slot *slot, struct ucontext *uc);
 /* Says in the slot where the frame of @uc lies; NULL: there is none. */
 void stub_note_frame(struct slot *slot, struct ucontext *uc);
@@ -83,8 +84,21 @@ s64 stub_receive(struct slot *slot, u32 count);
 s64 stub_robust_list(u64 head, u32 tid, u64 *wake);
 /* copy.c: reads what the call table says the kernel will want to see. */
 void stub_copy_ahead(struct slot *slot);
-/* dispatch.c: 1: the guest's own dispatch lets its call go on; 0: the kernel must look, before anything else is done. */
-int stub_not_dispatched(struct slot *slot);
+/* dispatch.c: what the guest's own dispatch says of its call. */
+enum verdict {
+	ASK_KERNEL, /* before anything else is done */
+	GO_ON,
+	DISPATCH,
+};
+enum verdict stub_verdict(struct slot *slot);
+/* deliver.c. The call is to be the guest's SIGSYS: 1 when it is, and slot->regs are the handler's; leave by
+ * stub_patched_exit. @uc: the host's frame; 0: the vector registers are the guest's. */
+int stub_deliver(struct slot *slot, struct ucontext *uc);
+/* rt_sigreturn: 1 when slot->regs, and the vector state, are what the guest's frame says. */
+int stub_return(struct slot *slot, struct ucontext *uc);
+/* Vector state to and from memory, with a fixup: 0, or 1 when that failed. */
+int stub_xsave(u64 to, u64 features);
+int stub_xrstor(u64 from, u64 features);
 /* futex.c: 1: done, result in the slot's registers, and in @uc unless NULL; 0: the kernel's to answer. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 

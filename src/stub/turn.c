@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The turn: handing a slot to the kernel, waiting for the answer, doing what it says. */
+#include <asm/unistd.h>
 #include <linux/futex.h>
 
 #include "stub/stub.h"
@@ -235,14 +236,21 @@ int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 	return stub_turn_framed(slot, uc);
 }
 
-void stub_call(struct slot *slot, struct ucontext *uc, u32 event)
+int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 {
 	const u64 *r = slot->regs;
+	enum verdict verdict = stub_verdict(slot);
 
-	slot->not_dispatched = (u8)stub_not_dispatched(slot);
-	if (slot->not_dispatched) {
+	if (verdict == DISPATCH && stub_deliver(slot, uc))
+		return 1;
+	slot->not_dispatched = verdict == GO_ON;
+	if (verdict == GO_ON) {
+		if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && uc && stub_return(slot, uc)) {
+			restore_general(slot, uc);
+			return 0;
+		}
 		if (stub_short_futex(slot, uc))
-			return;
+			return 0;
 		stub_copy_ahead(slot);
 	}
 	if (event == EVENT_PATCHED) {
@@ -255,6 +263,7 @@ void stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 		slot->arg[5] = r[SREG_R9];
 	}
 	stub_turn(slot, uc, event);
+	return 0;
 }
 
 long stub_dispatch(void)

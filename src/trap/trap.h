@@ -68,6 +68,17 @@ struct user_dispatch {
 	u64 selector; /* guest address of the byte that says whether; 0: always */
 };
 
+/* What a stub needs to make a dispatched call the thread's SIGSYS by itself, and to come back from the handler: as of
+ * struct k_sigaction, sigaltstack(2) and the thread's last fault. */
+struct user_handler {
+	u64 on;
+	u64 handler, restorer, flags;
+	u64 adds;    /* signals that are blocked in the handler */
+	u64 blocked; /* and in any case: the thread's mask */
+	u64 alt_sp, alt_size, alt_flags;
+	u64 err, trapno, fault_addr;
+};
+
 /* The driver embeds these two at the start of its own structures; owner is the kernel's. */
 struct trap_thread {
 	struct trap_space *space;
@@ -83,6 +94,9 @@ struct trap_thread {
 	 * says not_dispatched of those that are to go on. */
 	struct user_dispatch dispatch;
 	bool not_dispatched;
+	struct user_handler user_handler; /* off: dispatched calls are the kernel's */
+	bool mask_told; /* the stub had leave to change the mask: what it is now is in mask, the guest's to lie about */
+	u64 mask;
 };
 
 struct trap_space {
@@ -195,6 +209,8 @@ struct trap_ops {
 
 	/* Sets which short ways (TRAP_SHORT_*) the threads of @space take from their next turn on. */
 	void (*short_ways)(struct trap_space *space, u32 ways);
+	/* Takes back a running thread's user_handler: from now on dispatched calls come to the kernel. */
+	void (*handler_off)(struct trap_thread *thread);
 	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing
 	 * that they were at before, in a short way or in their CPUs' buffers, is under way any more. 0 or -ENOMEM.
 	 * done(arg, -ESRCH) when the space ends before. */

@@ -197,6 +197,8 @@ static long enter_dispatch(struct task *t, struct call *c)
 		return result;
 	if (!result)
 		return enter_traced(t, c);
+	if (!t->thread->by_patch && t->k->ops.call_seen)
+		t->k->ops.call_seen(t);
 	task_regs(t)->orig_rax = ~0UL;
 	call_end(t);
 	task_return(t);
@@ -356,6 +358,8 @@ void task_return(struct task *t)
 	if (t->mem.error && t->returning_call)
 		task_regs(t)->rax = (u64)t->mem.error;
 	usermem_reset(t);
+	if (t->dispatch.on)
+		k->ops.dispatch_ready(t);
 	t->state = TASK_RUNNING;
 	if (t->single_step)
 		step_begin(t);

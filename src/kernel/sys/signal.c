@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "task/dispatch.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "vfs/file.h"
@@ -230,6 +231,8 @@ long sys_rt_sigaction(struct task *t, struct call *c)
 	if (c->arg[1]) {
 		new.flags &= known;
 		new.mask &= ~SIGNAL_UNMASKABLE;
+		if (signo == SIGSYS)
+			dispatch_withdraw_group(t);
 		t->sighand->action[signo - 1] = new;
 		forget_ignored(t, signo);
 	}

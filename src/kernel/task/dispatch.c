@@ -17,10 +17,13 @@
 
 #include "core/call.h"
 #include "task/signal.h"
+#include "task/task_ops.h"
 
 #define MODE_OFF          0
 #define MODE_EXCLUSIVE_ON 1 /* all but what comes from the range */
 #define MODE_INCLUSIVE_ON 2 /* what comes from the range: Linux 6.17 */
+
+#define SS_AUTODISARM_BIT (1u << 31)
 
 #define FILTER_ALLOW 0
 #define FILTER_BLOCK 1
@@ -32,8 +35,11 @@
 
 static void mirror(struct task *t)
 {
-	if (t->thread)
-		t->thread->dispatch = t->dispatch;
+	if (!t->thread)
+		return;
+	t->thread->dispatch = t->dispatch;
+	if (!t->dispatch.on)
+		t->thread->user_handler.on = 0;
 }
 
 long dispatch_set(struct task *t, u64 mode, u64 offset, u64 len, u64 selector)
@@ -123,7 +129,62 @@ static long dispatch_call(struct task *t)
 	return 1;
 }
 
+/* ---- the stub's leave to deliver ---- */
+
+/* Handlers of the usual kind, where nobody else wants to see the signal. */
+static bool may_deliver(const struct task *t, const struct k_sigaction *a)
+{
+	return a->handler != (u64)SIG_DFL && a->handler != (u64)SIG_IGN && (a->flags & HUSK_SA_RESTORER) &&
+	       !(a->flags & SA_RESETHAND) && !((u32)t->altstack.flags & SS_AUTODISARM_BIT) &&
+	       !t->seccomp_mode && !t->k->tracer && t->sighand->refs == t->group->nthreads;
+}
+
+static void dispatch_ready(struct task *t)
+{
+	const struct k_sigaction *a = &t->sighand->action[SIGSYS - 1];
+	struct user_handler *h = &t->thread->user_handler;
+
+	h->on = t->k->trap_ops->handler_off && may_deliver(t, a);
+	if (!h->on)
+		return;
+	*h = (struct user_handler){
+		.on = 1,
+		.handler = a->handler,
+		.restorer = a->restorer,
+		.flags = a->flags,
+		.adds = a->mask | (a->flags & SA_NODEFER ? 0 : SIG_BIT(SIGSYS)),
+		.blocked = t->blocked,
+		.alt_sp = t->altstack.sp,
+		.alt_size = t->altstack.size,
+		.alt_flags = (u32)t->altstack.flags,
+		.err = t->last_fault.error,
+		.trapno = t->last_fault.trapno,
+		.fault_addr = t->last_fault.addr,
+	};
+}
+
+void dispatch_withdraw(struct task *t)
+{
+	if (t->dispatch.on && t->thread && t->thread->user_handler.on)
+		t->k->trap_ops->handler_off(t->thread);
+}
+
+void dispatch_withdraw_group(struct task *t)
+{
+	struct task *other;
+
+	list_for_each (other, &t->group->threads, group_node)
+		dispatch_withdraw(other);
+}
+
+static void mask_told(struct task *t, u64 mask)
+{
+	task_set_blocked(t, mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)));
+}
+
 void dispatch_init(struct kernel *k)
 {
+	k->ops.dispatch_ready = dispatch_ready;
+	k->ops.mask_told = mask_told;
 	k->ops.dispatch_call = dispatch_call;
 }

@@ -18,6 +18,7 @@
 #include "core/kernel.h"
 #include "mm/mm.h"
 #include "task/seccomp_notify.h"
+#include "task/dispatch.h"
 #include "task/signal.h"
 #include "task/trace.h"
 
@@ -238,6 +239,7 @@ void seccomp_sync(struct task *t)
 	list_for_each (other, &t->group->threads, group_node) {
 		if (other == t || other->ending)
 			continue;
+		dispatch_withdraw(other);
 		seccomp_assign(other, bpf_chain_get(t->seccomp));
 		other->no_new_privs |= t->no_new_privs;
 	}

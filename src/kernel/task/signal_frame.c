@@ -153,6 +153,22 @@ static bool frame_place(const struct task *t, const struct k_sigaction *action, 
 	return !check || within_altstack(t, *frame);
 }
 
+/* Vector state of a fresh program, into a buffer that holds a valid state. */
+static void fp_init(char *buf, size_t size)
+{
+	struct fp_sw sw;
+	u16 fcw = 0x37f;
+	u32 mxcsr = 0x1f80, mask;
+
+	memcpy(&sw, buf + FP_SW, sizeof sw);
+	memcpy(&mask, buf + 28, sizeof mask);
+	memset(buf, 0, size);
+	memcpy(buf, &fcw, sizeof fcw);
+	memcpy(buf + 24, &mxcsr, sizeof mxcsr);
+	memcpy(buf + 28, &mask, sizeof mask);
+	memcpy(buf + FP_SW, &sw, sizeof sw);
+}
+
 /* Writes the frame and sets the registers for the handler: 0 or -EFAULT (also for no memory). Nothing is
  * changed then. */
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info)
@@ -183,6 +199,11 @@ int signal_frame_push(struct task *t, const struct k_sigaction *action, const si
 	ops->xstate_get(t->thread, (char *)f + (fp - at));
 	memcpy((char *)f + (fp - at) + xsize, &magic2, sizeof magic2);
 	r = user_write(t, at, f, size);
+	if (r >= 0) {
+		/* The handler begins with a fresh one (fpu__clear_user_states). */
+		fp_init((char *)f + (fp - at), xsize);
+		r = ops->xstate_set(t->thread, (char *)f + (fp - at), xsize);
+	}
 	free(f);
 	if (r < 0)
 		return -EFAULT;
@@ -204,22 +225,6 @@ int signal_frame_push(struct task *t, const struct k_sigaction *action, const si
 }
 
 /* ---- the way back ---- */
-
-/* Vector state of a fresh program, into a buffer that holds a valid state. */
-static void fp_init(char *buf, size_t size)
-{
-	struct fp_sw sw;
-	u16 fcw = 0x37f;
-	u32 mxcsr = 0x1f80, mask;
-
-	memcpy(&sw, buf + FP_SW, sizeof sw);
-	memcpy(&mask, buf + 28, sizeof mask);
-	memset(buf, 0, size);
-	memcpy(buf, &fcw, sizeof fcw);
-	memcpy(buf + 24, &mxcsr, sizeof mxcsr);
-	memcpy(buf + 28, &mask, sizeof mask);
-	memcpy(buf + FP_SW, &sw, sizeof sw);
-}
 
 /* Reads the vector state at @addr into @buf, which holds the task's present state of @size bytes. A frame
  * whose marks are wrong, as a program may build it, has the legacy part only, as in Linux. 0, -EFAULT or

@@ -10,6 +10,7 @@
 
 #include "mm/mm.h"
 #include "mm/patch.h"
+#include "task/dispatch.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -59,6 +60,7 @@ static struct trace *make_link(struct task *tracer, struct task *t)
 	tr->tracer = tracer;
 	list_add_tail(&tracer->tracees, &tr->node);
 	t->trace = tr;
+	dispatch_withdraw(t);
 	trace_enter_space(t);
 	return tr;
 }

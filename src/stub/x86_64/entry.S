@@ -47,6 +47,8 @@ FUNCTION stub_signal_entry
 	mov %rbp, %rcx
 	and $-16, %rsp
 	call stub_signal
+	cmp $2, %eax
+	je 1f
 	mov %rbx, %rsp
 	test %eax, %eax
 	jz stub_exit_check
@@ -55,6 +57,9 @@ FUNCTION stub_signal_entry
 	syscall
 LABEL stub_return_ip
 	ud2
+	/* The host's frame is given up: nothing of it is wanted any more. */
+1:	mov %rbp, %rbx
+	jmp stub_patched_exit
 
 /*
  * Back to the guest: rbp slot, rsp ucontext. An interrupt between the check and the call finds the instruction pointer
@@ -144,6 +149,27 @@ LABEL stub_byte_at
 	movb %cl, (%rdi)
 	ret
 LABEL stub_byte_fail
+	mov $1, %eax
+	ret
+
+FUNCTION stub_xsave
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+LABEL stub_xsave_at
+	xsave64 (%rdi)
+	xor %eax, %eax
+	ret
+
+FUNCTION stub_xrstor
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+LABEL stub_xrstor_at
+	xrstor64 (%rdi)
+	xor %eax, %eax
+	ret
+LABEL stub_xstate_fail
 	mov $1, %eax
 	ret
 

@@ -347,6 +347,9 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		space_meddled(th->space);
 		return false;
 	}
+	th->base.mask_told = th->handler_given;
+	if (th->handler_given)
+		th->base.mask = read_once(slot->handler.blocked);
 	batch_acknowledge(th);
 	batch_retry(th->space);
 	th->nin = 0;
@@ -438,6 +441,31 @@ static void give_registers(struct sthread *th)
 	slot->regs[SREG_GS_BASE] = gs;
 }
 
+/* Leave to deliver dispatched calls. The stub changes the mask, so it is written anew each time. */
+static void give_handler(struct sthread *th)
+{
+	const struct user_handler *h = &th->base.user_handler;
+	const struct xstate_layout *x = &th->space->trap->xstate;
+	struct slot *slot = th->slot;
+
+	if (!h->on && !th->handler_given)
+		return;
+	th->handler_given = h->on && x->features;
+	memcpy(&slot->handler, h, sizeof *h);
+	slot->handler.known = h->blocked;
+	slot->handler.xfeatures = x->features;
+	slot->handler.xsize = x->size;
+	slot->handler.on = th->handler_given;
+}
+
+void handler_off(struct trap_thread *thread)
+{
+	struct sthread *th = sthread_of(thread);
+
+	thread->user_handler.on = 0;
+	store_seq(&th->slot->handler.on, 0);
+}
+
 /* What the stub may do by itself, where it has changed. */
 static void give_permissions(struct sthread *th)
 {
@@ -447,6 +475,7 @@ static void give_permissions(struct sthread *th)
 
 	if (ways != th->given_ways)
 		slot->short_ways = th->given_ways = ways;
+	give_handler(th);
 	if (!memcmp(d, &th->given_dispatch, sizeof *d))
 		return;
 	th->given_dispatch = *d;

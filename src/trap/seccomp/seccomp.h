@@ -56,6 +56,7 @@ struct sthread {
 	/* As the slot has them. */
 	u32 given_ways;
 	struct user_dispatch given_dispatch;
+	bool handler_given; /* since then the mask is the stub's to change */
 
 	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
@@ -285,6 +286,7 @@ u64 event_spin_ns(struct trap *trap);
 bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void answer_now(struct sthread *th);
+void handler_off(struct trap_thread *thread);
 void load_regs(struct trap_thread *thread);
 /* driver.c: has a held thread without a signal frame get one: done(arg, 0), held again. */
 void get_frame(struct sthread *th, trap_done_fn *done, void *arg);
