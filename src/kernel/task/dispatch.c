@@ -136,7 +136,7 @@ static bool may_deliver(const struct task *t, const struct k_sigaction *a)
 {
 	return a->handler != (u64)SIG_DFL && a->handler != (u64)SIG_IGN && (a->flags & HUSK_SA_RESTORER) &&
 	       !(a->flags & SA_RESETHAND) && !((u32)t->altstack.flags & SS_AUTODISARM_BIT) &&
-	       !t->seccomp_mode && !t->k->tracer && t->sighand->refs == t->group->nthreads;
+	       !t->seccomp_mode && !t->k->tracer && !t->trace && t->sighand->refs == t->group->nthreads;
 }
 
 static void dispatch_ready(struct task *t)
