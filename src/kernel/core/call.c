@@ -106,6 +106,7 @@ void task_run(struct task *t)
 
 /* ---- entry ---- */
 
+/* Of @r these alone are looked at, which are there even when the others are not yet. */
 static void call_fill(struct call *c, const struct guest_regs *r)
 {
 	c->nr = r->orig_rax < HUSK_NR_CALLS ? (u32)r->orig_rax : HUSK_NR_CALLS - 1;
@@ -215,7 +216,7 @@ void call_enter(struct task *t)
 
 	memset(c, 0, sizeof *c);
 	c->active = true;
-	call_fill(c, task_regs(t));
+	call_fill(c, &t->thread->regs);
 	c->step = t->dispatch.on && !t->thread->not_dispatched ? enter_dispatch : enter_traced;
 	task_run(t);
 }
