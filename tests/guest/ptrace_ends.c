@@ -53,8 +53,10 @@ static void test_errors(void)
 	CHECK_ERRNO(pt(PTRACE_GETEVENTMSG, pid, 0, 8), EFAULT);
 	CHECK_ERRNO(pt(PTRACE_GET_SYSCALL_INFO, pid, 80, 8), EFAULT);
 	CHECK_ERRNO(pt(PTRACE_PEEKSIGINFO, pid, 8, 0), EFAULT);
-	CHECK_ERRNO(pt(PTRACE_PEEKSIGINFO, pid, (uintptr_t) & (struct ptrace_peeksiginfo_args){0, 2, 1}, 0), EINVAL);
-	CHECK_ERRNO(pt(PTRACE_PEEKSIGINFO, pid, (uintptr_t) & (struct ptrace_peeksiginfo_args){0, 0, -1}, 0), EINVAL);
+	CHECK_ERRNO(pt(PTRACE_PEEKSIGINFO, pid, (uintptr_t) & (struct ptrace_peeksiginfo_args){0, 2, 1}, 0),
+		    EINVAL);
+	CHECK_ERRNO(pt(PTRACE_PEEKSIGINFO, pid, (uintptr_t) & (struct ptrace_peeksiginfo_args){0, 0, -1}, 0),
+		    EINVAL);
 	CHECK_OK(pt(PTRACE_KILL, pid, 0, 0));
 	EXPECT_END(pid, SIGKILL);
 	CHECK_ERRNO(pt(PTRACE_CONT, pid, 0, 0), ESRCH);

@@ -29,7 +29,8 @@ static int store_scope(struct synth_node *n, struct task *t, const char *data, s
 	memcpy(buf, data, min(size, sizeof buf - 1));
 	scope = strtol(buf, &end, 10);
 	/* From the highest there is no way back. */
-	if (end == buf || scope < 0 || scope > SCOPE_MAX || (n->k->ptrace_scope == SCOPE_MAX && scope < SCOPE_MAX))
+	if (end == buf || scope < 0 || scope > SCOPE_MAX ||
+	    (n->k->ptrace_scope == SCOPE_MAX && scope < SCOPE_MAX))
 		return -EINVAL;
 	n->k->ptrace_scope = (int)scope;
 	return 0;
