@@ -17,7 +17,7 @@ static int in_trampoline(u64 ip)
 {
 	u8 code[8];
 
-	return stub_copy(code, (void *)(ip - 8), 8) ||
+	return stub_eight(code, (void *)(ip - 8)) ||
 	       (code[0] == 0xff && code[1] == 0x25 && code[6] == 0x0f && code[7] == 0x05);
 }
 

@@ -8,8 +8,8 @@
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
 extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
-	stub_cmpxchg_fail[], stub_byte_at[], stub_byte_fail[], stub_xsave_at[], stub_xrstor_at[],
-	stub_xstate_fail[];
+	stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[], stub_xsave_at[],
+	stub_xrstor_at[], stub_xstate_fail[];
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
 
 static int in_stub(u64 ip)
@@ -40,7 +40,7 @@ static int fixup(struct sigcontext *mc)
 		mc->rip = (u64)stub_copy_fail;
 	else if (mc->rip == (u64)stub_string_at)
 		mc->rip = (u64)stub_string_fail;
-	else if (mc->rip == (u64)stub_byte_at)
+	else if (mc->rip == (u64)stub_byte_at || mc->rip == (u64)stub_eight_at)
 		mc->rip = (u64)stub_byte_fail;
 	else if (mc->rip == (u64)stub_xsave_at || mc->rip == (u64)stub_xrstor_at)
 		mc->rip = (u64)stub_xstate_fail;

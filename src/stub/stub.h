@@ -49,7 +49,8 @@ long stub_guest_futex(u64 addr, u64 op, u64 val, u64 timeout, u64 addr2, u64 val
  * value or -EFAULT. */
 u64 stub_copy(void *to, const void *from, u64 size);
 u64 stub_string(char *to, const char *from, u64 size);
-u64 stub_byte(char *to, const char *from);
+u64 stub_byte(char *to, const char *from); /* one, and eight: 0, or 1 when they cannot be read */
+u64 stub_eight(void *to, const void *from);
 s64 stub_cmpxchg(u32 *addr, u32 old, u32 new);
 
 /* Clones (x86_64/entry.S): 0 never returns here; the child starts in stub_child(). The pid or -errno. */

@@ -5,6 +5,7 @@
  */
 #include "check.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -274,6 +275,50 @@ static void inclusive_ranges(void)
 	CHECK_OK(dispatch(INCLUSIVE, foreign_page, (uintptr_t)(foreign_after - foreign_page) + 1, NULL));
 	CHECK_EQ(CALL(SYS_getppid), 6);
 	CHECK_OK(dispatch(OFF, 0, 0, NULL));
+}
+
+/* Calls of a library's own shapes, made often before: what counts is where the program has its `syscall`. */
+static void library_calls(void)
+{
+	int fd = open("/dev/zero", O_RDONLY), i, n = 0;
+	char *start = (char *)(uintptr_t)read, byte;
+
+	CHECK(fd >= 0);
+	for (i = 0; i < 200; i++)
+		CHECK_EQ(read(fd, &byte, 1), 1);
+	catch (handler, 0);
+	answer = 123;
+	seen = 0;
+	/* From read() alone: it is left alone. */
+	CHECK_OK(dispatch(EXCLUSIVE, start, 256, &selector));
+	for (i = 0; i < 50; i++) {
+		selector = BLOCK;
+		n += read(fd, &byte, 1) == 1;
+		selector = ALLOW;
+	}
+	CHECK_EQ(n, 50);
+	CHECK_EQ(seen, 0);
+	/* From everywhere else. */
+	CHECK_OK(dispatch(EXCLUSIVE, foreign_page, (uintptr_t)(foreign_end - foreign_page), &selector));
+	for (i = n = 0; i < 50; i++) {
+		selector = BLOCK;
+		n += read(fd, &byte, 1) == 123 && info.si_call_addr > (void *)start &&
+		     info.si_call_addr < (void *)(start + 256) &&
+		     context.uc_mcontext.gregs[REG_RIP] == (greg_t)(uintptr_t)info.si_call_addr;
+	}
+	CHECK_EQ(n, 50);
+	CHECK_EQ(seen, 50);
+	CHECK_OK(dispatch(OFF, 0, 0, NULL));
+	if (has_inclusive) {
+		CHECK_OK(dispatch(INCLUSIVE, start, 256, NULL));
+		for (i = n = 0; i < 50; i++)
+			n += read(fd, &byte, 1) == 123 && foreign(SYS_getppid, 0, 0, 0, 0, 0) == getppid();
+		CHECK_OK(dispatch(OFF, 0, 0, NULL));
+		CHECK_EQ(n, 50);
+		CHECK_EQ(seen, 100);
+	}
+	CHECK_EQ(read(fd, &byte, 1), 1);
+	close(fd);
 }
 
 /* A handler that leaves BLOCK in force comes back by its own restorer, in the range. */
@@ -685,6 +730,7 @@ int main(int argc, char **argv)
 	quick_calls();
 	ranges();
 	inclusive_ranges();
+	library_calls();
 	blocked_return();
 	masks();
 	ends();

@@ -177,6 +177,8 @@ void dispatch_withdraw_group(struct task *t)
 		dispatch_withdraw(other);
 }
 
+/* Linux: /proc shows the signal mask as it is. Here: of a thread that runs a handler of user dispatch it may be the one
+ * from before, because the stub changes it without the kernel. */
 static void mask_told(struct task *t, u64 mask)
 {
 	task_set_blocked(t, mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)));

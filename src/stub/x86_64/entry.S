@@ -152,6 +152,13 @@ LABEL stub_byte_fail
 	mov $1, %eax
 	ret
 
+FUNCTION stub_eight
+	xor %eax, %eax
+LABEL stub_eight_at
+	mov (%rsi), %rcx
+	mov %rcx, (%rdi)
+	ret
+
 FUNCTION stub_xsave
 	mov %esi, %eax
 	mov %rsi, %rdx
