@@ -307,6 +307,8 @@ int main(void)
 	if (!mkdtemp(dir) || chdir(dir))
 		return 1;
 	offsets();
+	/* A buffer that no program could have. */
+	CHECK_ERRNO(syscall(SYS_write, 1, dir, ~0UL / 2), EFAULT);
 	sizes();
 	big();
 	small_maps();

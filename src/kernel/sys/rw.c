@@ -8,6 +8,8 @@
 #include "sys/files.h"
 #include "vfs/notify.h"
 
+#define HUSK_USER_TOP 0x7ffffffff000UL
+
 #define RWF_SUPPORTED    0x3f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND */
 #define RWF_NOWAIT_BIT   8
 #define RWF_APPEND_BIT   16
@@ -45,6 +47,9 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 		return err;
 	if ((s64)c->arg[2] < 0)
 		return -EINVAL;
+	/* access_ok(): nothing is moved of a buffer that goes beyond what a program could have. */
+	if (c->arg[1] + c->arg[2] < c->arg[1] || c->arg[1] + c->arg[2] > HUSK_USER_TOP)
+		return -EFAULT;
 	uio_init(&u, t, c->arg[1], c->arg[2]);
 	return file_rw(t, c, f, &u, at ? &pos : NULL, write);
 }
