@@ -37,6 +37,7 @@
 #include "fs/relay.h"
 #include "host/poller.h"
 #include "mm/mm.h"
+#include "net/socket.h"
 #include "mm/patch.h"
 #include "task/ctty.h"
 #include "task/proc_pid.h"
@@ -549,6 +550,7 @@ static void take_apart(struct sandbox *s)
 	watch_del(&s->signals);
 	relay_free(s->relay);
 	task_shutdown(k);
+	unix_collect(k);
 	if (k->trap)
 		k->stats.stub_calls = k->trap_ops->short_calls(k->trap);
 	helpers_stop(k);

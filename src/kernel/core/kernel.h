@@ -146,8 +146,13 @@ struct kernel {
 	struct list unix_bound;            /* net room: named sockets, struct unix_sock */
 	struct list unix_doomed;           /* net room: messages that are about to be freed */
 	bool unix_purging;
-	struct list ttys; /* fs room: host terminals, struct tty */
-	struct list ptys; /* fs room: husk's own, struct pty */
+	struct {
+		struct list list; /* sockets that are in messages, struct unix_sock */
+		u32 count, closed;
+		bool collecting;
+	} unix_travellers; /* net room */
+	struct list ttys;  /* fs room: host terminals, struct tty */
+	struct list ptys;  /* fs room: husk's own, struct pty */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

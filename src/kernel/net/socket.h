@@ -68,6 +68,8 @@ struct socket {
 
 /* The socket behind @f, or NULL when it is none. */
 struct socket *file_socket(struct file *f);
+/* Frees unix sockets that only each other's messages hold. */
+void unix_collect(struct kernel *k);
 /* Sets up what all families share. */
 void socket_setup(struct socket *s, struct kernel *k, const struct socket_ops *ops, int family, int type);
 /* The credentials of @t as SCM_CREDENTIALS shows them. */

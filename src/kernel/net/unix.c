@@ -46,6 +46,7 @@ static struct unix_sock *unix_new(struct kernel *k, int type)
 	if (!k->unix_bound.next) {
 		list_init(&k->unix_bound);
 		list_init(&k->unix_doomed);
+		list_init(&k->unix_travellers.list);
 	}
 	socket_setup(&u->sock, k, &unix_ops, AF_UNIX, type);
 	u->refs = 1;
@@ -55,6 +56,8 @@ static struct unix_sock *unix_new(struct kernel *k, int type)
 	list_init(&u->pending);
 	list_init(&u->pending_node);
 	list_init(&u->bound_node);
+	list_init(&u->travel_node);
+	list_init(&u->work_node);
 	wait_queue_init(&u->backlog_wait);
 	object_count(k, "unix_sock", 1);
 	return u;
@@ -122,10 +125,12 @@ static void unix_close(struct unix_sock *u, bool unaccepted)
 static void unix_release(struct file *f)
 {
 	struct unix_sock *u = unix_of(f->priv);
+	struct kernel *k = u->sock.k;
 
 	u->sock.file = NULL;
 	unix_close(u, false);
 	unix_put(u);
+	unix_closed(k);
 }
 
 static void unix_link_name(struct file *f, char *buf, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of unix(7) sockets: unix.c (life, connections), unix_name.c (names) and unix_msg.c (messages, readiness).
+ * Inside of unix(7) sockets: unix.c (life, connections), unix_name.c (names), unix_msg.c (messages, readiness) and
+ * unix_gc.c (circles of sockets in messages).
  *
  * References: the file holds one, a peer's pointer one, a listener's queue one for each connection that waits
  * there. A closed socket stays as `dead` as long as its peer points to it.
@@ -41,6 +42,11 @@ struct unix_sock {
 	struct unix_name *name;         /* nullable, counted */
 	struct inode *inode;            /* of a path name, counted */
 	struct list bound_node;         /* in kernel->unix_bound */
+	/* unix_gc.c */
+	struct list travel_node, work_node; /* in kernel->unix_travellers while messages hold it */
+	int travels;                        /* references by messages */
+	int elsewhere;
+	bool held, kept;
 };
 
 struct unix_msg {
@@ -67,6 +73,12 @@ int unix_find(struct unix_sock *u, struct task *t, const struct socket_addr *add
 
 int unix_bind(struct socket *s, struct task *t, const struct socket_addr *addr);
 int unix_get_name(struct socket *s, bool peer, struct socket_addr *addr);
+
+/* unix_gc.c: @f is in a message from now on; it is no more. */
+void unix_file_sent(struct file *f);
+void unix_file_arrived(struct file *f);
+/* A socket has closed. */
+void unix_closed(struct kernel *k);
 
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);
 /* Drops all messages. */

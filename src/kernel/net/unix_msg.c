@@ -23,8 +23,10 @@ static bool is_dgram(const struct unix_sock *u)
 
 static void msg_free_now(struct kernel *k, struct unix_msg *m)
 {
-	for (int i = 0; i < m->nfiles; i++)
+	for (int i = 0; i < m->nfiles; i++) {
+		unix_file_arrived(m->files[i]);
 		file_put(m->files[i]);
+	}
 	free(m->files);
 	if (m->from)
 		unix_name_put(m->from);
@@ -110,6 +112,8 @@ static int take_files(struct unix_msg *m, struct socket_msg *from)
 		return -ENOMEM;
 	memcpy(m->files, from->files, from->nfiles * sizeof *m->files);
 	m->nfiles = from->nfiles;
+	for (int i = 0; i < m->nfiles; i++)
+		unix_file_sent(m->files[i]);
 	from->nfiles = 0; /* they are the queued message's now */
 	return 0;
 }
@@ -256,6 +260,8 @@ static int give_files(struct unix_msg *m, struct socket_msg *to, bool peek)
 	if (!peek) {
 		to->files = m->files;
 		to->nfiles = m->nfiles;
+		for (int i = 0; i < to->nfiles; i++)
+			unix_file_arrived(to->files[i]);
 		m->files = NULL;
 		m->nfiles = 0;
 		return 0;
