@@ -99,6 +99,12 @@ run --hostname elsewhere -- uname -n
 [ "$(cat out)" = elsewhere ]; check 'hostname'
 run -- uname -n
 [ "$(cat out)" = husk ]; check 'hostname unless given'
+if [ "$(id -u)" = 0 ]; then
+	run -- sh -c 'echo fresh >/proc/sys/kernel/hostname && uname -n; echo dom >/proc/sys/kernel/domainname; cat /proc/sys/kernel/*name; { echo x >/proc/sys/kernel/osrelease; } 2>/dev/null || echo refused'
+	[ "$(tr '\n' ' ' <out)" = 'fresh dom fresh refused ' ]; check 'hostname by sysctl'
+fi
+run --uid 1000 --gid 1000 -- sh -c '{ echo x >/proc/sys/kernel/hostname; } 2>/dev/null || uname -n'
+[ "$(cat out)" = husk ]; check 'hostname by sysctl, by a user'
 run --tmpfs /opt -- sh -c 'echo x >/opt/f && cat /opt/f; ls -A /opt'
 [ "$(tr '\n' ' ' <out)" = 'x f ' ] && [ ! -e /opt/f ]; check 'tmpfs'
 run -- sh -c "echo x >/tmp/husk-cli.$$ && cat /tmp/husk-cli.$$"

@@ -5,6 +5,14 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/stat.h>
+#include <linux/magic.h>
+#include <sched.h>
 
 #include "check.h"
 
@@ -324,6 +332,103 @@ static void test_lease(int fd)
 	}
 }
 
+/* Whether /proc/locks has a line with @text behind its number. */
+static int listed(const char *text)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	char line[256];
+	int found = 0;
+
+	while (f && fgets(line, sizeof line, f))
+		if (strchr(line, ' ') && !strncmp(strchr(line, ' ') + 1, text, strlen(text)) &&
+		    strchr(line, ' ')[1 + strlen(text)] == '\n')
+			found++;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* One line of /proc/locks; the device is the file system's own affair. */
+static const char *lock_line(const char *kind, const char *type, int pid, int fd, const char *range)
+{
+	static char text[256];
+	struct stat st;
+
+	fstat(fd, &st);
+	snprintf(text, sizeof text, "%s ADVISORY  %s %d %02x:%02x:%lu %s", kind, type, pid, major(st.st_dev),
+		 minor(st.st_dev), (unsigned long)st.st_ino, range);
+	return text;
+}
+
+static void test_list(int fd)
+{
+	struct flock mine = {.l_type = F_WRLCK, .l_start = 5, .l_len = 10},
+		     open_lock = {.l_type = F_RDLCK, .l_start = 100};
+	int second = open(path, O_RDWR), other, pid, status, tries;
+	char name[] = "/tmp/fs_locks.list.XXXXXX", *text;
+
+	other = mkstemp(name);
+	CHECK_OK(fcntl(fd, F_SETLK, &mine));
+	if (!listed(lock_line("POSIX ", "WRITE", getpid(), fd, "5 14"))) {
+		/* On some file systems the numbers that stat() shows are not those of the locks. */
+		struct statfs type;
+
+		CHECK_OK(fstatfs(fd, &type));
+		CHECK(type.f_type == OVERLAYFS_SUPER_MAGIC || type.f_type == BTRFS_SUPER_MAGIC);
+		FILE *f = fopen("/proc/locks", "re");
+		char line[256];
+		int any = 0;
+
+		while (f && fgets(line, sizeof line, f))
+			any |= strstr(line, " 5 14\n") != NULL;
+		CHECK(any);
+		if (f)
+			fclose(f);
+		mine.l_type = F_UNLCK;
+		CHECK_OK(fcntl(fd, F_SETLK, &mine));
+		goto out;
+	}
+	CHECK_OK(fcntl(second, F_OFD_SETLK, &open_lock));
+	CHECK_EQ(listed(lock_line("OFDLCK", "READ", -1, fd, "100 EOF")), 1);
+	CHECK_OK(flock(other, LOCK_EX));
+	CHECK_EQ(listed(lock_line("FLOCK ", "WRITE", getpid(), other, "0 EOF")), 1);
+	CHECK_OK(flock(other, LOCK_SH));
+	CHECK_EQ(listed(lock_line("FLOCK ", "WRITE", getpid(), other, "0 EOF")), 0);
+	CHECK_EQ(listed(lock_line("FLOCK ", "READ", getpid(), other, "0 EOF")), 1);
+	pid = fork();
+	if (!pid) {
+		mine.l_start = 0;
+		alarm(20);
+		fcntl(fd, F_SETLKW, &mine);
+		_exit(0);
+	}
+	if (asprintf(&text, "-> %s", lock_line("POSIX ", "WRITE", pid, fd, "0 9")) < 0)
+		abort();
+	for (tries = 0; tries < 100000 && !listed(text); tries++)
+		sched_yield();
+	CHECK(tries < 100000);
+	free(text);
+	/* Taken apart: two locks. */
+	mine.l_start = 8;
+	mine.l_len = 2;
+	mine.l_type = F_UNLCK;
+	CHECK_OK(fcntl(fd, F_SETLK, &mine));
+	CHECK_EQ(listed(lock_line("POSIX ", "WRITE", getpid(), fd, "5 7")), 1);
+	CHECK_EQ(listed(lock_line("POSIX ", "WRITE", getpid(), fd, "10 14")), 1);
+	mine.l_start = mine.l_len = 0;
+	CHECK_OK(fcntl(fd, F_SETLK, &mine));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(listed(lock_line("POSIX ", "WRITE", getpid(), fd, "5 7")), 0);
+	close(second);
+	CHECK_EQ(listed(lock_line("OFDLCK", "READ", -1, fd, "100 EOF")), 0);
+	second = -1;
+out:
+	close(second);
+	close(other);
+	unlink(name);
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
@@ -336,6 +441,7 @@ int main(void)
 	test_waiting(fd);
 	test_deadlock(fd);
 	test_flock(fd);
+	test_list(fd);
 	test_lease(fd);
 	close(fd);
 	unlink(path);

@@ -168,6 +168,17 @@ static void test_fallocate(void)
 	CHECK_EQ(lseek(fd, 4096, SEEK_DATA), 8192);
 	CHECK_ERRNO(lseek(fd, 2 << 20, SEEK_DATA), ENXIO);
 	CHECK_ERRNO(lseek(fd, -1, SEEK_DATA), ENXIO);
+	/* A hole in a small file is one, too. */
+	int small = open(".", O_TMPFILE | O_RDWR, 0600);
+	if (small >= 0) {
+		CHECK_EQ(pwrite(small, "x", 1, 200000), 1);
+		CHECK_EQ(lseek(small, 0, SEEK_HOLE), 0);
+		CHECK(lseek(small, 0, SEEK_DATA) >= 131072);
+		CHECK_EQ(lseek(small, 200000, SEEK_HOLE), 200001);
+		CHECK_OK(fstat(small, &st));
+		CHECK(st.st_blocks < 100);
+		close(small);
+	}
 	CHECK_OK(ftruncate(fd, 3 << 20));
 	CHECK_EQ(lseek(fd, 0, SEEK_HOLE), 4096);
 	CHECK_EQ(lseek(fd, 0, SEEK_END), 3 << 20);

@@ -8,17 +8,53 @@
 #include "fs/inotify.h"
 #include "fs/proc_text.h"
 
-static int show_hostname(struct task *t, struct text *out)
+/*
+ * Linux: root may change most of these. Here: only what has an effect (the two names, what is in proc_seccomp.c and
+ * proc_yama.c); the others are like Linux's files of mode 0444, which refuse root too (EACCES), since a setting that is
+ * taken and not followed would be a lie.
+ */
+
+/* The line that is written, cut to what a name may have (kernel/utsname_sysctl.c). */
+static int store_name(char name[65], const char *text, size_t size)
 {
-	text_add(out, "%s\n", t->k->hostname);
+	const char *end = memchr(text, '\n', size);
+	size_t len = min(end ? (size_t)(end - text) : size, 64UL);
+
+	memset(name, 0, 65);
+	memcpy(name, text, strnlen(text, len));
 	return 0;
 }
 
-static int show_domainname(struct task *t, struct text *out)
+static int show_name(const char *name, char **out, size_t *size)
 {
-	text_add(out, "%s\n", t->k->domainname[0] ? t->k->domainname : "(none)");
-	return 0;
+	struct text text = {0};
+
+	text_add(&text, "%s\n", name);
+	return proc_text_done(&text, 0, out, size);
 }
+
+static int show_hostname(struct synth_node *n, struct task *t, char **out, size_t *size)
+{
+	return show_name(n->k->hostname, out, size);
+}
+
+static int store_hostname(struct synth_node *n, struct task *t, const char *text, size_t size)
+{
+	return store_name(n->k->hostname, text, size);
+}
+
+static int show_domainname(struct synth_node *n, struct task *t, char **out, size_t *size)
+{
+	return show_name(n->k->domainname, out, size);
+}
+
+static int store_domainname(struct synth_node *n, struct task *t, const char *text, size_t size)
+{
+	return store_name(n->k->domainname, text, size);
+}
+
+static const struct synth_ops hostname_ops = {.show = show_hostname, .store = store_hostname};
+static const struct synth_ops domainname_ops = {.show = show_domainname, .store = store_domainname};
 
 static void uuid_text(const u8 id[16], struct text *out)
 {
@@ -62,17 +98,12 @@ static const struct synth_entry random_dir[] = {
 	{},
 };
 
-static const struct synth_entry yama_dir[] = {
-	PROC_CONSTANT("ptrace_scope", "0\n"),
-	{},
-};
-
 static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("ostype", "Linux\n"),
 	PROC_CONSTANT("osrelease", HUSK_UTS_RELEASE "\n"),
 	PROC_CONSTANT("version", HUSK_UTS_VERSION "\n"),
-	PROC_SHOW("hostname", show_hostname),
-	PROC_SHOW("domainname", show_domainname),
+	{"hostname", S_IFREG | 0644, &hostname_ops},
+	{"domainname", S_IFREG | 0644, &domainname_ops},
 	PROC_CONSTANT("pid_max", "32768\n"),
 	PROC_CONSTANT("threads-max", "8192\n"),
 	PROC_CONSTANT("ngroups_max", "65536\n"),
@@ -101,7 +132,6 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("sched_rt_runtime_us", "950000\n"),
 	PROC_CONSTANT("shmmax", "18446744073692774399\n"),
 	PROC_CONSTANT("sem", "32000\t1024000000\t500\t32000\n"),
-	PROC_DIRECTORY("yama", yama_dir),
 	PROC_DIRECTORY("seccomp", proc_seccomp_entries),
 	PROC_DIRECTORY("yama", proc_yama_entries),
 	PROC_DIRECTORY("random", random_dir),

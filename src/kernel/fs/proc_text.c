@@ -16,6 +16,7 @@
 
 #include "core/release.h"
 #include "core/stats.h"
+#include "vfs/lock.h"
 
 #define NSEC 1000000000UL
 #define TICK (NSEC / 100) /* USER_HZ */
@@ -106,9 +107,9 @@ static int show_vmstat(struct task *t, struct text *out)
 	return 0;
 }
 
-/* Record locks are shown by who holds them (/proc/PID/fdinfo); the list of all is empty, as where one may see none. */
 static int show_locks(struct task *t, struct text *out)
 {
+	locks_show(t->k->vfs, out);
 	return 0;
 }
 

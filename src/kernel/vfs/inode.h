@@ -196,6 +196,7 @@ struct vfs {
 	int ncached;
 	u32 nmarks, next_cookie;                     /* vfs/notify.c: watched inodes, cookies of moves */
 	u32 inotify_instances, inotify_watches;      /* fs/inotify.c */
+	struct list locks;                           /* vfs/lock.c: all struct file_lock, by on_vfs */
 	struct list lock_waiters[LOCK_WAITER_LISTS]; /* vfs/lock.c: calls that wait for a lock, by owner */
 	int next_mount_id;
 	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */

@@ -14,13 +14,6 @@
 
 #define MAX_CIRCLE 10 /* owners in a circle that is looked for; fs/locks.c has the same bound */
 
-/* A call that waits, in vfs->lock_waiters and in its call's priv. */
-struct lock_waiter {
-	struct list node;
-	struct inode *inode; /* owned */
-	struct lock_request request;
-};
-
 static bool same_owner(const struct file_lock *l, const struct lock_request *r)
 {
 	return l->kind == r->kind && l->owner == r->owner;
@@ -50,23 +43,27 @@ struct file_lock *lock_conflict(struct inode *i, const struct lock_request *r)
 
 /* ---- setting and clearing ---- */
 
-static struct file_lock *lock_new(const struct lock_request *r)
+static struct file_lock *lock_new(struct inode *i, const struct lock_request *r)
 {
 	struct file_lock *l = malloc(sizeof *l);
 
-	if (l)
+	if (l) {
 		*l = (struct file_lock){.kind = r->kind,
 					.owner = r->owner,
 					.pid = r->pid,
 					.write = r->type == F_WRLCK,
 					.start = r->start,
-					.end = r->end};
+					.end = r->end,
+					.inode = i};
+		list_add(&i->k->vfs->locks, &l->on_vfs);
+	}
 	return l;
 }
 
 static void lock_free(struct file_lock *l)
 {
 	list_del(&l->node);
+	list_del(&l->on_vfs);
 	free(l);
 }
 
@@ -83,6 +80,7 @@ static bool cut_out(struct inode *i, const struct lock_request *r, struct file_l
 			rest->start = r->end + 1;
 			l->end = r->start - 1;
 			list_add(&l->node, &rest->node);
+			list_add(&l->on_vfs, &rest->on_vfs);
 			return true;
 		}
 		if (l->start < r->start)
@@ -141,7 +139,7 @@ static int set_flock(struct inode *i, const struct lock_request *r)
 		return 0;
 	if (lock_conflict(i, r))
 		return -EAGAIN;
-	fresh = lock_new(r);
+	fresh = lock_new(i, r);
 	if (!fresh)
 		return -ENOLCK;
 	list_add_tail(&i->locks, &fresh->node);
@@ -157,13 +155,15 @@ int lock_set(struct inode *i, const struct lock_request *r)
 	if (r->type != F_UNLCK) {
 		if (lock_conflict(i, r))
 			return -EAGAIN;
-		fresh = lock_new(r);
+		fresh = lock_new(i, r);
 		if (!fresh)
 			return -ENOLCK;
 	}
 	/* At most one of the owner's locks is cut in two. */
 	rest = malloc(sizeof *rest);
 	if (!rest) {
+		if (fresh)
+			list_del(&fresh->on_vfs);
 		free(fresh);
 		return -ENOLCK;
 	}

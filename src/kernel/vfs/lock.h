@@ -4,6 +4,7 @@
 #ifndef HUSK_KERNEL_VFS_LOCK_H
 #define HUSK_KERNEL_VFS_LOCK_H
 
+#include "base/text.h"
 #include "vfs/inode.h"
 
 enum lock_kind { LOCK_POSIX, LOCK_OFD, LOCK_FLOCK };
@@ -15,7 +16,9 @@ struct file_lock {
 	const void *owner;
 	int pid; /* for F_GETLK */
 	bool write;
-	u64 start, end; /* inclusive */
+	u64 start, end;      /* inclusive */
+	struct list on_vfs;  /* in vfs->locks: the newest first */
+	struct inode *inode; /* borrowed */
 };
 
 /* A lock that is asked for: type is F_RDLCK, F_WRLCK or F_UNLCK; the range is inclusive. */
@@ -24,6 +27,14 @@ struct lock_request {
 	const void *owner;
 	int pid, type;
 	u64 start, end;
+};
+
+/* A call that waits, in vfs->lock_waiters and in its call's priv. */
+struct lock_waiter {
+	struct list node;
+	struct inode *inode; /* owned */
+	struct lock_request request;
+	const struct file_lock *shown_below; /* locks_show()'s */
 };
 
 /* Sets or clears a lock: 0, -EAGAIN when another is in its way, -ENOLCK without memory. */
@@ -36,5 +47,7 @@ long lock_wait(struct task *t, struct call *c, struct inode *i, const struct loc
 /* All record locks of a descriptor table on this inode go (any close of it); all of an open file. */
 void locks_release_owner(struct inode *i, const void *owner);
 void locks_release_file(struct file *f);
+/* The text of /proc/locks (lock_show.c). */
+void locks_show(struct vfs *v, struct text *out);
 
 #endif

@@ -25,6 +25,7 @@
 
 #define HUSK_TMPFS_SMALL (1 << 20)
 #define MEASURE_AFTER    (1 << 20)
+#define BIG_HOLE         (4 * PAGE_SIZE)
 #define ALLOCATE_ONCE    (16UL << 20)
 #define MAX_SIZE         INT64_MAX
 #define MEMFDS_KEPT      64      /* of small files that nobody has open, in a tree */
@@ -192,15 +193,15 @@ void tnode_settle(struct tnode *n)
 	charge(n, align_up(size, PAGE_SIZE));
 }
 
-/* Makes room for a size of @size bytes, in memory or in a memfd. Without descriptors to spare a file stays in
- * memory. */
-static int prepare(struct tnode *n, u64 size)
+/* Makes room for bytes from @pos up to @size, in memory or in a memfd, where a big hole is one. Without descriptors to
+ * spare a file stays in memory. */
+static int prepare(struct tnode *n, u64 pos, u64 size)
 {
 	int err;
 
 	if (hostfd_valid(n->memfd))
 		return 0;
-	if (size > HUSK_TMPFS_SMALL) {
+	if (size > HUSK_TMPFS_SMALL || pos >= align_up(n->cap, PAGE_SIZE) + BIG_HOLE) {
 		err = to_memfd(n);
 		if ((err != -EMFILE && err != -ENFILE) || size > 64U * HUSK_TMPFS_SMALL)
 			return err;
@@ -330,7 +331,7 @@ static long write_piece(struct tnode *n, struct uio *from, u64 pos, char *buf)
 {
 	size_t size = from->left;
 	long got;
-	int err = prepare(n, pos + size);
+	int err = prepare(n, pos, pos + size);
 
 	if (err)
 		return err;
@@ -398,7 +399,7 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 
 int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos)
 {
-	int err = prepare(n, pos + size);
+	int err = prepare(n, pos, pos + size);
 
 	if (err)
 		return err;
@@ -512,7 +513,7 @@ static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 		return -EPERM;
 	if (!has_room(n, end > n->charged ? end - n->charged : 0))
 		return -ENOSPC;
-	err = prepare(n, end);
+	err = prepare(n, offset, end);
 	if (err)
 		return err;
 	/* The host fills pages with zeroes: some milliseconds for a piece, seconds for a big file. */
