@@ -113,6 +113,7 @@ fi
 
 files=5000
 # shellcheck disable=SC2034 # lib.sh's
+# shellcheck disable=SC2034
 [ -z "${HUSK_EXTRA:-}" ] || files=100000 seconds=600
 compare "cp -a of a tree of $files files" "n=$((files / 100)); "'for d in $(seq $n); do mkdir -p t/$((d % 10))/d$d; (cd t/$((d % 10))/d$d && seq 100 | split -l 1 -a 3 - f); done; ln t/1/d1/faaa t/1/hard; ln -s ../1 t/2/link; mkfifo t/3/p; chmod 640 t/4/d4/faab; touch -d @1000000000 t/5/d5
 show() { (cd $1 && find . -type d -printf "%P %y %m %n\n" -o -printf "%P %y %m %n %s %l\n") | sort | md5sum; }
