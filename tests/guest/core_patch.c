@@ -240,6 +240,24 @@ static void test_threads(void)
 
 /* ---- a program and its own code ---- */
 
+/* Calls find in it what the file has. */
+static void test_reads(void)
+{
+	int pipes[2], fd = open("/proc/self/mem", O_RDONLY);
+	char bytes[8];
+
+	CHECK_EQ(call_head(), getpid());
+	CHECK_EQ(pipe(pipes), 0);
+	CHECK_EQ(write(pipes[1], (void *)call_head, 8), 8);
+	CHECK_EQ(read(pipes[0], bytes, 8), 8);
+	CHECK(!memcmp(bytes, "\xb8\x27\0\0\0\x0f\x05\xc3", 8));
+	CHECK_EQ(pread(fd, bytes, 8, (off_t)(uintptr_t)call_head), 8);
+	CHECK(!memcmp(bytes, "\xb8\x27\0\0\0\x0f\x05\xc3", 8));
+	close(pipes[0]);
+	close(pipes[1]);
+	close(fd);
+}
+
 static void test_own_code(void)
 {
 	size_t size = (size_t)(code_end - code_start + 4095) & ~4095UL;
@@ -569,6 +587,7 @@ int main(void)
 	test_results();
 	test_processes();
 	test_threads();
+	test_reads();
 	test_own_code();
 	test_other_mappings();
 	test_neighbours();

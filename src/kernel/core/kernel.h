@@ -49,6 +49,8 @@ struct kernel_ops {
 	void (*place_shown)(struct task *t, struct trap_event *event);
 	/* mm: and the way back from it. */
 	void (*place_real)(struct task *t);
+	/* mm: @size bytes in @bytes were read from @addr: makes patched code what it is in its file. */
+	void (*code_shown)(struct mm *mm, void *bytes, u64 addr, size_t size);
 	/* mm: whether the operation that the host has just refused was one of patching, which the guest knows nothing of. */
 	bool (*own_op_refused)(struct task *t);
 	/* task: before @t, which has user dispatch, goes back: gives the trap leave to deliver dispatched calls. */

@@ -65,8 +65,8 @@ static struct chunk *find_fetched(struct task *t, u64 addr)
 	return NULL;
 }
 
-/* Bytes from the start of [addr, addr+size): more than 0, or -EFAULT or CALL_FETCH. */
-static long read_some(struct task *t, void *to, u64 addr, size_t size)
+/* Bytes from the start of [addr, addr+size), as the guest's memory holds them: more than 0, or -EFAULT or CALL_FETCH. */
+static long read_raw(struct task *t, void *to, u64 addr, size_t size)
 {
 	const struct trap_ops *trap = t->k->trap_ops;
 	struct chunk *c = find_fetched(t, addr);
@@ -96,6 +96,16 @@ static long read_some(struct task *t, void *to, u64 addr, size_t size)
 	t->mem.want_addr = addr;
 	t->mem.want_size = size;
 	return CALL_FETCH;
+}
+
+/* The same as the guest sees them: its own code where a patched copy of it is mapped. */
+static long read_some(struct task *t, void *to, u64 addr, size_t size)
+{
+	long n = read_raw(t, to, addr, size);
+
+	if (n > 0 && t->k->ops.code_shown)
+		t->k->ops.code_shown(t->mm, to, addr, (size_t)n);
+	return n;
 }
 
 int user_read(struct task *t, void *to, u64 addr, size_t size)

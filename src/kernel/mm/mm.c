@@ -258,6 +258,7 @@ void mm_unuse(struct mm *mm)
 long mm_peek(struct mm *mm, void *to, u64 addr, size_t size)
 {
 	u64 at = addr;
+	long n;
 
 	if (!mm->space || mm->space->dead)
 		return 0;
@@ -269,7 +270,12 @@ long mm_peek(struct mm *mm, void *to, u64 addr, size_t size)
 		at = v->end;
 	}
 	size = min(size, (size_t)(at - addr));
-	return size ? mm->k->trap_ops->read(mm->space, to, addr, size) : -EFAULT;
+	if (!size)
+		return -EFAULT;
+	n = mm->k->trap_ops->read(mm->space, to, addr, size);
+	if (n > 0 && mm->k->ops.code_shown)
+		mm->k->ops.code_shown(mm, to, addr, (size_t)n);
+	return n;
 }
 
 void mm_account(struct mm *mm)

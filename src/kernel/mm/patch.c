@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "mm/internal.h"
 #include "mm/patch_text.h"
@@ -550,6 +551,24 @@ static void place_real(struct task *t)
 		*ip = patch_text_area(r->text) + r->bias + (u64)offset;
 }
 
+/* kernel_ops.code_shown: the file's own bytes in place of patched ones. */
+static void code_shown(struct mm *mm, void *bytes, u64 addr, size_t size)
+{
+	const struct mm_patch *p = mm ? mm->patch : NULL;
+
+	if (!p || !p->nranges || addr >= p->ranges[p->nranges - 1].end || addr + size <= p->ranges[0].start)
+		return;
+	for (u32 i = range_from(p, addr); i < p->nranges && p->ranges[i].start < addr + size; i++) {
+		const struct patch_range *r = &p->ranges[i];
+		u64 start = max(r->start, addr), end = min(r->end, addr + size);
+		struct mmap_backing backing = {.fd = HOSTFD_NONE};
+
+		if (!r->file->ops->mmap(r->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
+			(void)!pread(backing.fd.fd, (char *)bytes + (start - addr), end - start,
+				     (off_t)(start - r->bias + backing.offset));
+	}
+}
+
 /* kernel_ops.own_op_refused: asked once for each. */
 static bool own_op_refused(struct task *t)
 {
@@ -573,6 +592,7 @@ void mm_patch_init(struct kernel *k, bool wanted)
 	k->ops.call_seen = call_seen;
 	k->ops.place_shown = place_shown;
 	k->ops.place_real = place_real;
+	k->ops.code_shown = code_shown;
 	k->ops.own_op_refused = own_op_refused;
 }
 

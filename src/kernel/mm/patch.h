@@ -7,8 +7,9 @@
  * search for free addresses leaves alone. What the guest does to such pages goes past mm_patch_before(), which puts the
  * file's own pages back first where a change could tell the difference.
  *
- * Linux: a program that reads its own code finds `syscall` where it makes calls. Here: it may find a jump, unless the
- * sandbox runs with --patch=off, because a patched copy of the page is mapped.
+ * Linux: a program that loads its own code as data finds `mov $nr,%eax; syscall` where it makes calls. Here: it may find
+ * a jump there, unless the sandbox runs with --patch=off, because a patched copy of the page is mapped. Calls that read
+ * its memory, and everybody else, find the file's own bytes.
  */
 #ifndef HUSK_KERNEL_MM_PATCH_H
 #define HUSK_KERNEL_MM_PATCH_H
