@@ -6,6 +6,7 @@
 # what the two kernels answer differently (rseq, of which husk says that there is none).
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2034 # lib.sh reads it
 seconds=120
 
 # The calls of a trace and how they ended: name, and result where it is no address or number of a process. Loaders ask for
@@ -202,6 +203,7 @@ if need rr; then
 	name='rr is refused'
 	cases=$((cases + 1))
 	husk_run 'rr record true' got
+	# shellcheck disable=SC2154 # lib.sh's
 	if [ "$lib_status" != 0 ] && [ -s "$lib_out/got.err" ]; then
 		echo "ok $cases - $name"
 	else
