@@ -558,6 +558,25 @@ static void path_limit(void)
 	CHECK_EQ(errno, 9);
 }
 
+/* As many filters as there can be, each with something to look at: calls under them still end. */
+static void many_filters(void)
+{
+	struct sock_filter f[] = {LOAD_ARG0, IS(0x12345678, 0, 1), RETURN(SECCOMP_RET_ERRNO | 9),
+				  RETURN(SECCOMP_RET_ALLOW)};
+	struct sock_fprog prog = PROGRAM(f);
+	int n = 0;
+
+	promise();
+	while (!seccomp(SECCOMP_SET_MODE_FILTER, 0, &prog))
+		n++;
+	CHECK_EQ(errno, ENOMEM);
+	CHECK_EQ(n, 2520);
+	for (int i = 0; i < 100; i++)
+		CHECK(syscall(SYS_getppid, 1) > 0);
+	CHECK_EQ(syscall(SYS_getppid, 0x12345678), -1);
+	CHECK_EQ(errno, 9);
+}
+
 /* For tests/cli/seccomp.sh, which looks at the log: of two filters one asks for it. */
 static int to_be_logged(void)
 {
@@ -606,5 +625,6 @@ int main(int argc, char **argv)
 	held("futexes", in_child(futexes));
 	held("mutex", in_child(mutex_under_filter));
 	held("path limit", in_child(path_limit));
+	held("many filters", in_child(many_filters));
 	return check_done();
 }

@@ -6,7 +6,8 @@
  * links: src/kernel/bpf/check.c src/kernel/bpf/convert.c src/kernel/bpf/interpret.c src/kernel/bpf/plan.c
  * links: src/kernel/bpf/pool.c src/kernel/bpf/layout.c src/kernel/bpf/lower.c src/kernel/bpf/run.c
  * links: src/kernel/bpf/jit.c src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c
- * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c src/base/bug.c src/base/text.c
+ * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c
+ * links: src/kernel/bpf/table.c src/base/bug.c src/base/text.c
  */
 #include "bpf/arena.h"
 #include "bpf/chain.h"
@@ -566,6 +567,61 @@ static void damaged_images(struct random *r, unsigned programs)
 	is("some damaged code is harmless", arena && !taken, 0);
 }
 
+/* ---- hostile chains ---- */
+
+/* As many copies of a filter as a chain takes: how many. What they take stays small, and all engines still agree. */
+static unsigned longest_chain(const char *what, const struct sock_filter *f, unsigned n,
+			      struct bpf_arena *where)
+{
+	static const u32 arch = AUDIT_ARCH_X86_64;
+	struct bpf_chain *c = NULL, *next;
+	struct seccomp_data d = {.arch = AUDIT_ARCH_X86_64};
+	struct bpf_program *p;
+	unsigned count = 0;
+
+	for (;; count++) {
+		p = program(f, n);
+		if (bpf_chain_add(c, p, &arch, 1, where, &next))
+			break;
+		bpf_chain_put(c);
+		c = next;
+	}
+	bpf_program_free(p);
+	is(what, c->bytes > 6u << 20, false);
+	for (unsigned i = 0; i < 600; i += 7) {
+		d.nr = (int)i;
+		d.args[0] = i % 3 ? 7 : i;
+		is(what, bpf_chain_run(c, &d), bpf_chain_run_plain(c, &d, NULL));
+	}
+	bpf_chain_put(c);
+	return count;
+}
+
+static void hostile_chains(struct bpf_arena *where)
+{
+	static struct sock_filter big[BPF_MAXINSNS];
+	const struct sock_filter one = RET(SECCOMP_RET_ALLOW);
+	/* Something else is left for each number: what the first argument is compared with. */
+	const struct sock_filter each[] = {
+		STMT(BPF_LD | BPF_W | BPF_ABS, 0),  STMT(BPF_MISC | BPF_TAX, 0),
+		STMT(BPF_LD | BPF_W | BPF_ABS, 16), JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
+		RET(SECCOMP_RET_ERRNO | 5),         RET(SECCOMP_RET_ALLOW)};
+	unsigned n = 0;
+
+	is("chain of the shortest", longest_chain("shortest", &one, 1, where), 3641);
+	is("chain of many residues", longest_chain("residues", each, 6, where), 2184);
+	/* As much to look at for each number as there can be. */
+	while (n < BPF_MAXINSNS - 4) {
+		big[n++] = STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+		big[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, n % 512, 0, 2);
+		big[n++] = STMT(BPF_LD | BPF_W | BPF_ABS, 16 + n % 6 * 8);
+		big[n++] = JUMP(BPF_JMP | BPF_JGT | BPF_K, n * 3, 0, 0);
+	}
+	while (n < BPF_MAXINSNS)
+		big[n++] = RET(SECCOMP_RET_ALLOW);
+	is("chain of the longest", longest_chain("longest", big, n, where) > 5, true);
+}
+
 int main(int argc, char **argv)
 {
 	struct random r = {argc > 1 ? strtoull(argv[1], NULL, 0) * 2 + 1 : 0x1234567};
@@ -579,6 +635,8 @@ int main(int argc, char **argv)
 	precedence();
 	path_limit();
 	long_runs();
+	hostile_chains(NULL);
+	hostile_chains(arena);
 	divisions();
 	broken_code(&r);
 	damaged_images(&r, count / 5);

@@ -15,7 +15,8 @@
  * links: src/kernel/bpf/check.c src/kernel/bpf/convert.c src/kernel/bpf/interpret.c src/kernel/bpf/plan.c
  * links: src/kernel/bpf/pool.c src/kernel/bpf/layout.c src/kernel/bpf/lower.c src/kernel/bpf/run.c
  * links: src/kernel/bpf/jit.c src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c
- * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c src/base/bug.c src/base/text.c
+ * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c
+ * links: src/kernel/bpf/table.c src/base/bug.c src/base/text.c
  */
 #include "bpf/arena.h"
 #include "bpf/chain.h"

@@ -16,6 +16,8 @@
 #include "bpf/code.h"
 #include "bpf/ladder.h"
 
+#include <linux/audit.h>
+
 #define BPF_TABLE_SIZE 512   /* call numbers with an entry; others run the programs */
 #define BPF_ARCHES     3     /* tables of a link at most */
 #define BPF_PATH_MOST  32768 /* converted instructions of a chain, four more for each older filter */
@@ -26,11 +28,12 @@ struct bpf_residue {
 	const struct bpf_op *ops;        /* NULL: the constant own */
 	const u32 *tables;               /* of ops */
 	const struct bpf_residue *older; /* nullable */
-	bool alone;                      /* one program, and all older ones allow */
-	u32 own, older_own;              /* older_own: of the older filters if that is constant, else ALLOW */
-	const struct bpf_rung
-		*ladder; /* nullable: in place of the code of a program that is alone; what would be above
-					    ALLOW is ALLOW in it */
+	/* Nullable: in place of the code of a program that is alone; verdicts above ALLOW are ALLOW in it. */
+	const struct bpf_rung *ladder;
+	/* Nullable: all programs from this link on, whatever else stands here. */
+	const struct bpf_chain *whole;
+	bool alone;         /* one program, and all older ones allow */
+	u32 own, older_own; /* older_own: of the older filters if that is constant, else ALLOW */
 };
 
 struct bpf_table {
@@ -51,6 +54,8 @@ struct bpf_chain {
 	u32 arches[BPF_ARCHES];
 	unsigned arch_count;
 	struct bpf_table *tables;      /* owned, arch_count of them */
+	size_t bytes;                  /* of tables and code, those of older links too */
+	bool plain;                    /* the tables only say: run everything */
 	unsigned path;                 /* what counts against BPF_PATH_MOST */
 	unsigned depth;                /* filters, this one included */
 	void *user;                    /* the caller's, NULL at first */
@@ -66,6 +71,17 @@ int bpf_chain_add(struct bpf_chain *older, struct bpf_program *p, const u32 *arc
 		  struct bpf_arena *arena, struct bpf_chain **out);
 struct bpf_chain *bpf_chain_get(struct bpf_chain *c); /* nullable */
 void bpf_chain_put(struct bpf_chain *c);              /* nullable */
+
+/* Inside the room (table.c): makes code and tables of @c, whose links below are there: 0 or -ENOMEM, with what there is to be
+ * unfilled all the same. */
+int bpf_chain_fill(struct bpf_chain *c, const struct bpf_program *p, struct bpf_arena *arena);
+void bpf_chain_unfill(struct bpf_chain *c);
+
+/* Calls that no filter sees: uretprobe and uprobe. */
+static inline bool bpf_passes_all(u32 arch, u32 nr)
+{
+	return arch == AUDIT_ARCH_X86_64 && (nr == 335 || nr == 336);
+}
 
 /* True if @older is @c or under it; NULL is under everything. */
 bool bpf_chain_is_under(const struct bpf_chain *older, const struct bpf_chain *c);
