@@ -113,6 +113,9 @@ static void commit(struct task *t, struct cred *new)
 
 static void commit_uids(struct task *t, struct cred *new)
 {
+	/* A change of user is not refused for their number of tasks: programs don't expect it (setuid(2)). */
+	if (new->uid != t->cred->uid)
+		t->too_many = new->uid &&user_tasks(t->k, new->uid) > t->group->limits[RLIMIT_NPROC].rlim_cur;
 	new->fsuid = new->euid;
 	adjust_caps(new, t->cred);
 	commit(t, new);

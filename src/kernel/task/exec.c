@@ -266,6 +266,9 @@ long task_exec(struct task *t, struct call *c, int dirfd, u64 path, u64 argv, u6
 	struct exec *e = c->priv;
 	int err;
 
+	if (t->too_many && user_tasks(t->k, t->cred->uid) > t->group->limits[RLIMIT_NPROC].rlim_cur)
+		return -EAGAIN;
+	t->too_many = false;
 	if (!e) {
 		e = exec_new(t);
 		if (!e)
