@@ -42,6 +42,7 @@
 #define HUSK_NR_SLOTS   1024
 #define HUSK_CHAN_SIZE  0x8000000
 #define HUSK_TASK_TOP   0x7ffffffff000
+#define HUSK_GUEST_TOP  0x7ffdfffff000 /* the guest's ceiling */
 
 #define HUSK_OPS_OFFSET      0x1000
 #define HUSK_STACK_TOP       0x4000
@@ -72,7 +73,10 @@
 #define SLOT_STATE       0x00
 #define SLOT_INTERRUPTED 0x44
 #define SLOT_HOST_TID    0x80
+#define SLOT_STUB_CALLS  0x88
 #define SLOT_REGS        0x400
+#define SLOT_CONSTANTS   0x700
+#define SLOT_COUNTS      0xb00
 
 /* And indexes of registers there, in enum slot_reg's order. */
 #define SLOT_R15    (SLOT_REGS + 0 * 8)
@@ -98,6 +102,7 @@
 #include <stddef.h>
 
 #include "base/types.h"
+#include "channel/short.h"
 
 enum turn_state {
 	TURN_GUEST,  /* the guest process owns the slot */
@@ -106,8 +111,9 @@ enum turn_state {
 };
 
 enum stub_event {
-	EVENT_CALL = 1,    /* regs; in[]: what was copied ahead */
-	EVENT_PATCHED,     /* the same from a patched call site: there is no signal frame */
+	EVENT_CALL = 1, /* regs; in[]: what was copied ahead */
+	EVENT_PATCHED,  /* the same from a patched call site: there is no signal frame */
+	EVENT_SITE, /* regs of a call that the stub would answer: it came by a signal, and its site may be worth patching */
 	EVENT_FAULT,       /* regs; signo, code, addr, error, trapno */
 	EVENT_INTERRUPTED, /* regs */
 	EVENT_HOST_CALL, /* regs: a blocking host call was interrupted; timed says whether it has a timeout */
@@ -185,9 +191,10 @@ struct stub_op {
 	u64 a[6];
 };
 
-#define HUSK_MAX_OPS 64
-#define HUSK_MAX_FDS 24
-#define HUSK_MAX_IN  24
+#define HUSK_MAX_OPS  64
+#define HUSK_MAX_FDS  24
+#define HUSK_MAX_IN   24
+#define HUSK_NR_SITES 32
 
 struct slot {
 	/* The turn's cache line: a call from a patched site and its result travel in it alone. */
@@ -226,7 +233,7 @@ struct slot {
 	u32 batch;      /* number of this batch of operations, for acked */
 	u32 nops;
 	u32 clone_slot, clone_flags;
-	u32 short_ways; /* SHORT_*: what the stub may do without the kernel */
+	u32 short_ways; /* SHORT_BIT()s: what the stub may do without the kernel */
 	u32 pad1;
 	struct {
 		u64 on, offset, len, selector;
@@ -248,11 +255,14 @@ struct slot {
 		u64 xfeatures, xsize; /* of vector state, in bytes */
 		u64 by_signal;        /* the stub's: how often it was here behind a signal */
 	} handler;
+
+	/* By number: the result plus 1 of calls whose result is known; how often the stub has answered each call. */
+	u32 constants[HUSK_QUICK_CALLS] __attribute__((aligned(0x100)));
+	u32 counts[HUSK_COUNTED_CALLS];
+	u64 sites[HUSK_NR_SITES]; /* the stub's: see stub/short.c */
 };
 
 #define SLOT_NR_ODD 0xffff
-
-#define SHORT_FUTEX 1u /* private futexes straight on the host */
 
 /* Slot 0. */
 struct region_header {
@@ -282,6 +292,8 @@ struct kpage {
 	u32 fsgsbase;    /* rdfsbase and wrfsbase may be used */
 	u32 kernel_pid;  /* what getppid() in a guest host process must give */
 	u32 dispatch;    /* enum dispatch_mode: how calls are caught before they reach the filter */
+	u32 patches;     /* call sites are patched: tell of those that come by signals */
+	u64 vdso_clock_gettime, vdso_clock_getres; /* addresses in the vDSO's window; 0: there is none */
 };
 
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");
@@ -292,6 +304,9 @@ _Static_assert(offsetof(struct slot, state) == SLOT_STATE, "assembly's offset");
 _Static_assert(offsetof(struct slot, interrupted) == SLOT_INTERRUPTED, "assembly's offset");
 _Static_assert(offsetof(struct slot, host_tid_word) == SLOT_HOST_TID, "assembly's offset");
 _Static_assert(offsetof(struct slot, regs) == SLOT_REGS, "assembly's offset");
+_Static_assert(offsetof(struct slot, stub_calls) == SLOT_STUB_CALLS, "assembly's offset");
+_Static_assert(offsetof(struct slot, constants) == SLOT_CONSTANTS, "assembly's offset");
+_Static_assert(offsetof(struct slot, counts) == SLOT_COUNTS, "assembly's offset");
 _Static_assert(offsetof(struct slot, regs[SREG_RSP]) == SLOT_RSP, "assembly's offset");
 _Static_assert(HUSK_CHAN_BASE >> 32 == 0x7fff, "x86_64/patched.S knows the window by its high half");
 

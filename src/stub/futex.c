@@ -7,7 +7,6 @@
  * absolute first, so that the call can go on after an interruption that delivered nothing.
  */
 #include <asm/errno.h>
-#include <asm/unistd.h>
 #include <linux/futex.h>
 #include <linux/time_types.h>
 
@@ -18,8 +17,6 @@
 
 static int is_short(const struct slot *slot, u32 command)
 {
-	if (slot->regs[SREG_ORIG_RAX] != __NR_futex || !(slot->short_ways & SHORT_FUTEX))
-		return 0;
 	if (!(slot->regs[SREG_RSI] & FUTEX_PRIVATE_FLAG))
 		return 0;
 	switch (command) {
@@ -88,9 +85,6 @@ int stub_short_futex(struct slot *slot, struct ucontext *uc)
 		if (load(&slot->interrupted) && !stub_turn(slot, uc, EVENT_HOST_CALL))
 			return 1;
 	}
-	slot->stub_calls++;
 	r[SREG_RAX] = (u64)result;
-	if (uc)
-		((struct sigcontext *)&uc->uc_mcontext)->rax = (u64)result;
 	return 1;
 }

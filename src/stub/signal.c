@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host's signals as they arrive in the stub: calls, faults, the interrupt; and those that hit the stub
  * itself. */
+#include <asm/errno.h>
 #include <linux/audit.h>
 
 #include "stub/stub.h"
@@ -11,10 +12,22 @@ extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail
 	stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[], stub_xsave_at[],
 	stub_xrstor_at[], stub_xstate_fail[];
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
+extern char stub_patched_entry[], stub_quick_moved[], stub_quick_done[], stub_quick_left[], stub_quick_end[];
 
 static int in_stub(u64 ip)
 {
 	return ip - HUSK_STUB_BASE < HUSK_STUB_SIZE;
+}
+
+static int in_channel(u64 sp)
+{
+	return sp - HUSK_CHAN_BASE < HUSK_CHAN_SIZE;
+}
+
+/* In the vDSO, called from here (short.c). */
+static int in_own_vdso(const struct sigcontext *mc)
+{
+	return mc->rip - HUSK_VDSO_BASE < HUSK_VDSO_SIZE && in_channel(mc->rsp);
 }
 
 static int in_range(u64 ip, const char *start, const char *end)
@@ -31,6 +44,28 @@ static void interrupt_in_stub(struct slot *slot, struct sigcontext *mc)
 	else if (in_range(mc->rip, stub_futex_check, stub_guest_futex_ip))
 		mc->rip = (u64)stub_futex_abort;
 	store(&slot->interrupted, 1);
+}
+
+/* The interrupt found a call from a patched site before it has begun, or one with a constant result in its midst
+ * (x86_64/patched.S): the call goes back to its own instruction, or has ended. */
+static int unwind_quick(const struct slot *slot, struct sigcontext *mc)
+{
+	u64 ip = mc->rip;
+
+	if (!in_range(ip, stub_patched_entry, stub_quick_end))
+		return 0;
+	if (in_channel(mc->rsp))
+		mc->rsp = slot->regs[SREG_RSP];
+	if (in_range(ip, stub_patched_entry, stub_quick_done)) {
+		if (in_range(ip, stub_quick_moved, stub_quick_done))
+			mc->rax = mc->rcx;
+		mc->rip = mc->r11 - 2;
+		return 1;
+	}
+	mc->rip = in_range(ip, stub_quick_done, stub_quick_left) ? mc->r11 : mc->rcx;
+	mc->rcx = mc->rip;
+	mc->r11 = mc->eflags;
+	return 1;
 }
 
 /* A fault at one of the instructions that touch guest memory: 1 when it was one. */
@@ -58,7 +93,19 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	u32 event;
 
-	if (in_stub(mc->rip)) {
+	if (in_own_vdso(mc) && (signo == SIGSYS || signo == HUSK_INTERRUPT_SIGNAL)) {
+		if (signo == SIGSYS)
+			mc->rax = (u64)-ENOSYS; /* the kernel will know the time */
+		else
+			store(&slot->interrupted, 1);
+		return 1;
+	}
+	if (signo == HUSK_INTERRUPT_SIGNAL && unwind_quick(slot, mc)) {
+		stub_save_regs(slot, uc);
+		stub_turn(slot, uc, EVENT_INTERRUPTED);
+		return 0;
+	}
+	if (in_stub(mc->rip) || in_own_vdso(mc)) {
 		if (mc->rip == (u64)stub_frame_ip) {
 			stub_note_frame(slot, uc);
 			if (!stub_turn_framed(slot, uc))

@@ -37,6 +37,7 @@ long stub_host_sigaltstack(const void *ss, void *old);
 long stub_host_arch_prctl(int code, u64 value);
 long stub_host_clock_gettime(int clock, void *ts);
 long stub_host_getppid(void);
+long stub_host_sched_yield(void);
 long stub_host_prctl(int option, u64 arg2, u64 arg3, u64 arg4, u64 arg5);
 long stub_host_exit_group(int code);
 
@@ -100,7 +101,9 @@ int stub_return(struct slot *slot, struct ucontext *uc);
 /* Vector state to and from memory, with a fixup: 0, or 1 when that failed. */
 int stub_xsave(u64 to, u64 features);
 int stub_xrstor(u64 from, u64 features);
-/* futex.c: 1: done, result in the slot's registers, and in @uc unless NULL; 0: the kernel's to answer. */
+/* short.c: 1: done, result in the slot's registers, and in @uc unless NULL; 0: the kernel's to answer. */
+int stub_short(struct slot *slot, struct ucontext *uc);
+/* futex.c: the same, but the result is in the slot's registers alone. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 
 #define kpage  ((const volatile struct kpage *)HUSK_KPAGE_BASE)

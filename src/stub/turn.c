@@ -249,7 +249,7 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 			restore_general(slot, uc);
 			return 0;
 		}
-		if (stub_short_futex(slot, uc))
+		if (stub_short(slot, uc))
 			return 0;
 		stub_copy_ahead(slot);
 	}

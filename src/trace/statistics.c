@@ -35,6 +35,11 @@ __attribute__((format(printf, 2, 3))) static void line(struct text *t, const cha
 	}
 }
 
+static u64 made(const struct stats *s, int nr)
+{
+	return s->calls[nr] + s->stub_by_call[nr];
+}
+
 /* The most frequent call that comes after @last (with @last's count) in the order of the table below, or -1.
  */
 static int next_call(const struct stats *s, int last)
@@ -42,12 +47,13 @@ static int next_call(const struct stats *s, int last)
 	int best = -1;
 
 	for (int i = 0; i < HUSK_NR_CALLS; i++) {
-		if (!s->calls[i])
+		u64 n = made(s, i);
+
+		if (!n)
 			continue;
-		if (last >= 0 &&
-		    (s->calls[i] > s->calls[last] || (s->calls[i] == s->calls[last] && i <= last)))
+		if (last >= 0 && (n > made(s, last) || (n == made(s, last) && i <= last)))
 			continue;
-		if (best < 0 || s->calls[i] > s->calls[best])
+		if (best < 0 || n > made(s, best))
 			best = i;
 	}
 	return best;
@@ -63,11 +69,16 @@ int statistics_text(const struct statistics *s, int fd)
 	const struct stats *st = s->stats;
 	struct text t = {fd, 0};
 
-	line(&t, "%12s %9s %12s %9s  call\n", "calls", "errors", "time us", "ns each");
+	line(&t, "%12s %9s %9s %12s %9s  call\n", "calls", "in stub", "errors", "time us", "ns each");
 	for (int nr = next_call(st, -1); nr >= 0; nr = next_call(st, nr))
-		line(&t, "%12llu %9llu %12llu %9llu  %s\n", (unsigned long long)st->calls[nr],
-		     (unsigned long long)st->errors[nr], (unsigned long long)st->call_ns[nr] / 1000,
-		     (unsigned long long)(st->call_ns[nr] / st->calls[nr]), call_name(nr));
+		line(&t, "%12llu %9llu %9llu %12llu %9llu  %s\n", (unsigned long long)made(st, nr),
+		     (unsigned long long)st->stub_by_call[nr], (unsigned long long)st->errors[nr],
+		     (unsigned long long)st->call_ns[nr] / 1000,
+		     (unsigned long long)(st->calls[nr] ? st->call_ns[nr] / st->calls[nr] : 0),
+		     call_name(nr));
+	if (st->stub_calls)
+		line(&t, "(calls in the stub are counted by the guests themselves; the other columns leave "
+			 "them out)\n");
 	line(&t, "trap: %s\n", s->trap);
 	line(&t,
 	     "calls: %llu (by signal %llu, patched %llu, without a turn %llu; refused %llu, unknown %llu)\n",
@@ -115,7 +126,8 @@ int statistics_json(const struct statistics *s, int fd)
 		json_open(&j, NULL, '{');
 		json_string(&j, "name", call_name(nr));
 		json_s64(&j, "number", nr);
-		json_u64(&j, "calls", st->calls[nr]);
+		json_u64(&j, "calls", made(st, nr));
+		json_u64(&j, "in_stub", st->stub_by_call[nr]);
 		json_u64(&j, "errors", st->errors[nr]);
 		json_u64(&j, "ns", st->call_ns[nr]);
 		json_close(&j, '}');

@@ -23,6 +23,7 @@
 #define HUSK_TRAP_TRAP_H
 
 #include "base/list.h"
+#include "channel/short.h"
 #include "host/types.h"
 
 struct trap;
@@ -38,8 +39,10 @@ struct guest_regs {
 };
 
 enum trap_event_type {
-	TRAP_CALL = 1,    /* a system call: its number, an int, in orig_rax, rax as the guest had it, the six
+	TRAP_CALL = 1, /* a system call: its number, an int, in orig_rax, rax as the guest had it, the six
 			     arguments in the registers, rip behind the instruction */
+	TRAP_SITE, /* registers as for TRAP_CALL, of one that came by a signal and that the stub will answer: to be
+			     made again */
 	TRAP_FAULT,       /* signo, code, addr, error, trapno */
 	TRAP_INTERRUPTED, /* trap_interrupt() took it in guest code; or, with in_call, out of a host call of
 			     the stub */
@@ -97,6 +100,10 @@ struct trap_thread {
 	struct user_handler user_handler; /* off: dispatched calls are the kernel's */
 	bool mask_told; /* the stub had leave to change the mask: what it is now is in mask, the guest's to lie about */
 	u64 mask;
+	/* The kernel's, while held: what a stub may answer without it (channel/short.h): SHORT_BIT()s; and the results of
+	 * calls with a constant one, plus 1 (0: ask). */
+	u32 short_ways;
+	u32 constants[NR_CONSTANT_CALLS];
 };
 
 struct trap_space {
@@ -207,8 +214,8 @@ struct trap_ops {
 	 * time. */
 	void (*interrupt)(struct trap_thread *thread);
 
-	/* Sets which short ways (TRAP_SHORT_*) the threads of @space take from their next turn on. */
-	void (*short_ways)(struct trap_space *space, u32 ways);
+	/* A constant of @thread, which may run, has another value now. */
+	void (*constant)(struct trap_thread *thread, enum constant_call call, u32 value);
 	/* Takes back a running thread's user_handler: from now on dispatched calls come to the kernel. */
 	void (*handler_off)(struct trap_thread *thread);
 	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing
@@ -247,9 +254,9 @@ struct trap_ops {
 	void (*xstate_get)(struct trap_thread *thread, void *to);
 	int (*xstate_set)(struct trap_thread *thread, const void *from, size_t size);
 
-	/* How many calls were answered without a turn. Guests can write what it is counted from: a hint for
-	 * --stats. */
-	u64 (*short_calls)(struct trap *trap);
+	/* How many calls were answered without a turn, by number: added to @count[HUSK_COUNTED_CALLS]. Guests can write
+	 * what it is counted from: a hint for --stats. */
+	void (*short_calls)(struct trap *trap, u64 *count);
 	/* Whether guests can make no host process or thread but those that the kernel ordered. */
 	bool (*gated)(struct trap *trap);
 	/* Host ids, for /proc and CPU times: the host's pid of @space. */
@@ -268,9 +275,6 @@ struct trap_config {
 	bool no_patch;      /* call sites are never patched: the GS base is the guest's alone */
 	bool no_process_vm; /* do without process_vm_readv/writev, as where the host forbids them */
 };
-
-/* What the stub may do without the kernel. */
-#define TRAP_SHORT_FUTEX 1u /* private futexes straight on the host */
 
 #define TRAP_COPY_MAX 28672UL /* bytes that one run can carry each way */
 

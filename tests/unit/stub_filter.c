@@ -291,6 +291,7 @@ static const struct site {
 	 {HUSK_CHAN_BASE, HUSK_CHAN_SIZE, 3, 0x11, 9}},
 	{"sigaltstack", STUB_HOST_SIGALTSTACK_IP, SYS_sigaltstack, always},
 	{"getppid", STUB_HOST_GETPPID_IP, SYS_getppid, always},
+	{"sched_yield", STUB_HOST_SCHED_YIELD_IP, SYS_sched_yield, always},
 	{"prctl, dispatch",
 	 STUB_HOST_PRCTL_IP,
 	 SYS_prctl,

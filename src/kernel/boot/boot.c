@@ -45,6 +45,7 @@
 #include "task/task_ops.h"
 #include "task/dispatch.h"
 #include "task/seccomp.h"
+#include "task/short.h"
 #include "vfs/inode.h"
 
 #define NR_HELPERS 2
@@ -432,6 +433,7 @@ static int init_kernel(struct sandbox *s)
 	sigio_init(k);
 	k->job_control = s->config->job_control;
 	k->ops.first_stopped = first_stopped;
+	short_init(k);
 	dispatch_init(k);
 	seccomp_init(k);
 	err = signal_init(k);
@@ -541,6 +543,13 @@ static void report_leaks(struct kernel *k)
 #endif
 }
 
+static void count_short_calls(struct kernel *k)
+{
+	k->trap_ops->short_calls(k->trap, k->stats.stub_by_call);
+	for (u32 nr = 0; nr < HUSK_COUNTED_CALLS; nr++)
+		k->stats.stub_calls += k->stats.stub_by_call[nr];
+}
+
 static void take_apart(struct sandbox *s)
 {
 	struct kernel *k = &s->k;
@@ -552,7 +561,7 @@ static void take_apart(struct sandbox *s)
 	task_shutdown(k);
 	unix_collect(k);
 	if (k->trap)
-		k->stats.stub_calls = k->trap_ops->short_calls(k->trap);
+		count_short_calls(k);
 	helpers_stop(k);
 	signal_fini(k);
 	vfs_shutdown(k);

@@ -302,6 +302,15 @@ void call_restart(struct task *t, bool handler, bool sa_restart)
 	r->orig_rax = ~0UL;
 }
 
+void call_again(struct task *t)
+{
+	struct guest_regs *r = task_regs(t);
+
+	rewind_call(t, r->orig_rax);
+	r->orig_rax = ~0UL;
+	task_return(t);
+}
+
 void task_load_regs(struct task *t)
 {
 	t->k->trap_ops->load(t->thread);
@@ -364,6 +373,7 @@ void task_return(struct task *t)
 	t->state = TASK_RUNNING;
 	if (t->single_step)
 		step_begin(t);
+	k->ops.short_ways(t);
 	if (t->in_host_call) {
 		t->in_host_call = false;
 		k->trap_ops->resume_call(t->thread);

@@ -62,6 +62,8 @@ long call_wait(struct task *t);
 
 /* Handles one call event. */
 void call_enter(struct task *t);
+/* Has the guest make the call that it has come with once more. */
+void call_again(struct task *t);
 /* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside. */
 void call_finish(struct task *t, long result);
 /* Drops everything that the call holds: wait entries, timer, file, priv. */

@@ -89,6 +89,11 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 	case TRAP_CALL:
 		call_enter(t);
 		break;
+	case TRAP_SITE:
+		if (k->ops.call_seen)
+			k->ops.call_seen(t);
+		call_again(t);
+		break;
 	case TRAP_FAULT:
 		k->stats.faults++;
 		k->ops.fault(t, event);

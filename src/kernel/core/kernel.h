@@ -42,6 +42,8 @@ struct kernel_ops {
 	/* task: the task's own Syscall User Dispatch, when it has one: 0 when its call goes on, 1 when it has become a
 	 * signal, CALL_FETCH. */
 	long (*dispatch_call)(struct task *t);
+	/* task: fills short_ways and constants of the task's thread, which goes back to the guest. */
+	void (*short_ways)(struct task *t);
 	/* mm: a call came by a signal: its site may be worth patching (mm/patch.h). These three are NULL when nothing is
 	 * patched; the second and third are called for tasks whose mm has patches alone. */
 	void (*call_seen)(struct task *t);

@@ -13,7 +13,9 @@ struct stats {
 	u64 errors[HUSK_NR_CALLS];  /* of them, that failed */
 	u64 unknown_calls;          /* numbers outside the table */
 	u64 by_signal, by_patch;    /* calls by how they came */
-	u64 stub_calls; /* answered in the stub or by the host at its order; guest-writable, so a hint */
+	/* Answered in the stub, or by the host at its order: counted in memory that guests can write, so a hint. */
+	u64 stub_calls;
+	u64 stub_by_call[HUSK_NR_CALLS];
 	u64 faults, fault_signals; /* faults that came to the kernel; of them, made signals */
 	u64 turns;                 /* events of any kind */
 	u64 processes, threads, execs;

@@ -90,8 +90,14 @@ struct task {
 	u8 seccomp_mode; /* SECCOMP_MODE_* */
 	struct bpf_chain *
 		seccomp; /* counted; NULL but in filter mode, and of a task that has ended (task/seccomp.h) */
-	u32 seccomp_filters;           /* how many, of a zombie too */
-	struct user_dispatch dispatch; /* task/dispatch.h */
+	u32 seccomp_filters; /* how many, of a zombie too */
+	struct {
+		bool known;
+		u8 mode;
+		const struct bpf_chain *chain; /* borrowed: whose these are */
+		u32 ways, constants;           /* what it lets pass always, of what the stub may answer */
+	} allowed;                             /* task/short.c */
+	struct user_dispatch dispatch;         /* task/dispatch.h */
 	int pdeath_signal;
 
 	/* signals (task/signal.h) */

@@ -436,7 +436,6 @@ static int waitv_read(struct task *t, struct call *c, int n)
 	/* Wakes of private words go straight to the host, where nobody would see this wait. */
 	if (private && !t->mm->own_futexes) {
 		t->mm->own_futexes = true;
-		t->k->trap_ops->short_ways(t->thread->space, 0);
 		return (int)call_settle(t, c, sys_futex_waitv);
 	}
 	for (int i = 0; i < n; i++) {

@@ -15,6 +15,7 @@
 #include "sys/settle.h"
 #include "task/seccomp.h"
 #include "task/seccomp_notify.h"
+#include "task/task_ops.h"
 #include "vfs/file.h"
 
 #define FLAGS_KNOWN                                                                             \
@@ -35,10 +36,13 @@ static long settled(struct task *t, struct call *c)
 	return (long)c->scratch[5];
 }
 
-/* The last step of each mode: calls that the stub answered alone may have to be seen from now on. */
-static long finish(struct task *t, struct call *c, long result)
+/* The last step of each mode: calls that the stub answered alone may have to be seen from now on, those of the @others
+ * that got the filter too. */
+static long finish(struct task *t, struct call *c, long result, bool others)
 {
-	if (!seccomp_sees_futex(t) || t->mm->own_futexes)
+	bool futexes = seccomp_sees_futex(t) && !t->mm->own_futexes;
+
+	if (!futexes && !(others && t->group->nthreads > 1))
 		return result;
 	seccomp_enter_space(t);
 	c->scratch[5] = (u64)result;
@@ -56,7 +60,7 @@ static long set_strict(struct task *t, struct call *c)
 		return -EINVAL;
 	/* Linux: turns the time stamp counter off as well. Here: it stays, because the host's is the guest's. */
 	t->seccomp_mode = SECCOMP_MODE_STRICT;
-	return finish(t, c, 0);
+	return finish(t, c, 0, false);
 }
 
 /* The guest's program: checked and converted in *@out, which is the caller's. */
@@ -161,7 +165,7 @@ static long set_filter(struct task *t, struct call *c, u64 flags, u64 addr)
 	if (r < 0)
 		return r;
 	r = listens ? attach_listener(t, flags, p) : attach(t, flags, p, NULL);
-	return r < 0 || (r && !listens) ? r : finish(t, c, r);
+	return r < 0 || (r && !listens) ? r : finish(t, c, r, flags & SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 static long notification_sizes(struct task *t, u64 addr)

@@ -10,6 +10,7 @@
 
 #include "fs/tty.h"
 #include "task/life.h"
+#include "task/short.h"
 #include "task/signal.h"
 #include "task/trace.h"
 
@@ -51,6 +52,7 @@ void group_set_pgid(struct thread_group *g, int pgid)
 	pid_use(g->k, pgid);
 	pid_unuse(g->k, g->pgid);
 	g->pgid = pgid;
+	short_pgrp(g);
 }
 
 void group_set_sid(struct thread_group *g, int sid)
@@ -67,6 +69,7 @@ void group_set_parent(struct thread_group *g, struct thread_group *parent, int p
 	g->parent_tid_of_death_signal = parent_tid;
 	if (parent)
 		list_add_tail(&parent->children, &g->sibling);
+	short_parent(g);
 }
 
 /* Who adopts the children of @g: the nearest living ancestor that asked for it, or NULL, init. */

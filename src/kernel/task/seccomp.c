@@ -286,7 +286,6 @@ void seccomp_enter_space(struct task *t)
 	if (!seccomp_sees_futex(t) || t->mm->own_futexes)
 		return;
 	t->mm->own_futexes = true;
-	t->k->trap_ops->short_ways(t->mm->space, 0);
 }
 
 int seccomp_start(struct task *first, const struct sock_filter *f, unsigned size)

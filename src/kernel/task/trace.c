@@ -32,7 +32,6 @@ void trace_enter_space(struct task *t)
 	 * any more: who waits for a futex must wait where it is woken. */
 	if (!mm->own_futexes) {
 		mm->own_futexes = true;
-		t->k->trap_ops->short_ways(mm->space, 0);
 		/* Who waits on the host's futexes has to come back and wait on ours. */
 		(void)t->k->trap_ops->settle(mm->space, seen, NULL);
 	}

@@ -103,6 +103,7 @@ HOST_CALL sigaltstack, __NR_sigaltstack
 HOST_CALL arch_prctl, __NR_arch_prctl
 HOST_CALL clock_gettime, __NR_clock_gettime
 HOST_CALL getppid, __NR_getppid
+HOST_CALL sched_yield, __NR_sched_yield
 HOST_CALL prctl, __NR_prctl
 HOST_CALL exit_group, __NR_exit_group
 

@@ -25,8 +25,49 @@ stub_patched_entry:
 	lea -2(%r11), %rcx
 	jmp *%rcx
 
+	/*
+	 * A call whose result is written down, by instructions that leave the flags alone: is the number below 256, and
+	 * is there a constant? Up to stub_quick_moved an interrupt finds the call not begun: rax holds the number, r11
+	 * where to return to.
+	 */
+1:	movzbl %al, %ecx
+	not %rcx
+	lea 1(%rcx,%rax), %rcx
+	jrcxz 3f
+	jmp 4f
+3:	movzbl %al, %ecx
+	mov %gs:SLOT_CONSTANTS(,%rcx,4), %ecx
+	jrcxz 4f
+	mov %rsp, %gs:SLOT_RSP
+	rdgsbase %rsp
+	lea SLOT_RSP(%rsp), %rsp
+	pushfq
+	movzbl %al, %ecx
+	/* The number is in rcx. */
+	.globl stub_quick_moved
+stub_quick_moved:
+	mov %gs:SLOT_COUNTS(,%rcx,4), %eax
+	lea 1(%rax), %eax
+	mov %eax, %gs:SLOT_COUNTS(,%rcx,4)
+	mov %gs:SLOT_STUB_CALLS, %eax
+	lea 1(%rax), %eax
+	mov %eax, %gs:SLOT_STUB_CALLS
+	mov %gs:SLOT_CONSTANTS(,%rcx,4), %eax
+	lea -1(%rax), %eax
+	/* The call has ended: rax holds its result; from the next label on rcx where to return to. */
+	.globl stub_quick_done
+stub_quick_done:
+	mov %r11, %rcx
+	.globl stub_quick_left
+stub_quick_left:
+	pop %r11
+	mov %gs:SLOT_RSP, %rsp
+	jmp *%rcx
+	.globl stub_quick_end
+stub_quick_end:
+
 	/* The registers, in the slot's order from its end. */
-1:	mov %rsp, %gs:SLOT_RSP
+4:	mov %rsp, %gs:SLOT_RSP
 	rdgsbase %rsp
 	lea SLOT_RSP(%rsp), %rsp
 	pushfq

@@ -142,7 +142,7 @@ static bool ptrace_blocked(const struct trap_thread *thread)
 }
 
 /* There is none. */
-static void ptrace_short_ways(struct trap_space *space, u32 ways)
+static void ptrace_constant(struct trap_thread *thread, enum constant_call call, u32 value)
 {
 }
 
@@ -169,9 +169,8 @@ static int ptrace_word(struct trap_thread *thread, struct trap_word *word)
 	return 0;
 }
 
-static u64 ptrace_short_calls(struct trap *trap)
+static void ptrace_short_calls(struct trap *trap, u64 *count)
 {
-	return 0;
 }
 
 /* A clone is a call like all others: made by the kernel process or not at all. */
@@ -247,7 +246,7 @@ const struct trap_ops trap_ptrace = {
 	.park = ptrace_park,
 	.blocked = ptrace_blocked,
 	.interrupt = tracer_interrupt,
-	.short_ways = ptrace_short_ways,
+	.constant = ptrace_constant,
 	.settle = tracer_settle,
 	.cpu = ptrace_cpu,
 	.op = ptrace_op,

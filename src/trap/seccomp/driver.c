@@ -229,7 +229,7 @@ static void seccomp_resume_call(struct trap_thread *thread)
 {
 	struct sthread *th = sthread_of(thread);
 
-	if (th->space->short_ways & TRAP_SHORT_FUTEX) {
+	if (thread->short_ways & SHORT_BIT(futex)) {
 		batch_answer(th, ANSWER_HOST_CALL);
 		return;
 	}
@@ -303,11 +303,6 @@ static bool seccomp_ops_pending(struct trap_space *space)
 	return batch_pending(sspace_of(space));
 }
 
-static void seccomp_short_ways(struct trap_space *space, u32 ways)
-{
-	sspace_of(space)->short_ways = ways;
-}
-
 static int seccomp_cpu(const struct trap_thread *thread)
 {
 	return (int)(read_once(sthread_of((struct trap_thread *)thread)->slot->cpu) & 0xfff);
@@ -317,21 +312,6 @@ static int seccomp_word(struct trap_thread *thread, struct trap_word *word)
 {
 	sthread_of(thread)->word = word;
 	return 0;
-}
-
-/* What threads have counted is looked at when they end, or now. */
-static u64 seccomp_short_calls(struct trap *trap)
-{
-	struct sspace *s;
-	struct sthread *th;
-
-	list_for_each (s, &strap_of(trap)->spaces, node) {
-		list_for_each (th, &s->threads, node)
-			count_short_calls(th);
-		list_for_each (th, &s->free, node)
-			count_short_calls(th);
-	}
-	return strap_of(trap)->short_calls;
 }
 
 static bool seccomp_gated(struct trap *trap)
@@ -368,11 +348,11 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, .whole = seccomp_whole,  \
 	.handler_off = handler_off, .patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet,             \
 	.park = seccomp_park, .blocked = seccomp_blocked, .interrupt = seccomp_interrupt,                   \
-	.short_ways = seccomp_short_ways, .settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op,     \
+	.constant = short_constant, .settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op,     \
 	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,              \
 	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,                   \
 	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                     \
-	.short_calls = seccomp_short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, \
+	.short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, \
 	.vdso = seccomp_vdso
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};

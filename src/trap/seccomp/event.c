@@ -248,14 +248,6 @@ static void read_ahead(struct sthread *th)
 	}
 }
 
-void count_short_calls(struct sthread *th)
-{
-	u32 now = read_once(th->slot->stub_calls);
-
-	th->space->trap->short_calls += (u32)(now - th->short_calls);
-	th->short_calls = now;
-}
-
 static void mark_held(struct sthread *th)
 {
 	th->state = THREAD_HELD;
@@ -363,6 +355,9 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		th->base.not_dispatched = read_once(slot->not_dispatched);
 		read_ahead(th);
 		return true;
+	case EVENT_SITE:
+		event->type = TRAP_SITE;
+		return true;
 	case EVENT_FAULT:
 		event->type = TRAP_FAULT;
 		event->signo = read_once(slot->signo);
@@ -469,12 +464,10 @@ void handler_off(struct trap_thread *thread)
 /* What the stub may do by itself, where it has changed. */
 static void give_permissions(struct sthread *th)
 {
-	u32 ways = th->space->short_ways & TRAP_SHORT_FUTEX ? SHORT_FUTEX : 0;
 	const struct user_dispatch *d = &th->base.dispatch;
 	struct slot *slot = th->slot;
 
-	if (ways != th->given_ways)
-		slot->short_ways = th->given_ways = ways;
+	short_publish(th);
 	give_handler(th);
 	if (!memcmp(d, &th->given_dispatch, sizeof *d))
 		return;

@@ -328,6 +328,7 @@ static const struct {
 	{STUB_FORK_MMAP_IP, SYS_mmap, rule_map_region},
 	{STUB_THREAD_CLONE_IP, SYS_clone, rule_thread},
 	{STUB_HOST_SIGALTSTACK_IP, SYS_sigaltstack, rule_allow},
+	{STUB_HOST_SCHED_YIELD_IP, SYS_sched_yield, rule_allow},
 	{STUB_HOST_GETPPID_IP, SYS_getppid, rule_allow},
 	{STUB_HOST_PRCTL_IP, SYS_prctl, rule_dispatch},
 	{STUB_HOST_EXIT_GROUP_IP, SYS_exit_group, rule_allow},

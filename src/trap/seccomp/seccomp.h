@@ -11,6 +11,7 @@
  *	event.c      what the ready words announce; the kernel's sleep
  *	interrupt.c  taking threads that run; the watchdog
  *	copy.c       guest memory and vector state
+ *	short.c      what the stub may answer without a turn, and how often it did
  *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
@@ -54,7 +55,6 @@ struct sthread {
 	struct thread_start *start; /* owned; of a thread that is about to serve again */
 	bool watched;               /* in trap->watched */
 	/* As the slot has them. */
-	u32 given_ways;
 	struct user_dispatch given_dispatch;
 	bool handler_given; /* since then the mask is the stub's to change */
 
@@ -87,7 +87,11 @@ struct sthread {
 	trap_done_fn *run_done;
 	void *run_arg;
 	struct order *order; /* as parent */
-	u32 short_calls;     /* slot->stub_calls when it was last looked at */
+	u32 short_calls;     /* slot->stub_calls when it was last looked at, and slot->counts */
+	u32 short_counts[NR_CONSTANT_CALLS + NR_SHORT_CALLS];
+	bool published; /* the slot has base.short_ways and base.constants as in: */
+	u32 short_ways;
+	u32 constants[NR_CONSTANT_CALLS];
 
 	bool interrupt_wanted;  /* asked for while it could not be taken */
 	u64 interrupted_at;     /* ns; 0: no interrupt outstanding */
@@ -110,7 +114,6 @@ struct sspace {
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
 	struct settling settling;
-	u32 short_ways; /* TRAP_SHORT_* */
 	u32 batches;
 	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
@@ -179,7 +182,7 @@ struct strap {
 	int ncpus, page_cpu;
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
-	u64 short_calls;
+	u64 short_calls[HUSK_COUNTED_CALLS];
 	/* Threads whose turn word is looked at without waiting for their announcement: those answered last. */
 	struct sthread *watched[4];
 	u32 next_watched;
@@ -297,7 +300,12 @@ static inline bool borrows_gs(const struct strap *t)
 {
 	return t->kpage->fsgsbase && !t->config.no_patch;
 }
+
+/* short.c */
 void count_short_calls(struct sthread *th);
+void short_publish(struct sthread *th); /* into the slot, before the guest gets it */
+void short_constant(struct trap_thread *thread, enum constant_call call, u32 value);
+void short_calls(struct trap *trap, u64 *count);
 
 /* interrupt.c */
 void thread_interrupt(struct sthread *th);

@@ -60,7 +60,6 @@ int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out)
 	list_init(&s->waiting);
 	oplog_init(&s->log);
 	settling_init(&s->settling);
-	s->short_ways = TRAP_SHORT_FUTEX;
 	list_init(&s->dead_node);
 	list_add_tail(&t->spaces, &s->node);
 	*out = s;

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/vdso.h"
 #include "trap/advice.h"
 #include "trap/image.h"
 #include "trap/seccomp/filter.h"
@@ -52,7 +53,15 @@ static int make_kpage(struct strap *t)
 	t->kpage->kernel_pid = (u32)getpid();
 	t->kpage->dispatch = t->dispatch;
 	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
+	t->kpage->patches = borrows_gs(t);
 	return 0;
+}
+
+static u64 vdso_function(const struct strap *t, const char *name)
+{
+	u64 offset = t->vdso_code ? host_vdso_function(name) : 0;
+
+	return offset ? t->vdso_code + offset : 0;
 }
 
 /* Where the host keeps its vDSO, as the same in every process: the boot words tell the zygote what to move. */
@@ -248,6 +257,8 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 	}
 	if (!th->slot->boot[13])
 		t->vdso_code = 0;
+	t->kpage->vdso_clock_gettime = vdso_function(t, "__vdso_clock_gettime");
+	t->kpage->vdso_clock_getres = vdso_function(t, "__vdso_clock_getres");
 	err = learn_frame(t, th);
 	if (err) {
 		snprintf(why, size, "the host's signal frame has an unknown layout");

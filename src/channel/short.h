@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The calls that the stub may answer without the kernel, as two lists: those whose answer is a number that the kernel
+ * knows beforehand, and those that take a way of their own. A bit, or a place, for each: thread by thread the kernel says
+ * which are on (task/short.c).
+ */
+#ifndef HUSK_CHANNEL_SHORT_H
+#define HUSK_CHANNEL_SHORT_H
+
+/* X(name, number): numbers below HUSK_QUICK_CALLS. */
+#define HUSK_CONSTANT_CALLS(X) \
+	X(getpid, 39)          \
+	X(getuid, 102)         \
+	X(getgid, 104)         \
+	X(geteuid, 107)        \
+	X(getegid, 108)        \
+	X(getppid, 110)        \
+	X(getpgrp, 111)        \
+	X(gettid, 186)
+
+#define HUSK_SHORT_CALLS(X)   \
+	X(futex, 202)         \
+	X(clock_gettime, 228) \
+	X(clock_getres, 229)  \
+	X(gettimeofday, 96)   \
+	X(time, 201)          \
+	X(sched_yield, 24)
+
+#define HUSK_QUICK_CALLS   256 /* numbers that the assembly path looks up */
+#define HUSK_COUNTED_CALLS 232 /* all numbers of both lists are below */
+
+#ifndef __ASSEMBLER__
+
+enum constant_call {
+#define X(name, number) CONSTANT_##name,
+	HUSK_CONSTANT_CALLS(X)
+#undef X
+		NR_CONSTANT_CALLS
+};
+
+enum short_call {
+#define X(name, number) SHORT_##name,
+	HUSK_SHORT_CALLS(X)
+#undef X
+		NR_SHORT_CALLS
+};
+
+#define SHORT_BIT(name) (1u << SHORT_##name)
+
+#endif
+#endif

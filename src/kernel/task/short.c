@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of short ways: what may be answered without the kernel, for whom.
+ *
+ * Nothing is while --strace writes calls down, or for who is traced. Under a filter it is what the filter always allows, by the number alone.
+ * Calls with a constant result are not looked at by user dispatch on the patched path, so those go while it is on. Private
+ * futexes are all the host's, or all the kernel's, in a whole mm (mm->own_futexes).
+ */
+#include "task/short.h"
+
+#include "core/tracer.h"
+#include "mm/mm.h"
+#include "task/life.h"
+#include "task/seccomp.h"
+
+#define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)
+#define ALL_CONSTANTS ((1u << NR_CONSTANT_CALLS) - 1)
+
+static const u32 constant_numbers[NR_CONSTANT_CALLS] = {
+#define X(name, number) [CONSTANT_##name] = (number),
+	HUSK_CONSTANT_CALLS(X)
+#undef X
+};
+
+static const u32 short_numbers[NR_SHORT_CALLS] = {
+#define X(name, number) [SHORT_##name] = (number),
+	HUSK_SHORT_CALLS(X)
+#undef X
+};
+
+static int parent_of(const struct thread_group *g)
+{
+	return g->parent ? g->parent->tgid : HUSK_INIT_PID;
+}
+
+/* What the task's filters let pass, whatever the arguments. A chain lives as long as what was built upon it, so that its
+ * address tells whether it is still the same. */
+static void ask_filters(struct task *t)
+{
+	if (t->allowed.known && t->allowed.chain == t->seccomp && t->allowed.mode == t->seccomp_mode)
+		return;
+	t->allowed.ways = t->allowed.constants = 0;
+	for (u32 i = 0; i < NR_SHORT_CALLS; i++)
+		t->allowed.ways |= (u32)seccomp_always_allows(t, short_numbers[i]) << i;
+	for (u32 i = 0; i < NR_CONSTANT_CALLS; i++)
+		t->allowed.constants |= (u32)seccomp_always_allows(t, constant_numbers[i]) << i;
+	t->allowed.chain = t->seccomp;
+	t->allowed.mode = t->seccomp_mode;
+	t->allowed.known = true;
+}
+
+/* The constants of @set, as a thread has them: plus 1. */
+static void tell_constants(struct task *t, u32 set)
+{
+	const u32 values[NR_CONSTANT_CALLS] = {
+		[CONSTANT_getpid] = (u32)t->group->tgid,
+		[CONSTANT_gettid] = (u32)t->tid,
+		[CONSTANT_getppid] = (u32)parent_of(t->group),
+		[CONSTANT_getpgrp] = (u32)t->group->pgid,
+		[CONSTANT_getuid] = t->cred->uid,
+		[CONSTANT_geteuid] = t->cred->euid,
+		[CONSTANT_getgid] = t->cred->gid,
+		[CONSTANT_getegid] = t->cred->egid,
+	};
+
+	for (u32 i = 0; i < NR_CONSTANT_CALLS; i++)
+		t->thread->constants[i] = set >> i & 1 ? values[i] + 1 : 0;
+}
+
+/* kernel_ops.short_ways */
+static void short_ways(struct task *t)
+{
+	u32 ways = ALL_WAYS, constants = ALL_CONSTANTS;
+
+	if (t->k->tracer || t->trace) {
+		t->thread->short_ways = 0;
+		tell_constants(t, 0);
+		return;
+	}
+	if (t->seccomp_mode) {
+		ask_filters(t);
+		ways = t->allowed.ways;
+		constants = t->allowed.constants;
+	}
+	if (t->mm->own_futexes)
+		ways &= ~SHORT_BIT(futex);
+	if (t->dispatch.on)
+		constants = 0;
+	t->thread->short_ways = ways;
+	tell_constants(t, constants);
+}
+
+static void tell_group(struct thread_group *g, enum constant_call call, int value)
+{
+	struct task *t;
+
+	list_for_each (t, &g->threads, group_node)
+		if (t->thread && t->state != TASK_DEAD)
+			t->k->trap_ops->constant(t->thread, call, (u32)value);
+}
+
+void short_parent(struct thread_group *g)
+{
+	tell_group(g, CONSTANT_getppid, parent_of(g));
+}
+
+void short_pgrp(struct thread_group *g)
+{
+	tell_group(g, CONSTANT_getpgrp, g->pgid);
+}
+
+void short_init(struct kernel *k)
+{
+	k->ops.short_ways = short_ways;
+}
