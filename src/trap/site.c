@@ -11,8 +11,9 @@
 #define LEA_LENGTH     7
 #define ENTER_LENGTH   6
 /* In the trampoline of a tail: the `syscall`, and where the moved instructions begin. */
-#define TAIL_CALL (LEA_LENGTH + ENTER_LENGTH)
-#define TAIL_BACK (TAIL_CALL + SYSCALL_LENGTH)
+#define TAIL_CALL  (LEA_LENGTH + ENTER_LENGTH)
+#define TAIL_BACK  (TAIL_CALL + SYSCALL_LENGTH)
+#define TAIL_MOVED (TAIL_BACK + LEA_LENGTH)
 
 #define LOOK_BEHIND 256  /* bytes before a call from which decoding starts, each in turn */
 #define LOOK_LEAST  96   /* and how near to it the last start is */
@@ -168,15 +169,17 @@ static bool emit_head(const struct site *s, u64 to, u64 entry, u8 *code)
 
 static bool emit_tail(const struct site *s, u64 to, u64 entry, u8 *code)
 {
-	u64 end = to + TAIL_BACK + s->length;
+	static const u8 lea[3] = {0x48, 0x8d, 0x0d};
+	u64 back = s->call + SYSCALL_LENGTH, end = to + TAIL_MOVED + s->length;
 
 	code[TAIL_CALL] = 0x0f;
 	code[TAIL_CALL + 1] = 0x05;
-	memcpy(code + TAIL_BACK, s->moved, s->length);
-	code[TAIL_BACK + s->length] = 0xe9;
+	memcpy(code + TAIL_BACK, lea, sizeof lea);
+	memcpy(code + TAIL_MOVED, s->moved, s->length);
+	code[TAIL_MOVED + s->length] = 0xe9;
 	return emit_enter(code, to, to + TAIL_BACK, entry) &&
-	       write_distance(code + TAIL_BACK + s->length + 1, end + JUMP_BACK,
-			      s->call + SYSCALL_LENGTH + s->length);
+	       write_distance(code + TAIL_BACK + sizeof lea, to + TAIL_MOVED, back) &&
+	       write_distance(code + TAIL_MOVED + s->length + 1, end + JUMP_BACK, back + s->length);
 }
 
 bool site_emit(const struct site *s, u64 to, u64 entry, u8 *code)
@@ -199,12 +202,15 @@ u64 site_original(const struct site *s, u64 offset)
 		return offset < s->length ? s->at : s->call;
 	if (offset < TAIL_BACK)
 		return s->call;
-	return s->call + SYSCALL_LENGTH + min(offset - TAIL_BACK, (u64)s->length);
+	return s->call + SYSCALL_LENGTH + min(offset - min(offset, (u64)TAIL_MOVED), (u64)s->length);
 }
 
 s64 site_moved(const struct site *s, u64 ip)
 {
 	u64 behind = ip - s->call - SYSCALL_LENGTH;
 
-	return s->shape == SITE_TAIL && behind < s->length ? (s64)(TAIL_BACK + behind) : -1;
+	if (s->shape != SITE_TAIL || behind >= s->length)
+		return -1;
+	/* Right behind the call rcx is still to be what it leaves there. */
+	return (s64)(behind ? TAIL_MOVED + behind : TAIL_BACK);
 }

@@ -12,7 +12,7 @@
  * serve the thread, and a call is made again by stepping back over it.
  *
  *	head    moved instruction; lea back(%rip),%r11; jmp *entry(%rip)                  back: behind the site's syscall
- *	tail    lea back(%rip),%r11; jmp *entry(%rip); syscall; back: moved; jmp rest
+ *	tail    lea back(%rip),%r11; jmp *entry(%rip); syscall; back: lea site(%rip),%rcx; moved; jmp rest
  *
  * All positions are on one scale of the caller's: only differences count, so that one trampoline serves every
  * address at which a file is mapped, if it is mapped at the same distance.

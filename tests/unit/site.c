@@ -40,7 +40,7 @@ static void check_code(const struct file *f, const struct site *s)
 	u8 code[SITE_TRAMPOLINE], text[64];
 	struct insn insn;
 	s32 distance;
-	u32 moved = s->shape == SITE_HEAD ? 0 : 15, enter = s->shape == SITE_HEAD ? s->length : 0;
+	u32 moved = s->shape == SITE_HEAD ? 0 : 22, enter = s->shape == SITE_HEAD ? s->length : 0;
 	u64 back = s->shape == SITE_HEAD ? s->call + 2 : to + 15;
 
 	CHECK(site_emit(s, to, entry, code));
@@ -71,8 +71,10 @@ static void check_code(const struct file *f, const struct site *s)
 	CHECK_EQ(site_moved(s, s->call), -1);
 	CHECK_EQ(site_moved(s, s->call + 2 + s->length), -1);
 	CHECK(!memcmp(code + 13, "\x0f\x05", 2));
-	memcpy(&distance, code + 15 + s->length + 1, 4);
-	CHECK_EQ(to + 15 + s->length + 5 + (u64)(s64)distance, s->call + 2 + s->length);
+	memcpy(&distance, code + 15 + 3, 4);
+	CHECK_EQ(to + 22 + (u64)(s64)distance, s->call + 2);
+	memcpy(&distance, code + 22 + s->length + 1, 4);
+	CHECK_EQ(to + 22 + s->length + 5 + (u64)(s64)distance, s->call + 2 + s->length);
 }
 
 /* @least: how many of a hundred sites must be found to be of a shape that can be patched. */
