@@ -374,13 +374,14 @@ void task_return(struct task *t)
 	if (t->single_step)
 		step_begin(t);
 	k->ops.short_ways(t);
+	if (!t->in_host_call)
+		call_restart(t, false, false);
+	if (k->ops.place_real && !t->thread->lazy)
+		k->ops.place_real(t);
 	if (t->in_host_call) {
 		t->in_host_call = false;
 		k->trap_ops->resume_call(t->thread);
 		return;
 	}
-	call_restart(t, false, false);
-	if (k->ops.place_real && !t->thread->lazy)
-		k->ops.place_real(t);
 	k->trap_ops->resume(t->thread);
 }
