@@ -24,8 +24,9 @@
 /* The start of the instruction that ends at @text[@offset], or -1. Nobody says where instructions begin, but decoding
  * from a wrong place falls into step with the code within a few: so nearly all starts far enough before must come to
  * the same end. */
-static s64 instruction_before(const u8 *text, size_t offset)
+static s64 instruction_before(const u8 *text, size_t size, size_t offset)
 {
+	size_t end = min(offset + INSN_MAX, size);
 	u32 votes[INSN_MAX + 1] = {0}, all = 0, best = 0;
 
 	if (offset < LOOK_LEAST + AGREED)
@@ -35,7 +36,7 @@ static s64 instruction_before(const u8 *text, size_t offset)
 		size_t at = start, before = start;
 		struct insn insn;
 
-		while (at < offset && insn_decode(text + at, offset + INSN_MAX - at, &insn)) {
+		while (at < offset && insn_decode(text + at, end - at, &insn)) {
 			before = at;
 			at += insn.length;
 		}
@@ -50,9 +51,9 @@ static s64 instruction_before(const u8 *text, size_t offset)
 	return votes[best] >= AGREED && votes[best] * 10 >= all * OF_TEN ? (s64)(offset - best) : -1;
 }
 
-static bool find_head(const u8 *text, size_t offset, struct site *out)
+static bool find_head(const u8 *text, size_t size, size_t offset, struct site *out)
 {
-	s64 at = instruction_before(text, offset);
+	s64 at = instruction_before(text, size, offset);
 	struct insn insn;
 
 	if (at < 0 || !insn_decode(text + at, offset - (size_t)at, &insn) || insn.transfer ||
@@ -123,7 +124,7 @@ void site_find(const u8 *text, size_t size, size_t offset, u64 start, struct sit
 	if (offset + SYSCALL_LENGTH > size || text[offset] != 0x0f || text[offset + 1] != 0x05)
 		return;
 	out->call = start + offset;
-	if (find_head(text, offset, out))
+	if (find_head(text, size, offset, out))
 		out->shape = SITE_HEAD;
 	else if (find_tail(text, size, offset, out))
 		out->shape = SITE_TAIL;

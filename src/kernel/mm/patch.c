@@ -159,17 +159,7 @@ static struct patch_area *area_at(const struct mm_patch *p, u64 addr)
 
 /* ---- the host's side ---- */
 
-/* An operation of husk's own was refused: the guest's call goes on as if nothing had been tried. */
-static void own_op_done(void *arg, long result)
-{
-	struct mm *mm = arg;
-
-	if (result < 0 && mm->patch) {
-		mm->patch->off = true;
-		mm->patch->refused = true;
-	}
-	mm_put(mm);
-}
+static void own_op_done(void *arg, long result);
 
 static bool queue_own(struct mm *mm, u64 addr, u64 len, struct hostfd fd, u64 offset)
 {
@@ -200,7 +190,7 @@ static bool restore_part(struct mm *mm, const struct patch_range *r, u64 start, 
 	       queue_own(mm, start, end - start, backing.fd, start - r->bias + backing.offset);
 }
 
-static void restore(struct mm *mm, struct mm_patch *p, u64 start, u64 end)
+static bool restore(struct mm *mm, struct mm_patch *p, u64 start, u64 end)
 {
 	bool good = ranges_reserve(p, 1);
 
@@ -211,6 +201,21 @@ static void restore(struct mm *mm, struct mm_patch *p, u64 start, u64 end)
 		ranges_cut(mm, p, start, end);
 	else
 		mm->k->ops.space_died(mm, SIGKILL);
+	return good;
+}
+
+/* An operation of husk's own was refused: the guest's call goes on as if nothing had been tried. What depends on it,
+ * and may still be carried out, is taken back. */
+static void own_op_done(void *arg, long result)
+{
+	struct mm *mm = arg;
+
+	if (result < 0 && mm->patch && mm->space) {
+		mm->patch->off = true;
+		mm->patch->refused = true;
+		restore(mm, mm->patch, 0, ~0UL);
+	}
+	mm_put(mm);
 }
 
 /* Has trampolines of @text mapped for @bias. */
@@ -414,10 +419,10 @@ static void free_areas(struct mm *mm, struct mm_patch *p, u64 start, u64 end)
 		}
 		p->areas[i] = p->areas[--p->nareas];
 		for (u32 j = 0; j < p->nranges;) {
-			if (p->ranges[j].text == area.text && p->ranges[j].bias == area.bias)
-				restore(mm, p, p->ranges[j].start, p->ranges[j].end);
-			else
+			if (p->ranges[j].text != area.text || p->ranges[j].bias != area.bias)
 				j++;
+			else if (!restore(mm, p, p->ranges[j].start, p->ranges[j].end))
+				break;
 		}
 		patch_text_put(store_of(mm), area.text);
 	}

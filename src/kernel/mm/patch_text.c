@@ -13,7 +13,7 @@
 #include "host/file.h"
 
 #define MAX_TEXTS  32
-#define MAX_COPIES (8UL << 20) /* bytes of page copies that one text keeps */
+#define MAX_COPIES (2UL << 20) /* bytes of page copies that one text keeps */
 #define MAX_WHOLE  (4UL << 20) /* the longest text that is copied whole */
 #define MIN_WHOLE  4           /* sites that make it worth while */
 #define USES_WHOLE 32          /* mappings of a whole copy after which few new sites are reason for another */

@@ -5,17 +5,18 @@
 
 #include "vfs/lock.h"
 
-static void show_line(struct text *out, u64 number, bool waits, enum lock_kind kind, bool write, int pid, struct inode *i,
-		      u64 start, u64 end)
+static void show_line(struct text *out, u64 number, bool waits, enum lock_kind kind, bool write, int pid,
+		      struct inode *i, u64 start, u64 end)
 {
-	static const char *const names[] = {
-		[LOCK_POSIX] = "POSIX  ADVISORY ", [LOCK_OFD] = "OFDLCK ADVISORY ", [LOCK_FLOCK] = "FLOCK  ADVISORY "};
+	static const char *const names[] = {[LOCK_POSIX] = "POSIX  ADVISORY ",
+					    [LOCK_OFD] = "OFDLCK ADVISORY ",
+					    [LOCK_FLOCK] = "FLOCK  ADVISORY "};
 	struct kstat st;
 
 	if (i->ops->getattr(i, &st))
 		st.dev = st.ino = 0;
-	text_add(out, "%lu: %s%s %s %d %02x:%02x:%lu ", number, waits ? "-> " : "", names[kind], write ? "WRITE" : "READ",
-		 kind == LOCK_OFD ? -1 : pid, major(st.dev), minor(st.dev), st.ino);
+	text_add(out, "%lu: %s%s %s %d %02x:%02x:%lu ", number, waits ? "-> " : "", names[kind],
+		 write ? "WRITE" : "READ", kind == LOCK_OFD ? -1 : pid, major(st.dev), minor(st.dev), st.ino);
 	if (end == INT64_MAX)
 		text_add(out, "%lu EOF\n", start);
 	else
@@ -36,7 +37,8 @@ void locks_show(struct vfs *v, struct text *out)
 		for (int n = 0; n < LOCK_WAITER_LISTS; n++)
 			list_for_each (w, &v->lock_waiters[n], node)
 				if (w->shown_below == l)
-					show_line(out, number, true, w->request.kind, w->request.type == F_WRLCK,
-						  w->request.pid, w->inode, w->request.start, w->request.end);
+					show_line(out, number, true, w->request.kind,
+						  w->request.type == F_WRLCK, w->request.pid, w->inode,
+						  w->request.start, w->request.end);
 	}
 }

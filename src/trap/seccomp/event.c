@@ -62,7 +62,8 @@ void unwatch(struct sthread *th)
 			t->watched[i] = NULL;
 	/* The stub sets its state first, then looks whether it is watched. */
 	store_seq(&th->slot->watched, 0);
-	if (load_acquire(&th->slot->state) == TURN_KERNEL && list_empty(&th->ready_node))
+	if ((th->state == THREAD_RUNNING || th->state == THREAD_CLONING) &&
+	    load_acquire(&th->slot->state) == TURN_KERNEL && list_empty(&th->ready_node))
 		list_add_tail(&t->ready, &th->ready_node);
 }
 
