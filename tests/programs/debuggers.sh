@@ -154,6 +154,16 @@ continue
 continue
 delete
 continue'
+gdb_on 'hardware watchpoint and breakpoint' '' 'break add
+run
+watch glob
+continue
+continue
+hbreak printf
+delete 1 2
+continue
+delete
+continue'
 gdb_on 'catch syscall' '' 'catch syscall write
 run
 backtrace -1

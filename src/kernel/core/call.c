@@ -371,7 +371,7 @@ void task_return(struct task *t)
 	if (t->dispatch.on)
 		k->ops.dispatch_ready(t);
 	t->state = TASK_RUNNING;
-	if (t->single_step)
+	if (t->single_step || t->watched)
 		step_begin(t);
 	k->ops.short_ways(t);
 	if (!t->in_host_call)

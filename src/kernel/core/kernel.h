@@ -68,6 +68,8 @@ struct kernel_ops {
 	bool (*trace_skips)(struct task *t);
 	/* task: a traced task's call has ended: true when the task has stopped; it goes on with task_return(). */
 	bool (*trace_exit)(struct task *t);
+	/* task: a task with debug registers has made an instruction, or faults: true when nobody is to hear of it. */
+	bool (*trace_step)(struct task *t, struct trap_event *event);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
 	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);

@@ -132,7 +132,8 @@ struct task {
 	} stop;
 	int stop_signal;  /* of the group stop that it has part in */
 	bool single_step; /* its tracer has it make one instruction */
-	bool forced_tf;   /* EFLAGS.TF is the tracer's, not the program's */
+	bool watched; /* one instruction after the other: a debug register is enabled (task/trace_watch.c) */
+	bool forced_tf; /* EFLAGS.TF is the tracer's, not the program's */
 
 	/* life */
 	bool ending; /* task_exit() has begun: its state is TASK_DEAD, its host thread may still do last work */

@@ -2,9 +2,6 @@
 /*
  * A tracer's way to registers: the user area, the register sets (arch/x86/kernel/ptrace.c, kernel/regset.c,
  * arch/x86/kernel/fpu/regset.c).
- *
- * Linux: the debug registers set hardware breakpoints and watchpoints. Here: they read as 0 and any write of them but
- * 0 is EIO, because the host's belong to who traces husk; debuggers step instead where they are told to.
  */
 #include <asm/prctl.h>
 #include <elf.h>
@@ -137,6 +134,8 @@ long request_peek_user(struct task *t, struct call *c, struct task *child, u64 a
 		return -EIO;
 	if (addr < sizeof(struct guest_regs))
 		value = get_reg(child, addr);
+	else if (is_debug_register(addr))
+		value = child->trace->debug[(addr - USER_DEBUGREG) / 8];
 	return user_put(t, data, &value);
 }
 
@@ -146,7 +145,7 @@ long request_poke_user(struct task *t, struct call *c, struct task *child, u64 a
 		return -EIO;
 	if (addr < sizeof(struct guest_regs))
 		return set_reg(child, addr, data);
-	return is_debug_register(addr) && !data ? 0 : -EIO;
+	return is_debug_register(addr) ? trace_set_debug(child, (int)(addr - USER_DEBUGREG) / 8, data) : -EIO;
 }
 
 long request_arch_prctl(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)

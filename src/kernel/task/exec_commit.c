@@ -146,6 +146,9 @@ static int reset_task(struct task *t, struct exec *e)
 	}
 	sighand_exec(t->sighand);
 	dispatch_clear(t);
+	if (t->trace)
+		memset(t->trace->debug, 0, sizeof t->trace->debug);
+	t->watched = false;
 	posix_timers_exec(t->group);
 	signal_recalc(t);
 	t->altstack.sp = t->altstack.size = 0;

@@ -70,7 +70,7 @@ static void unlink_only(struct task *t)
 
 	trace_leave_space(t, t->mm);
 	t->trace = NULL;
-	t->single_step = false;
+	t->single_step = t->watched = false;
 	list_del(&tr->node);
 	object_count(t->k, "trace", -1);
 	free(tr);

@@ -40,6 +40,8 @@ struct trace {
 	bool want_stop; /* a group stop or PTRACE_INTERRUPT: stop on the way back */
 	bool notify;    /* something has happened since PTRACE_EVENT_STOP was told */
 	bool listening; /* PTRACE_LISTEN: stopped, but not to be asked anything */
+	u64 debug[8];   /* debug registers: trace_watch.c */
+	u64 watched[4]; /* what the watched words were */
 	bool reaching;  /* PTRACE_ATTACH waits until a stopped task is a traced one */
 };
 
@@ -98,6 +100,15 @@ void trace_resume(struct task *t, int answer);
 void trace_tell(struct task *t, int why);
 /* Stopped, and to be asked things. */
 bool trace_is_stopped(const struct task *t);
+
+/* ---- trace_watch.c: debug registers ---- */
+
+/* Sets debug register @number: 0, -EINVAL, -EIO for one that there is not. */
+int trace_set_debug(struct task *t, int number, u64 value);
+/* A call has written to memory: that is no hit. */
+void trace_watch_refresh(struct task *t);
+/* kernel_ops.trace_step */
+bool trace_watch_step(struct task *t, struct trap_event *event);
 
 /* ---- trace_memory.c: memory ---- */
 

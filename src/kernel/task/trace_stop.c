@@ -241,6 +241,8 @@ static bool trace_exit(struct task *t)
 {
 	siginfo_t info;
 
+	if (t->watched)
+		trace_watch_refresh(t);
 	if (t->trace->emulate)
 		return false;
 	if (t->single_step) {
@@ -258,6 +260,7 @@ void trace_init(struct kernel *k)
 	k->ops.trace_entry = trace_entry;
 	k->ops.trace_skips = trace_skips;
 	k->ops.trace_exit = trace_exit;
+	k->ops.trace_step = trace_watch_step;
 }
 
 /* ---- signals ---- */
