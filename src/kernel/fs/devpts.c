@@ -3,18 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "core/cred.h"
 #include "core/task.h"
 #include "fs/pty.h"
+#include "vfs/inode.h"
 #include "vfs/synth.h"
 #include "vfs/walk.h"
-
-#define GROUP_TTY 5 /* Debian's, as its devpts is mounted with gid=5,mode=620 */
 
 static const struct synth_entry slave_entry;
 
@@ -74,13 +75,35 @@ static void slave_attr(struct synth_node *n, struct kstat *st)
 
 	st->rdev = makedev(136, (u32)n->owner);
 	st->uid = p ? p->uid : 0;
-	st->gid = GROUP_TTY;
+	st->gid = p ? p->gid : GROUP_TTY;
+	if (p)
+		st->mode = S_IFCHR | p->mode;
+}
+
+/* As mesg(1), login(1) and terminals change it. */
+static int slave_setattr(struct synth_node *n, const struct iattr *a)
+{
+	struct pty *p = pty_find(n->k, n->owner);
+
+	if (!p)
+		return -ENOENT;
+	if (a->valid & ATTR_MODE)
+		p->mode = a->mode & 07777;
+	if (a->valid & ATTR_UID)
+		p->uid = a->uid;
+	if (a->valid & ATTR_GID)
+		p->gid = a->gid;
+	return 0;
 }
 
 static int slave_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
 	struct pty *p = pty_find(n->k, n->owner);
-	int err = p ? pty_open_slave(p, flags & ~(u32)O_NOCTTY, out) : -EIO;
+	int err;
+
+	if (p && p->exclusive[0] && !capable(t, CAP_SYS_ADMIN))
+		return -EBUSY;
+	err = p ? pty_open_slave(p, flags & ~(u32)O_NOCTTY, out) : -EIO;
 
 	if (!err && !(flags & O_NOCTTY) && file_readable(*out) && t->group)
 		n->k->ops.tty_opened(t, &p->tty);
@@ -106,7 +129,8 @@ int devpts_open_peer(struct pty *p, struct task *t, u32 flags, struct file **out
 	return err;
 }
 
-static const struct synth_ops slave_node_ops = {.open = slave_open, .attr = slave_attr};
+static const struct synth_ops slave_node_ops = {
+	.open = slave_open, .attr = slave_attr, .setattr = slave_setattr};
 static const struct synth_ops ptmx_ops = {.open = ptmx_open};
 static const struct synth_ops root_ops = {.lookup = pts_lookup, .next = pts_next};
 

@@ -92,6 +92,8 @@ int pty_new(struct kernel *k, u32 uid, struct pty **out)
 	p->tty = (struct tty){.k = k, .refs = 1, .rdev = makedev(136, index), .fd = HOSTFD_NONE, .pty = p};
 	p->index = index;
 	p->uid = uid;
+	p->gid = GROUP_TTY;
+	p->mode = 0620;
 	p->master = true;
 	ldisc_init(&p->ldisc);
 	p->ldisc.output = ldisc_output;

@@ -22,11 +22,13 @@ struct synth_node;
 #define PTY_OUTPUT 8192 /* bytes between programs and the master, a power of two */
 #define PTY_MAX    4096 /* /proc/sys/kernel/pty/max */
 
+#define GROUP_TTY 5 /* Debian's, as its devpts is mounted with gid=5,mode=620 */
+
 struct pty {
 	struct tty tty;   /* job control; not in kernel->ttys, which are the host's */
 	struct list node; /* in kernel->ptys */
 	u32 index;
-	u32 uid;
+	u32 uid, gid, mode; /* of the node in /dev/pts */
 	struct ldisc ldisc;
 	struct winsize size;
 	u8 out[PTY_OUTPUT];
@@ -39,6 +41,8 @@ struct pty {
 	int files;       /* slave files, of all generations */
 	u32 generation;  /* hang-ups so far */
 	bool packet;     /* TIOCPKT */
+	bool exclusive
+		[2]; /* TIOCEXCL of the slave, of the master: who has no CAP_SYS_ADMIN opens it no more */
 	u8 packet_status;
 	struct wait_queue master_wait, slave_wait;
 

@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct ldisc_termios) == KERNEL_TERMIOS2, "struct termios2
 struct pty_ioctl {
 	u32 cmd;
 	long (*fn)(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io);
-	u32 size;   /* of the settings that are moved */
+	u32 size;   /* of the settings that are moved; or which end's */
 	bool flush; /* input is dropped first */
 };
 
@@ -50,6 +50,15 @@ static void tell_flow(struct pty *p, const struct ldisc_termios *new)
 	p->packet_status |= is ? TIOCPKT_DOSTOP : TIOCPKT_NOSTOP;
 }
 
+static void change_settings(struct pty *p, struct ldisc_termios *new, bool drop_input)
+{
+	/* A pty has no line of its own: eight bits, no parity, a receiver (pty_set_termios). */
+	new->cflag = (new->cflag & ~(u32)(CSIZE | PARENB)) | CS8 | CREAD;
+	tell_flow(p, new);
+	ldisc_set(&p->ldisc, new, drop_input);
+	pty_settle(p);
+}
+
 static long set_settings(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
 {
 	struct ldisc_termios new = p->ldisc.t;
@@ -57,11 +66,49 @@ static long set_settings(struct pty *p, struct task *t, u64 arg, const struct pt
 
 	if (err < 0)
 		return err;
-	/* A pty has no line of its own: eight bits, no parity, a receiver (pty_set_termios). */
-	new.cflag = (new.cflag & ~(u32)(CSIZE | PARENB)) | CS8 | CREAD;
-	tell_flow(p, &new);
-	ldisc_set(&p->ldisc, &new, io->flush);
-	pty_settle(p);
+	change_settings(p, &new, io->flush);
+	return 0;
+}
+
+/* System V's struct termio: the low halves of the flags, and the first special characters. */
+struct termio_settings {
+	u16 iflag, oflag, cflag, lflag;
+	u8 line, cc[8];
+};
+
+static long get_termio(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
+{
+	const struct ldisc_termios *s = &p->ldisc.t;
+	struct termio_settings old = {.iflag = (u16)s->iflag,
+				      .oflag = (u16)s->oflag,
+				      .cflag = (u16)s->cflag,
+				      .lflag = (u16)s->lflag,
+				      .line = s->line};
+
+	memcpy(old.cc, s->cc, sizeof old.cc);
+	return user_put(t, arg, &old);
+}
+
+static u32 low_half(u32 old, u16 new)
+{
+	return (old & 0xffff0000U) | new;
+}
+
+static long set_termio(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
+{
+	struct ldisc_termios new = p->ldisc.t;
+	struct termio_settings s;
+	long err = user_get(t, &s, arg);
+
+	if (err < 0)
+		return err;
+	new.iflag = low_half(new.iflag, s.iflag);
+	new.oflag = low_half(new.oflag, s.oflag);
+	new.cflag = low_half(new.cflag, s.cflag);
+	new.lflag = low_half(new.lflag, s.lflag);
+	new.line = s.line;
+	memcpy(new.cc, s.cc, sizeof s.cc);
+	change_settings(p, &new, io->flush);
 	return 0;
 }
 
@@ -150,6 +197,10 @@ static const struct pty_ioctl both[] = {
 	{0x402c542b, set_settings, KERNEL_TERMIOS2},
 	{0x402c542c, set_settings, KERNEL_TERMIOS2},
 	{0x402c542d, set_settings, KERNEL_TERMIOS2, true},
+	{TCGETA, get_termio},
+	{TCSETA, set_termio},
+	{TCSETAW, set_termio},
+	{TCSETAF, set_termio, 0, true},
 	{TIOCGWINSZ, get_size},
 	{TIOCSWINSZ, set_size},
 	{TIOCGETD, zero},
@@ -161,9 +212,21 @@ static const struct pty_ioctl both[] = {
 
 /* ---- the slave's and the master's own ---- */
 
+/* Each end has its own mark (pty_ioctl.size: which); a master's is without effect, for it is opened but once. */
+static long set_exclusive(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
+{
+	p->exclusive[io->size] = io->cmd == TIOCEXCL;
+	return 0;
+}
+
+static long get_exclusive(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
+{
+	return put_int(t, arg, p->exclusive[io->size]);
+}
+
 static const struct pty_ioctl slave[] = {
-	{FIONREAD, input_size},
-	{TIOCOUTQ, zero},
+	{FIONREAD, input_size},    {TIOCOUTQ, zero},           {TIOCEXCL, set_exclusive},
+	{TIOCNXCL, set_exclusive}, {TIOCGEXCL, get_exclusive},
 };
 
 static long get_number(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
@@ -232,9 +295,12 @@ static long open_peer(struct pty *p, struct task *t, u64 arg, const struct pty_i
 }
 
 static const struct pty_ioctl master[] = {
-	{FIONREAD, output_size}, {TIOCOUTQ, zero},         {TIOCGPTN, get_number},
-	{TIOCSPTLCK, set_lock},  {TIOCGPTLCK, get_lock},   {TIOCPKT, set_packet},
-	{TIOCGPKT, get_packet},  {TIOCGPTPEER, open_peer}, {TIOCSIG, send_signal},
+	{FIONREAD, output_size},      {TIOCOUTQ, zero},
+	{TIOCGPTN, get_number},       {TIOCSPTLCK, set_lock},
+	{TIOCGPTLCK, get_lock},       {TIOCPKT, set_packet},
+	{TIOCGPKT, get_packet},       {TIOCGPTPEER, open_peer},
+	{TIOCSIG, send_signal},       {TIOCEXCL, set_exclusive, 1},
+	{TIOCNXCL, set_exclusive, 1}, {TIOCGEXCL, get_exclusive, 1},
 };
 
 static const struct pty_ioctl *find(const struct pty_ioctl *io, size_t count, u32 cmd)

@@ -115,6 +115,10 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 /* Truncation is what `>` does to a file that takes what is written; the rest cannot be changed. */
 static int synth_setattr(struct inode *i, const struct iattr *a)
 {
+	struct synth_node *n = node_of(i);
+
+	if (n->entry->ops && n->entry->ops->setattr)
+		return n->entry->ops->setattr(n, a);
 	return a->valid & ~(ATTR_SIZE | ATTR_ATIME | ATTR_MTIME) ? -EPERM : 0;
 }
 

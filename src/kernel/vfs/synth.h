@@ -22,6 +22,8 @@ struct synth_entry {
 
 /* What a node does; @data is the entry's data, @owner what a dynamic directory's lookup set (pid, descriptor,
  * ...). */
+struct iattr;
+
 struct synth_node {
 	struct kernel *k;
 	const struct synth_entry *entry;
@@ -47,6 +49,8 @@ struct synth_ops {
 	int (*open)(struct synth_node *n, struct task *t, u32 flags, struct file **out);
 	/* Changes what stat() shows of the node; nullable. */
 	void (*attr)(struct synth_node *n, struct kstat *st);
+	/* Mode, owner, group (permission is checked): 0 or -errno. NULL: only what `>` does is let through. */
+	int (*setattr)(struct synth_node *n, const struct iattr *a);
 	/* Owner ids of the node; NULL: 0, 0. */
 	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
 };
