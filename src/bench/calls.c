@@ -10,13 +10,30 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The kernel's own price: libc never keeps the answer of getppid(). */
+/* The kernel's own price: a call that only looks, and that husk's stub never answers by itself. */
 static void null_call(void *state, u64 n)
 {
 	while (n--)
+		syscall(SYS_personality, 0xffffffff);
+}
+
+/* One whose result may be known beforehand. libc never keeps the answer of getppid(). */
+static void known_call(void *state, u64 n)
+{
+	while (n--)
 		syscall(SYS_getppid);
+}
+
+/* A clock, as who has no vDSO reads it. */
+static void clock_call(void *state, u64 n)
+{
+	struct timespec ts;
+
+	while (n--)
+		syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
 }
 
 /* On a private word with nobody waiting: needs no turn where the guest's own process can make the host call. */
@@ -49,6 +66,39 @@ static void read_byte(void *state, u64 n)
 
 	while (n--)
 		bench_need(read(o->fd, &byte, 1) == 1, "read");
+}
+
+static void *open_file(void)
+{
+	struct opened *o = malloc(sizeof *o);
+
+	bench_need(o, "memory");
+	o->fd = open("/proc/self/exe", O_RDONLY);
+	bench_need(o->fd >= 0, "/proc/self/exe");
+	return o;
+}
+
+static void read_file(int fd, size_t size, u64 n)
+{
+	char bytes[4096];
+
+	while (n--) {
+		ssize_t got = read(fd, bytes, size);
+
+		bench_need(got >= 0, "read");
+		if ((size_t)got < size)
+			bench_need(!lseek(fd, 0, SEEK_SET), "lseek");
+	}
+}
+
+static void read_file_byte(void *state, u64 n)
+{
+	read_file(((struct opened *)state)->fd, 1, n);
+}
+
+static void read_file_page(void *state, u64 n)
+{
+	read_file(((struct opened *)state)->fd, 4096, n);
 }
 
 static void open_close(void *state, u64 n)
@@ -135,8 +185,12 @@ static void signal_self(void *state, u64 n)
 
 const struct workload bench_calls[] = {
 	{"null call", BENCH_CALLS, NULL, null_call, NULL, 1},
+	{"call with a known result", BENCH_CALLS, NULL, known_call, NULL, 1},
+	{"clock_gettime", BENCH_CALLS, NULL, clock_call, NULL, 1},
 	{"private futex wake", BENCH_CALLS, NULL, futex_wake, NULL, 1},
 	{"read 1 byte", BENCH_CALLS, open_zero, read_byte, NULL, 1},
+	{"read 1 byte of a file", BENCH_CALLS, open_file, read_file_byte, NULL, 1},
+	{"read 4 KiB of a file", BENCH_CALLS, open_file, read_file_page, NULL, 1},
 	{"open+close", BENCH_CALLS, NULL, open_close, NULL, 1},
 	{"stat", BENCH_CALLS, NULL, stat_file, NULL, 1},
 	{"signal to self", BENCH_CALLS, catch_signal, signal_self, NULL, 1},
