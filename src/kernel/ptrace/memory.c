@@ -125,6 +125,8 @@ static bool any_bytes(const struct user_iovec *ranges, u64 count)
 	return false;
 }
 
+/* Linux: ENOSYS without CONFIG_CROSS_MEMORY_ATTACH. Here: also where the host forbids such calls, so that programs use
+ * ptrace(2) or /proc/PID/mem. */
 static long process_vm(struct task *t, struct call *c, bool write)
 {
 	struct user_iovec *local, *remote = NULL;

@@ -64,8 +64,18 @@ void trace_watch_refresh(struct task *t)
 			tr->watched[i] = value_of(t, i);
 }
 
-static int check(const struct trace *tr, u64 dr7)
+/* Whether memory can be looked at between two instructions. */
+static bool can_watch(struct task *t, u64 addr)
 {
+	u8 byte;
+
+	return t->mm && t->mm->space && t->k->trap_ops->read(t->mm->space, &byte, addr, 1) != -ENOSYS;
+}
+
+static int check(struct task *t, u64 dr7)
+{
+	const struct trace *tr = t->trace;
+
 	for (int i = 0; i < 4; i++) {
 		u64 size = length_of(dr7, i);
 		int type = type_of(dr7, i);
@@ -75,6 +85,10 @@ static int check(const struct trace *tr, u64 dr7)
 		if (type > RW_WRITE || (type == RW_EXECUTE && size != 1) || tr->debug[i] % size ||
 		    tr->debug[i] >= USER_TOP)
 			return -EINVAL;
+		/* Linux: ENOSPC when all registers are in use. Here: also where the host lets nobody read a guest's
+		 * memory. */
+		if (type == RW_WRITE && !can_watch(t, tr->debug[i]))
+			return -ENOSPC;
 	}
 	return 0;
 }
@@ -89,7 +103,7 @@ int trace_set_debug(struct task *t, int number, u64 value)
 	if (number < 4 && value >= USER_TOP)
 		return -EINVAL;
 	if (number == 7)
-		err = check(tr, value);
+		err = check(t, value);
 	if (err)
 		return err;
 	tr->debug[number] = value;
