@@ -192,6 +192,8 @@ void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, t
 		*thread = &th->base;
 		return;
 	}
+	/* Linux: a process has as many threads as fit its limits. Here: 1,023, or what RLIMIT_FSIZE leaves of that, and
+	 * EAGAIN for one more, because each has a slot in its process's channel. */
 	index = thread_free_index(p->space);
 	th = index ? thread_alloc(p->space, index) : NULL;
 	if (!th) {
