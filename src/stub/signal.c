@@ -106,7 +106,9 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 		return 0;
 	}
 	if (in_stub(mc->rip) || in_own_vdso(mc)) {
-		if (mc->rip == (u64)stub_frame_ip) {
+		/* Whoever jumps there without the kernel's asking for a frame would go on from what was long ago. */
+		if (mc->rip == (u64)stub_frame_ip && slot->answer_flags & ANSWER_FLAG_FRAME) {
+			slot->answer_flags &= ~ANSWER_FLAG_FRAME;
 			stub_note_frame(slot, uc);
 			if (!stub_turn_framed(slot, uc))
 				return 0;
