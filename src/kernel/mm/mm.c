@@ -254,22 +254,36 @@ void mm_unuse(struct mm *mm)
 	mm_put(mm);
 }
 
+size_t mm_mapped(struct mm *mm, u64 addr, size_t size, bool write, u64 flags)
+{
+	u64 at = addr;
+
+	while (at - addr < size) {
+		struct vma *v = vma_lookup(&mm->vmas, at);
+
+		if (!v || (write && at >= TRAP_GUEST_TOP) || (v->flags & flags) != flags)
+			break;
+		at = v->end;
+	}
+	return min(size, (size_t)(at - addr));
+}
+
+long mm_poke(struct mm *mm, u64 addr, const void *from, size_t size)
+{
+	if (!mm->space || mm->space->dead)
+		return 0;
+	size = mm_mapped(mm, addr, size, true, VM_WRITE);
+	return size ? mm->k->trap_ops->write(mm->space, addr, from, size) : -EFAULT;
+}
+
 /* Declared in core/usermem.h. */
 long mm_peek(struct mm *mm, void *to, u64 addr, size_t size)
 {
-	u64 at = addr;
 	long n;
 
 	if (!mm->space || mm->space->dead)
 		return 0;
-	while (at - addr < size) {
-		struct vma *v = vma_lookup(&mm->vmas, at);
-
-		if (!v)
-			break;
-		at = v->end;
-	}
-	size = min(size, (size_t)(at - addr));
+	size = mm_mapped(mm, addr, size, false, 0);
 	if (!size)
 		return -EFAULT;
 	n = mm->k->trap_ops->read(mm->space, to, addr, size);

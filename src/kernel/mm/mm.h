@@ -103,6 +103,13 @@ long mm_remap_file_pages(struct task *t, u64 addr, u64 size, u64 prot, u64 pgoff
 /* mincore(): a step of the staged call. See mm/mincore.c. */
 long mm_mincore(struct task *t, struct call *c);
 
+/* How many bytes from @addr on are mapped by the guest with all of @flags (VM_*), of @size; to @write, the pages above
+ * its ceiling are none: the stub and its windows are nobody's. */
+size_t mm_mapped(struct mm *mm, u64 addr, size_t size, bool write, u64 flags);
+/* Writes into any address space where the guest itself may: bytes, or -errno (-ENOSYS where the host forbids it). mm_peek() in
+ * core/usermem.h reads. */
+long mm_poke(struct mm *mm, u64 addr, const void *from, size_t size);
+
 /* kernel_ops.access and .fault */
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok);
 void mm_fault(struct task *t, const struct trap_event *event);

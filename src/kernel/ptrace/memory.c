@@ -33,21 +33,25 @@ long request_poke(struct task *t, struct call *c, struct task *child, u64 addr, 
 
 /* ---- ranges ---- */
 
+/* As mm_peek(), of what the other process itself may read. */
+static long peek_readable(struct mm *mm, void *to, u64 addr, size_t size)
+{
+	size = mm_mapped(mm, addr, size, false, VM_READ);
+	return size ? mm_peek(mm, to, addr, size) : -EFAULT;
+}
+
 /* One range of the other process, as far as there is room on this side: bytes, or -errno. */
 static long move_range(struct uio *u, struct mm *mm, const struct user_iovec *range, bool write, char *buf)
 {
-	const struct trap_ops *ops = mm->k->trap_ops;
 	u64 done = 0;
 
 	while (done < range->len && u->left) {
 		size_t size = min(min(range->len - done, (u64)u->left), PIECE);
 		long n = write ? uio_from_user(u, buf, size)
-			       : ops->read(mm->space, buf, range->base + done, size);
+			       : peek_readable(mm, buf, range->base + done, size);
 
 		if (n > 0 && write) {
-			long put = ops->write(mm->space, range->base + done, buf, (size_t)n);
-
-			n = put;
+			n = mm_poke(mm, range->base + done, buf, (size_t)n);
 		} else if (n > 0) {
 			n = uio_to_user(u, buf, (size_t)n);
 		}

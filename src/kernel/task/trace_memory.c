@@ -132,7 +132,8 @@ long trace_access(struct task *t, struct task *child, u64 addr, void *buf, size_
 	struct trap_space *space = child->mm ? child->mm->space : NULL;
 	long n;
 
-	if (!space || space->dead || !size || size > HUSK_TRACE_PIECE || addr + size < addr)
+	if (!space || space->dead || !size || size > HUSK_TRACE_PIECE || addr + size < addr ||
+	    mm_mapped(child->mm, addr, size, write, 0) != size)
 		return -EIO;
 	if (child->stop.busy)
 		return trace_access_waits(t, child) ? task_park(t) : -EIO;

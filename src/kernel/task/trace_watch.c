@@ -46,7 +46,7 @@ static u64 value_of(struct task *t, int i)
 	u64 value = 0, size = length_of(tr->debug[7], i);
 
 	if (t->mm && t->mm->space)
-		(void)t->k->trap_ops->read(t->mm->space, &value, tr->debug[i], size);
+		(void)mm_peek(t->mm, &value, tr->debug[i], size);
 	return value;
 }
 
