@@ -16,7 +16,9 @@
  *
  * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/kernel/mm/moved.c
  *
- * links: src/kernel/mm/patch.c src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
+ * links: src/kernel/mm/patch.c src/kernel/mm/patch_map.c src/kernel/mm/patch_place.c
+ *
+ * links: src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
  *
  * links: src/base/rbtree.c src/base/bug.c
  */

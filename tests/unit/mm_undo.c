@@ -14,7 +14,9 @@
  *
  * links: src/kernel/mm/moved.c src/kernel/mm/vma_tree.c src/base/rbtree.c src/base/bug.c
  *
- * links: src/kernel/mm/patch.c src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
+ * links: src/kernel/mm/patch.c src/kernel/mm/patch_map.c src/kernel/mm/patch_place.c
+ *
+ * links: src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
  */
 #include "mm/mm.h"
 
