@@ -191,7 +191,7 @@ bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *tex
 }
 
 bool patch_map_copy(struct mm *mm, struct mm_patch *p, const struct patch_range *r, struct hostfd fd,
-		     u64 offset)
+		    u64 offset)
 {
 	if (!patch_ranges_reserve(p, 2) || !queue_own(mm, r->start, r->end - r->start, fd, offset))
 		return false;

@@ -9,7 +9,6 @@
 
 #define NR_SEEN 256 /* call sites whose signals are counted at a time; a power of two */
 
-
 /* Pages that are mapped from a copy. */
 struct patch_range {
 	u64 start, end;
@@ -63,7 +62,8 @@ bool patch_restore(struct mm *mm, struct mm_patch *p, u64 start, u64 end);
 /* Has trampolines of @text mapped for @bias; false: there is no room, or no memory. */
 bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *text, u64 bias);
 /* Has the range *r mapped from @fd at @offset, and notes it; false: no memory. */
-bool patch_map_copy(struct mm *mm, struct mm_patch *p, const struct patch_range *r, struct hostfd fd, u64 offset);
+bool patch_map_copy(struct mm *mm, struct mm_patch *p, const struct patch_range *r, struct hostfd fd,
+		    u64 offset);
 
 /* patch_place.c: kernel_ops of these names. */
 void patch_place_shown(struct task *t, struct trap_event *event);
