@@ -117,13 +117,15 @@ static struct vma *walked;
 static u64 check_node(const struct vma_node *n, int level, u64 low, u64 high)
 {
 	u64 largest = 0;
-	int i;
+	int i, count = 0;
 
-	EXPECT(n->n > 0 && n->n <= VMA_NODE_ENTRIES);
-	for (i = 0; i < VMA_NODE_ENTRIES; i++)
-		EXPECT((n->key[i] == ~0UL) == (i >= n->n));
-	for (i = 0; i < n->n; i++) {
-		u64 end = i + 1 < n->n ? n->key[i + 1] : high, gap;
+	while (count < VMA_NODE_ENTRIES && n->key[count] != VMA_NO_KEY)
+		count++;
+	EXPECT(count > 0);
+	for (i = count; i < VMA_NODE_ENTRIES; i++)
+		EXPECT(n->key[i] == VMA_NO_KEY && !n->gap[i]);
+	for (i = 0; i < count; i++) {
+		u64 end = i + 1 < count ? n->key[i + 1] : high, gap;
 
 		EXPECT(n->key[i] >= low && n->key[i] < end);
 		if (level) {
@@ -148,7 +150,7 @@ static void validate_tree(void)
 	walked = store.first;
 	EXPECT(!store.root == !store.depth && !store.root == !store.first);
 	if (store.root)
-		check_node(store.root, store.depth - 1, 0, ~0UL);
+		check_node(store.root, store.depth - 1, 0, VMA_NO_KEY);
 	EXPECT(!walked);
 	EXPECT(store.root || !store.tail);
 }

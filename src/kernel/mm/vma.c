@@ -2,9 +2,9 @@
 /*
  * The VMA store: lookup, insertion, split, merge, free gaps, snapshots.
  *
- * Every change goes through unaccount() ... account() of the VMAs that it touches, so that the page counts
- * always fit the tree. What needs memory is done first (splits), what cannot fail follows, and merging comes
- * last: a failed change merges again what it had split, and so leaves the store as it was.
+ * A change finds its place once and does there what it takes: it grows or shrinks a neighbour where it can, and takes or
+ * gives a VMA only where it must. Memory for VMAs is kept in slabs by the store, so that one that goes serves the next
+ * one that comes; the slabs are freed with the store. What needs memory is done first, what cannot fail follows.
  */
 #include "mm/vma.h"
 
@@ -15,31 +15,32 @@
 #include "base/bug.h"
 #include "mm/vma_tree.h"
 
-static void count_pages(struct vma_store *s, const struct vma *v, u64 by)
-{
-	u64 pages = vma_pages(v) * by;
+#define SLAB_VMAS  64 /* the first is not used: its next is the next slab */
+#define GUARD_BITS (VM_GROWSDOWN | VM_ROOM)
 
+static void count_pages(struct vma_store *s, u64 flags, u64 pages)
+{
 	s->total += pages;
-	if ((v->flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC)
+	if ((flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC)
 		s->exec += pages;
-	if (v->flags & VM_GROWSDOWN)
+	if (flags & VM_GROWSDOWN)
 		s->stack += pages;
-	if (vma_flags_data(v->flags))
+	if (vma_flags_data(flags))
 		s->data += pages;
-	if (v->flags & VM_LOCKED)
+	if (flags & VM_LOCKED)
 		s->locked += pages;
-	if (v->flags & VM_SEALED)
+	if (flags & VM_SEALED)
 		s->sealed += pages;
 }
 
-static void account(struct vma_store *s, const struct vma *v)
+static void account(struct vma_store *s, u64 flags, u64 bytes)
 {
-	count_pages(s, v, 1);
+	count_pages(s, flags, bytes >> PAGE_SHIFT);
 }
 
-static void unaccount(struct vma_store *s, const struct vma *v)
+static void unaccount(struct vma_store *s, u64 flags, u64 bytes)
 {
-	count_pages(s, v, -1UL);
+	count_pages(s, flags, -(bytes >> PAGE_SHIFT));
 }
 
 void vma_store_init(struct vma_store *s, int max_count)
@@ -47,41 +48,81 @@ void vma_store_init(struct vma_store *s, int max_count)
 	*s = (struct vma_store){.max_count = max_count};
 }
 
-static void free_vma(struct vma *v)
+/* ---- memory ---- */
+
+static int slab_new(struct vma_store *s)
 {
-	vma_object_put(v->object);
-	free(v);
+	struct vma *slab = aligned_alloc(64, SLAB_VMAS * sizeof *slab);
+
+	if (!slab)
+		return -ENOMEM;
+	slab->next = s->slabs;
+	s->slabs = slab;
+	for (int i = SLAB_VMAS - 1; i; i--) {
+		slab[i].next = s->free;
+		s->free = &slab[i];
+	}
+	s->nfree += SLAB_VMAS - 1;
+	return 0;
 }
 
-static void unlink_vma(struct vma_store *s, struct vma *v)
+/* Memory for @n (one or two) VMAs more, and room for them at @places in the tree: 0 or -ENOMEM. */
+static int reserve(struct vma_store *s, int n, int places)
 {
-	unaccount(s, v);
-	vma_tree_erase(s, v);
-	s->count--;
+	if (s->nfree < n && slab_new(s))
+		return -ENOMEM;
+	return vma_tree_reserve(s, places);
+}
+
+/* After reserve(). */
+static struct vma *take_vma(struct vma_store *s, const struct vma *like)
+{
+	struct vma *v = s->free;
+
+	s->free = v->next;
+	s->nfree--;
+	s->count++;
+	*v = *like;
+	vma_object_get(v->object);
+	return v;
+}
+
+/* Out of the tree it is already. */
+static void give_vma(struct vma_store *s, struct vma *v)
+{
+	vma_object_put(v->object);
 	if (s->last == v)
 		s->last = NULL;
-	free_vma(v);
+	v->next = s->free;
+	s->free = v;
+	s->nfree++;
+	s->count--;
 }
 
 void vma_store_clear(struct vma_store *s)
 {
-	struct vma *v, *next;
+	struct vma *v, *slab;
 
-	for (v = s->first; v; v = next) {
-		next = v->next;
-		free_vma(v);
-	}
+	for (v = s->first; v; v = v->next)
+		vma_object_put(v->object);
 	vma_tree_free(s);
+	while ((slab = s->slabs)) {
+		s->slabs = slab->next;
+		free(slab);
+	}
 	vma_store_init(s, s->max_count);
 }
 
+/* ---- looking up ---- */
+
 struct vma *vma_find(struct vma_store *s, u64 addr)
 {
+	struct vma_path p;
 	struct vma *v;
 
 	if (s->last && addr >= s->last->start && addr < s->last->end)
 		return s->last;
-	v = vma_tree_floor(s, addr);
+	v = vma_tree_find(s, addr, &p);
 	if (!v)
 		v = s->first;
 	else if (v->end <= addr)
@@ -105,18 +146,7 @@ struct vma *vma_intersect(struct vma_store *s, u64 start, u64 end)
 	return v && v->start < end ? v : NULL;
 }
 
-/* Memory for one VMA more, and room for it in the tree. NULL: none. */
-static struct vma *alloc_vma(struct vma_store *s)
-{
-	return vma_tree_reserve(s) ? NULL : malloc(sizeof(struct vma));
-}
-
-static void link_vma(struct vma_store *s, struct vma *new)
-{
-	vma_tree_insert(s, new);
-	s->count++;
-	account(s, new);
-}
+/* ---- changing ---- */
 
 static bool can_merge(const struct vma *a, const struct vma *b)
 {
@@ -125,168 +155,275 @@ static bool can_merge(const struct vma *a, const struct vma *b)
 	       a->pgoff + vma_pages(a) == b->pgoff && a->label == b->label;
 }
 
-/* Makes one of @v and all that follows, up to what begins at @end, as far as they can be one. */
-static void merge_from(struct vma_store *s, struct vma *v, u64 end)
+/* Up or down. */
+static void move_start(struct vma *v, u64 start)
 {
-	struct vma *next;
-
-	for (; v && v->start <= end && (next = v->next); v = next) {
-		while (next && can_merge(v, next)) {
-			unaccount(s, v);
-			v->end = next->end;
-			account(s, v);
-			unlink_vma(s, next);
-			next = v->next;
-		}
-	}
+	v->pgoff += (u64)((s64)(start - v->start) >> PAGE_SHIFT);
+	v->start = start;
 }
 
-/* As merge_from(), with what lies before @v. */
-static void merge_around(struct vma_store *s, struct vma *v, u64 end)
+/* The part of @v from @start to @end. */
+static struct vma part_of(const struct vma *v, u64 start, u64 end)
 {
-	merge_from(s, v->prev ? v->prev : v, end);
+	struct vma part = *v;
+
+	move_start(&part, start);
+	part.end = end;
+	return part;
 }
 
-/* Cuts @v in two at @addr; the upper part goes to *upper. */
-static int split_vma(struct vma_store *s, struct vma *v, u64 addr, struct vma **upper)
+/* Takes out the VMA at @p, whose pages are another's already: see vma_tree_erase(). */
+static bool erase(struct vma_store *s, struct vma_path *p)
 {
-	struct vma *new;
+	struct vma *v = p->node[0]->vma[p->at[0]];
+	bool there = vma_tree_erase(s, p);
 
-	if (s->count >= s->max_count)
-		return -ENOMEM;
-	new = alloc_vma(s);
-	if (!new)
-		return -ENOMEM;
-	*new = *v;
-	vma_object_get(new->object);
-	new->start = addr;
-	new->pgoff += (addr - v->start) >> PAGE_SHIFT;
-	unaccount(s, v);
-	v->end = addr;
-	account(s, v);
-	link_vma(s, new);
-	*upper = new;
-	return 0;
-}
-
-/* Makes sure that no VMA crosses @start or @end. The first between them goes to *first; NULL: none. */
-static int isolate(struct vma_store *s, u64 start, u64 end, struct vma **first)
-{
-	struct vma *v = vma_intersect(s, start, end), *last, *rest;
-	int error = 0;
-
-	*first = NULL;
-	if (!v)
-		return 0;
-	if (v->start < start)
-		error = split_vma(s, v, start, &v);
-	if (error)
-		return error;
-	last = v->end >= end ? v : vma_lookup(s, end);
-	if (last && last->start < end && last->end > end)
-		error = split_vma(s, last, end, &rest);
-	if (error)
-		merge_around(s, v, start);
-	else
-		*first = v;
-	return error;
+	give_vma(s, v);
+	return there;
 }
 
 int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, struct vma_object *object,
 	       const char *label)
 {
-	struct vma *new;
-
-	BUG_ON(start >= end || vma_intersect(s, start, end));
-	new = alloc_vma(s);
-	if (!new)
-		return -ENOMEM;
-	*new = (struct vma){
+	struct vma new = {
 		.start = start,
 		.end = end,
 		.flags = flags,
 		.pgoff = pgoff,
-		.object = vma_object_get(object),
+		.object = object,
 		.label = label,
 	};
-	link_vma(s, new);
-	merge_around(s, new, start);
+	struct vma_path p;
+	struct vma *prev = vma_tree_find(s, start, &p), *next = prev ? prev->next : s->first;
+
+	BUG_ON(start >= end || (prev && prev->end > start) || (next && next->start < end));
+	if (prev && can_merge(prev, &new)) {
+		bool both = next && can_merge(&new, next);
+
+		prev->end = both ? next->end : end;
+		if (vma_tree_next(s, &p)) {
+			if (both)
+				erase(s, &p);
+			else
+				vma_tree_update(s, &p);
+		}
+	} else if (next && can_merge(&new, next)) {
+		move_start(next, start);
+		vma_tree_next(s, &p);
+		vma_tree_update(s, &p);
+	} else {
+		if (reserve(s, 1, 1))
+			return -ENOMEM;
+		vma_tree_insert(s, &p, take_vma(s, &new));
+	}
+	account(s, flags, end - start);
 	return 0;
 }
 
 int vma_append(struct vma_store *s, const struct vma *v, u64 flags)
 {
-	struct vma *tail = s->tail, *new;
+	BUG_ON(s->tail && s->tail->end > v->start);
+	return vma_insert(s, v->start, v->end, flags, v->pgoff, v->object, v->label);
+}
 
-	BUG_ON(tail && tail->end > v->start);
-	new = alloc_vma(s);
-	if (!new)
+/* A hole in the middle of @v, which stands at @p. */
+static int punch(struct vma_store *s, struct vma_path *p, struct vma *v, u64 start, u64 end)
+{
+	struct vma upper = part_of(v, end, v->end);
+
+	if (s->count >= s->max_count || reserve(s, 1, 1))
 		return -ENOMEM;
-	*new = *v;
-	new->flags = flags;
-	if (tail && can_merge(tail, new)) {
-		unaccount(s, tail);
-		tail->end = new->end;
-		account(s, tail);
-		free(new);
-		return 0;
-	}
-	vma_object_get(new->object);
-	link_vma(s, new);
+	v->end = start;
+	vma_tree_insert(s, p, take_vma(s, &upper));
+	unaccount(s, v->flags, end - start);
 	return 0;
 }
 
 int vma_remove(struct vma_store *s, u64 start, u64 end)
 {
-	struct vma *v = vma_lookup(s, start), *next;
-	int error, max_count;
+	struct vma_path p;
+	struct vma *v = vma_tree_find(s, start, &p), *next;
+	bool cut = false, there;
 
 	/* Linux: only a hole that leaves one VMA more minds the limit. */
-	if (v && v->start < start && v->end > end && s->count >= s->max_count)
+	if (v && v->start < start && v->end > end)
+		return punch(s, &p, v, start, end);
+	if (!v || v->start < start) {
+		cut = v && v->end > start;
+		if (cut) {
+			unaccount(s, v->flags, v->end - start);
+			v->end = start;
+		}
+		v = vma_tree_next(s, &p);
+	}
+	while (v && v->end <= end) {
+		next = v->next;
+		unaccount(s, v->flags, v->end - v->start);
+		there = erase(s, &p);
+		v = next;
+		cut = false;
+		if (!v || v->start >= end)
+			return 0;
+		if (!there)
+			vma_tree_find(s, v->start, &p);
+	}
+	if (v && v->start < end) {
+		unaccount(s, v->flags, end - v->start);
+		move_start(v, end);
+		cut = true;
+	}
+	if (v && cut)
+		vma_tree_update(s, &p);
+	return 0;
+}
+
+/* All of @v, which stands at @p, gets @flags; where neighbours are alike then, they become one. */
+static void change_whole(struct vma_store *s, struct vma_path *p, struct vma *v, u64 flags)
+{
+	struct vma *prev = v->prev, *next = v->next;
+	bool guarded = (v->flags ^ flags) & GUARD_BITS;
+
+	v->flags = flags;
+	if (next && can_merge(v, next)) {
+		struct vma_path after = *p;
+
+		v->end = next->end;
+		vma_tree_next(s, &after);
+		/* Where nodes have joined the way to @v is another. */
+		if (!erase(s, &after))
+			vma_tree_find(s, v->start, p);
+	}
+	if (prev && can_merge(prev, v)) {
+		prev->end = v->end;
+		erase(s, p);
+	} else if (guarded) {
+		vma_tree_update(s, p);
+	}
+}
+
+/* The first part of @v, up to @end: it goes to what lies before, or becomes one of its own. */
+static int change_head(struct vma_store *s, struct vma_path *p, struct vma *v, u64 end, u64 flags)
+{
+	struct vma rest = part_of(v, end, v->end), head = part_of(v, v->start, end);
+
+	head.flags = flags;
+	if (v->prev && can_merge(v->prev, &head)) {
+		v->prev->end = end;
+		move_start(v, end);
+		vma_tree_update(s, p);
+		return 0;
+	}
+	if (s->count >= s->max_count || reserve(s, 1, 1))
 		return -ENOMEM;
-	max_count = s->max_count;
-	s->max_count = INT_MAX;
-	error = isolate(s, start, end, &v);
-	s->max_count = max_count;
+	if ((v->flags ^ flags) & GUARD_BITS) {
+		v->flags = flags;
+		vma_tree_update(s, p);
+	}
+	v->flags = flags;
+	v->end = end;
+	vma_tree_insert(s, p, take_vma(s, &rest));
+	return 0;
+}
+
+static int change_tail(struct vma_store *s, struct vma_path *p, struct vma *v, u64 start, u64 flags)
+{
+	struct vma tail = part_of(v, start, v->end);
+
+	tail.flags = flags;
+	if (v->next && can_merge(&tail, v->next)) {
+		v->end = start;
+		move_start(v->next, start);
+		vma_tree_next(s, p);
+		vma_tree_update(s, p);
+		return 0;
+	}
+	if (s->count >= s->max_count || reserve(s, 1, 1))
+		return -ENOMEM;
+	v->end = start;
+	vma_tree_insert(s, p, take_vma(s, &tail));
+	return 0;
+}
+
+static int change_middle(struct vma_store *s, struct vma_path *p, struct vma *v, u64 start, u64 end,
+			 u64 flags)
+{
+	struct vma middle = part_of(v, start, end), rest = part_of(v, end, v->end);
+
+	if (s->count + 1 >= s->max_count || reserve(s, 2, 1))
+		return -ENOMEM;
+	middle.flags = flags;
+	v->end = start;
+	vma_tree_insert(s, p, take_vma(s, &middle));
+	vma_tree_insert(s, p, take_vma(s, &rest));
+	return 0;
+}
+
+/* A part of @v, which stands at @p. */
+static int change_part(struct vma_store *s, struct vma_path *p, struct vma *v, u64 start, u64 end, u64 flags)
+{
+	u64 was = v->flags;
+	int error = 0;
+
+	if (flags == was)
+		return 0;
+	if (start == v->start && end == v->end)
+		change_whole(s, p, v, flags);
+	else if (start == v->start)
+		error = change_head(s, p, v, end, flags);
+	else if (end == v->end)
+		error = change_tail(s, p, v, start, flags);
+	else
+		error = change_middle(s, p, v, start, end, flags);
 	if (error)
 		return error;
-	for (; v && v->start < end; v = next) {
-		next = v->next;
-		unlink_vma(s, v);
+	unaccount(s, was, end - start);
+	account(s, flags, end - start);
+	return 0;
+}
+
+/* Several VMAs, with or without holes: where it cannot be done nothing has changed. */
+static int change_parts(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
+{
+	struct vma *v = vma_intersect(s, start, end), *last = vma_lookup(s, end - 1);
+	int splits = (v && v->start < start) + (last && last->end > end);
+	struct vma_path p;
+	u64 at, to;
+
+	if (splits && (s->count + splits > s->max_count || reserve(s, 2, 2)))
+		return -ENOMEM;
+	for (at = start; at < end && (v = vma_intersect(s, at, end)); at = to) {
+		at = max(at, v->start);
+		to = min(v->end, end);
+		vma_tree_find(s, at, &p);
+		BUG_ON(change_part(s, &p, v, at, to, (v->flags & ~clear) | set));
 	}
 	return 0;
 }
 
 int vma_change(struct vma_store *s, u64 start, u64 end, u64 clear, u64 set)
 {
-	struct vma *first, *v;
-	int error = isolate(s, start, end, &first);
+	struct vma_path p;
+	struct vma *v = vma_tree_find(s, start, &p);
 
-	for (v = first; v && v->start < end; v = v->next) {
-		bool guard = v->flags & VM_GROWSDOWN;
-
-		unaccount(s, v);
-		v->flags = (v->flags & ~clear) | set;
-		account(s, v);
-		if (guard != !!(v->flags & VM_GROWSDOWN))
-			vma_tree_gap_changed(s, v);
-	}
-	if (first)
-		merge_around(s, first, end);
-	return error;
+	if (v && v->end >= end)
+		return change_part(s, &p, v, start, end, (v->flags & ~clear) | set);
+	return change_parts(s, start, end, clear, set);
 }
 
 void vma_extend_down(struct vma_store *s, struct vma *v, u64 start)
 {
-	u64 was = v->start;
+	struct vma_path p;
+	struct vma *prev = v->prev;
 
-	BUG_ON(start >= was || vma_intersect(s, start, was));
-	unaccount(s, v);
-	v->pgoff -= (v->start - start) >> PAGE_SHIFT;
-	v->start = start;
-	account(s, v);
-	vma_tree_moved(s, v, was);
-	merge_around(s, v, v->end);
+	BUG_ON(start >= v->start || (prev && prev->end > start) || vma_tree_find(s, v->start, &p) != v);
+	account(s, v->flags, v->start - start);
+	move_start(v, start);
+	if (prev && can_merge(prev, v)) {
+		prev->end = v->end;
+		erase(s, &p);
+	} else {
+		vma_tree_update(s, &p);
+	}
 }
 
 u64 vma_mapped(struct vma_store *s, u64 start, u64 end, u64 flags)

@@ -85,6 +85,8 @@ struct vma_store {
 	int depth, nspare;
 	struct vma *first, *tail; /* the lowest, the highest; nullable */
 	struct vma *last;         /* found last, nullable */
+	struct vma *free, *slabs; /* memory for VMAs, linked by next: see vma.c */
+	int nfree;
 	int count, max_count;
 	u64 total, data, stack, exec, locked; /* pages, as Linux counts them */
 	u64 sealed;                           /* pages: while it is 0, nobody looks for seals */
