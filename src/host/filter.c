@@ -89,6 +89,8 @@ static const struct allowed allowed[] = {
 	{SYS_fcntl},
 	{SYS_memfd_create},
 	{SYS_ftruncate},
+	{SYS_fsync},
+	{SYS_fdatasync},
 	{SYS_getxattr},
 	{SYS_listxattr},
 	/* Files that are bound to be written: Landlock holds them below those. */
@@ -104,8 +106,7 @@ static const struct allowed allowed[] = {
 	{SYS_fchownat, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_utimensat, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_truncate, 0, 0, 0, HOST_FILTER_WRITES},
-	{SYS_fsync, 0, 0, 0, HOST_FILTER_WRITES},
-	{SYS_fdatasync, 0, 0, 0, HOST_FILTER_WRITES},
+	{SYS_syncfs, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_setxattr, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_removexattr, 0, 0, 0, HOST_FILTER_WRITES},
 	{SYS_fallocate},

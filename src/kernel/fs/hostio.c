@@ -235,11 +235,12 @@ static s64 plain_seek(struct file *f, s64 offset, int whence)
 	return at < 0 ? -errno : at;
 }
 
-static int plain_fsync(struct file *f, bool data_only)
+static int plain_sync(struct file *f, struct hostfd *fd)
 {
 	struct hostio *h = f->priv;
 
-	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) < 0 ? -errno : 0;
+	fd[0] = h->fd;
+	return 1;
 }
 
 static long plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
@@ -333,7 +334,7 @@ static const struct file_ops plain_ops = {
 	.seek = plain_seek,
 	.ioctl = hostio_ioctl,
 	.mmap = plain_mmap,
-	.fsync = plain_fsync,
+	.sync = plain_sync,
 	.fallocate = plain_fallocate,
 	.link_name = hostio_link_name,
 	.release = hostio_release,

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "mm/internal.h"
+#include "vfs/sync.h"
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
@@ -186,22 +187,26 @@ long mm_advise(struct task *t, u64 addr, u64 len, int advice)
 	return result;
 }
 
-static int sync_part(const struct vma *v, int flags)
+/* @synced: up to there an earlier run of the call has come. */
+static long sync_part(struct task *t, const struct vma *v, int flags, u64 *synced)
 {
 	struct file *f = vma_file(v);
+	long error;
 
 	if ((flags & MS_INVALIDATE) && (v->flags & VM_LOCKED))
 		return -EBUSY;
-	if ((flags & MS_SYNC) && f && (v->flags & VM_SHARED) && f->ops->fsync)
-		return f->ops->fsync(f, true);
-	return 0;
+	if (!(flags & MS_SYNC) || !f || !(v->flags & VM_SHARED) || !f->ops->sync || v->end <= *synced)
+		return 0;
+	error = file_sync(t, &t->call, f, true);
+	if (!error)
+		*synced = v->end;
+	return error;
 }
 
 long mm_sync(struct task *t, u64 addr, u64 len, int flags)
 {
 	u64 size = page_up(len), end = addr + size, at = addr;
-	long hole = 0;
-	int error;
+	long hole = 0, error;
 
 	if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC))
 		return -EINVAL;
@@ -218,7 +223,7 @@ long mm_sync(struct task *t, u64 addr, u64 len, int flags)
 			hole = -ENOMEM;
 		if (!v || v->start >= end)
 			break;
-		error = sync_part(v, flags);
+		error = sync_part(t, v, flags, &t->call.scratch[0]);
 		if (error)
 			return error;
 		at = v->end;

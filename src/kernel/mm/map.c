@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 
 #include "mm/internal.h"
+#include "vfs/inode.h"
 #include "mm/patch.h"
 #include "mm/patch_text.h"
 
@@ -205,6 +206,11 @@ static int make_object(struct request *r)
 			return 0;
 		r->object = mm_object_new(r->mm->k, MM_SHARED, NULL);
 		return r->object ? 0 : -ENOMEM;
+	}
+	if (r->vm_flags & VM_SHARED && r->file->inode) {
+		error = (int)inode_change_wait(r->t, r->file->inode, UINT64_MAX);
+		if (error)
+			return error;
 	}
 	r->backing = (struct mmap_backing){.fd = HOSTFD_NONE};
 	error = r->file->ops->mmap(r->file, r->prot, r->flags, &r->backing);

@@ -71,6 +71,9 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	if (!in->ops->read || in->ops->stream || (in->inode && in->inode->type == S_IFDIR) ||
 	    !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
+	n = out->inode ? inode_change_wait(t, out->inode, UINT64_MAX) : 0;
+	if (n)
+		return n == CALL_PARK || !c->done ? n : (long)c->done;
 	n = copy_files(t, in, &pos, out, &out->pos, count);
 	if (n > 0) {
 		err = c->arg[2] ? user_put(t, c->arg[2], &pos) : 0;
@@ -172,6 +175,8 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 		err = -EINVAL;
 	if (!err)
 		err = check_range(in, out, in_pos, out_pos, &count);
+	if (!err)
+		err = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (err)
 		return err;
 	n = copy_files(t, in, &in_pos, out, &out_pos, count);

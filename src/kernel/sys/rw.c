@@ -11,6 +11,8 @@
 #define HUSK_USER_TOP 0x7ffffffff000UL
 
 #define RWF_SUPPORTED    0x3f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND */
+#define RWF_DSYNC_BIT    2
+#define RWF_SYNC_BIT     4
 #define RWF_NOWAIT_BIT   8
 #define RWF_APPEND_BIT   16
 #define RWF_NOAPPEND_BIT 32
@@ -103,6 +105,8 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 	saved = f->flags;
 	if (flags & RWF_NOWAIT_BIT)
 		f->flags |= O_NONBLOCK;
+	if (flags & (RWF_DSYNC_BIT | RWF_SYNC_BIT))
+		f->flags |= flags & RWF_SYNC_BIT ? O_SYNC : O_DSYNC;
 	if (flags & RWF_APPEND_BIT)
 		f->flags |= O_APPEND;
 	if (flags & RWF_NOAPPEND_BIT)
@@ -161,13 +165,15 @@ long sys_lseek(struct task *t, struct call *c)
 static long truncate_path(struct task *t, const struct path *p, s64 size)
 {
 	struct iattr a = {.valid = ATTR_SIZE, .size = size};
-	int err;
+	long err;
 
 	if (path_inode(p)->type == S_IFDIR)
 		return -EISDIR;
 	if (path_inode(p)->type != S_IFREG)
 		return -EINVAL;
 	err = file_size_limit(t, path_inode(p), (u64)size);
+	if (!err)
+		err = inode_change_wait(t, path_inode(p), (u64)size);
 	return err ? err : path_setattr(t, p, &a);
 }
 
@@ -206,6 +212,8 @@ long sys_ftruncate(struct task *t, struct call *c)
 		err = -EINVAL;
 	else
 		err = file_size_limit(t, f->inode, (u64)a.size);
+	if (!err)
+		err = inode_change_wait(t, f->inode, (u64)a.size);
 	if (!err)
 		attr_drop_privileges(t, f->inode, &a);
 	if (!err)
@@ -259,7 +267,7 @@ static long allocate(struct task *t, struct call *c)
 
 long sys_fallocate(struct task *t, struct call *c)
 {
-	long err = fd_get(t, (int)c->arg[0], &c->file);
+	long err = c->file ? 0 : fd_get(t, (int)c->arg[0], &c->file);
 	struct file *f = c->file;
 
 	if (err)
@@ -276,5 +284,7 @@ long sys_fallocate(struct task *t, struct call *c)
 		return -EFBIG;
 	if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
 		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
+	if (!err && f->inode)
+		err = inode_change_wait(t, f->inode, UINT64_MAX);
 	return err ? err : allocate(t, c);
 }

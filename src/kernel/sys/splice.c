@@ -137,6 +137,8 @@ static long splice_ends(struct task *t, struct call *c, struct end *in, struct e
 	struct file *wait;
 	long n = check_ends(in, out);
 
+	if (!n && !out->pipe && out->file->inode)
+		n = inode_change_wait(t, out->file->inode, UINT64_MAX);
 	if (!n)
 		n = pump(t, in, out, min(c->arg[4], MAX_RW_COUNT));
 	if (n != -EAGAIN)

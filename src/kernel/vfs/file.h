@@ -81,7 +81,9 @@ struct file_ops {
 	int (*mmap)(struct file *f, int prot, int flags, struct mmap_backing *backing);
 	/* Directory entries from f->pos on: calls emit() until it answers false. 0 or -errno. */
 	int (*iterate)(struct file *f, struct dir_context *ctx);
-	int (*fsync)(struct file *f, bool data_only);
+	/* The host's descriptors that are to be brought to disk for fsync(), borrowed: how many of @fd (SYNC_FDS), or
+	 * -errno. NULL: -EINVAL, but for regular files. */
+	int (*sync)(struct file *f, struct hostfd *fd);
 	/* 0; or how many bytes from @offset on are done (less than @len, the size is as it was): to be called again for
 	 * the rest; or -errno. */
 	long (*fallocate)(struct file *f, int mode, u64 offset, u64 len);

@@ -67,6 +67,7 @@ struct inode {
 	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
 	int writers, runners;      /* files open for writing, and for running (execve): never both, ETXTBSY */
+	struct change *change;     /* borrowed: who changes its bytes by slices (vfs/change.c); nullable */
 	struct notify_mark *marks; /* who watches it (vfs/notify.c); nullable */
 	u8 write_hint;             /* F_SET_RW_HINT: kept, and told to who asks */
 	u32 fs_flags;              /* FS_IOC_SETFLAGS: the same */
@@ -93,6 +94,9 @@ struct inode_ops {
 	int (*rename)(struct inode *dir, const char *name, size_t len, struct inode *target,
 		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over,
 		      u32 flags, const struct cred *cred);
+	/* The bytes up to @size are about to be changed otherwise than by a write: 0, or an error. A queue in *@wait, which
+	 * is NULL: something that takes time goes on first; when the queue is woken, to be asked again. NULL: nothing does. */
+	int (*before_change)(struct inode *i, u64 size, struct wait_queue **wait);
 	/* O_TMPFILE: without a name; @linkable: link() may give it one (no O_EXCL). */
 	int (*tmpfile)(struct inode *dir, u32 mode, bool linkable, const struct cred *cred,
 		       struct inode **out);
@@ -133,6 +137,9 @@ struct super {
 	struct inode *root; /* owned */
 	void *priv;
 	int (*statfs)(struct super *sb, struct statfs *st);
+	/* A descriptor of the host's file system that keeps what is written here, owned by the caller, for syncfs(): 1, 0
+	 * for none, or -errno. NULL: none. */
+	int (*sync)(struct super *sb, struct hostfd *fd);
 	/* Guests begin: what is there now was given to them. What they have changed since. Both nullable. */
 	void (*begin)(struct super *sb);
 	int (*changes)(struct super *sb, change_fn *tell, void *arg);
@@ -253,6 +260,14 @@ struct fs_info *fs_info_new(struct kernel *k); /* root and cwd at /, umask 022 *
 struct fs_info *fs_info_get(struct fs_info *fs);
 struct fs_info *fs_info_copy(struct fs_info *fs);
 void fs_info_put(struct fs_info *fs);
+
+/* ---- changing bytes (vfs/change.c) ---- */
+
+/* The call is about to change @i's bytes by slices: others wait until it ends. False: no memory. Its c->priv is taken. */
+bool change_begin(struct task *t, struct call *c, struct inode *i);
+/* For calls that change bytes up to @size, before they do anything: 0, go on; CALL_PARK: the handler is to run again; or
+ * -errno. */
+long inode_change_wait(struct task *t, struct inode *i, u64 size);
 
 /* ---- walking ---- */
 #define LOOKUP_FOLLOW    1u /* the last component's symlink too */

@@ -136,6 +136,11 @@ static long open_existing(struct task *t, struct call *c, const struct path *p, 
 	/* FIFOs of the host are shown, not opened (ENXIO below); an inherited one opens by itself. */
 	if (i->type == S_IFIFO && !i->ops->open && t->k->vfs->fifo_open && !(i->sb && i->sb->read_only))
 		return open_fifo(t, c, p, flags, out);
+	if (flags & O_TRUNC && i->type == S_IFREG) {
+		err = inode_change_wait(t, i, 0);
+		if (err)
+			return err;
+	}
 	err = vfs_open_path(t, p, flags, out);
 	if (!err && flags & O_TRUNC) {
 		err = truncate_opened(t, p);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "vfs/notify.h"
+#include "vfs/sync.h"
 
 #define SLICE (2L << 20)
 
@@ -16,7 +17,7 @@ static int wait_table_add(struct poll_table *pt, struct wait_queue *q)
 	return wait_add(q, pt->task);
 }
 
-long file_wait(struct task *t, struct file *f, u32 events)
+static int queue_on(struct task *t, struct file *f, u32 events)
 {
 	struct poll_table pt = {.add = wait_table_add, .task = t, .events = events};
 	u32 ready = f->ops->poll ? f->ops->poll(f, &pt) : events;
@@ -29,17 +30,37 @@ long file_wait(struct task *t, struct file *f, u32 events)
 		t->call.retried = true;
 		task_wake(t);
 	}
-	return call_wait(t);
+	return 0;
+}
+
+long file_wait(struct task *t, struct file *f, u32 events)
+{
+	int err = queue_on(t, f, events);
+
+	return err ? err : call_wait(t);
+}
+
+/* As file_wait(), for a file whose host is waited for: signals wait as well, as on Linux, and the end of the task does
+ * not. */
+static long wait_for_host(struct task *t, struct file *f, u32 events)
+{
+	int err = t->work & TASK_WORK_EXIT ? -EINTR : queue_on(t, f, events);
+
+	return err ? err : CALL_PARK;
 }
 
 /* RLIMIT_FSIZE: writes beyond it are cut, one at it ends with SIGXFSZ and EFBIG (fs/read_write.c:
  * generic_write_check_limits). */
-static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 pos)
+static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 pos, size_t done)
 {
 	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE);
 
 	if (limit == RLIM_INFINITY || !f->inode || f->inode->type != S_IFREG)
 		return 0;
+	if (pos >= limit && done) {
+		u->left = 0;
+		return 0;
+	}
 	if (pos >= limit) {
 		t->k->ops.send_signal(t, SIGXFSZ, SI_KERNEL, false);
 		return -EFBIG;
@@ -63,18 +84,26 @@ int file_size_limit(struct task *t, struct inode *i, u64 size)
 	return -EFBIG;
 }
 
-static long move(struct task *t, struct file *f, struct uio *u, u64 *pos, bool write)
+/* Where a write begins, and how much of @u it may write, @done bytes of which are written. */
+static int begin_write(struct task *t, struct file *f, struct uio *u, u64 *pos, size_t done)
 {
-	if (write) {
-		struct kstat st;
-		int err;
+	struct kstat st;
 
-		if (f->flags & O_APPEND && f->inode && f->inode->type == S_IFREG && !file_getattr(f, &st))
-			*pos = (u64)st.size;
-		err = check_file_size(t, f, u, *pos);
-		return err ? err : f->ops->write(f, u, pos);
-	}
-	return f->ops->read(f, u, pos);
+	if (f->flags & O_APPEND && f->inode && f->inode->type == S_IFREG && !file_getattr(f, &st))
+		*pos = (u64)st.size;
+	return check_file_size(t, f, u, *pos, done);
+}
+
+/* One round. @slice: no more than that many bytes. */
+static long move(struct task *t, struct file *f, struct uio *u, u64 *pos, bool write, size_t slice)
+{
+	size_t rest = u->left > slice ? u->left - slice : 0;
+	long n;
+
+	u->left -= rest;
+	n = write ? f->ops->write(f, u, pos) : f->ops->read(f, u, pos);
+	u->left += rest;
+	return n;
 }
 
 /* The bytes of @u that an earlier round has moved. */
@@ -95,33 +124,44 @@ static void skip_done(struct uio *u, size_t done)
 	}
 }
 
+/* How much goes at once, so that others have their turns in between. Linux, too, lets others in between two parts of a
+ * read; of a write it does not, so that it keeps others from changing the file meanwhile (vfs/change.c). A file offset
+ * that others may use is theirs only when the call is over. */
+static size_t slice_of(struct task *t, struct call *c, struct file *f, const struct uio *u, bool at,
+		       bool write)
+{
+	if (u->left <= SLICE || !f->inode || f->inode->type != S_IFREG ||
+	    (!at && (f->refs > 2 || fdtable_shared(t->files))))
+		return SIZE_MAX;
+	return !write || change_begin(t, c, f->inode) ? SLICE : SIZE_MAX;
+}
+
 static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
-	/* A file offset that others may use is theirs only when the call is over. */
-	bool slices = !write && f->inode && f->inode->type == S_IFREG &&
-		      (pos || (f->refs <= 2 && !fdtable_shared(t->files)));
 	u64 *at = pos ? pos : &f->pos;
-	size_t done;
+	size_t done, slice;
 	long n;
 
 	if (!(write ? f->ops->write : f->ops->read))
 		return -EINVAL;
+	if (write && f->inode && f->inode->change && f->inode->change != c->priv)
+		return inode_change_wait(t, f->inode, 0);
+	slice = slice_of(t, c, f, u, pos, write);
 	skip_done(u, c->done);
 	if (pos)
 		*pos += c->done;
 	/* What an operation took from @u before it failed does not count: only what it says that it moved. */
 	done = c->done;
 	for (;;) {
-		/* Others have their turns between two slices of a big read. Linux, too, lets writes in between; in between
-		 * two parts of a write it does not, so those go in one. */
-		size_t rest = slices && u->left > SLICE ? u->left - SLICE : 0;
-
-		u->left -= rest;
-		n = move(t, f, u, at, write);
-		u->left += rest;
+		n = write ? begin_write(t, f, u, at, done) : 0;
+		if (n || (done && !u->left))
+			break;
+		n = move(t, f, u, at, write, slice);
 		if (n > 0)
 			done += (size_t)n;
-		if (rest && n == SLICE && !(t->work & TASK_WORK_EXIT)) {
+		if (n > 0 && (size_t)n == slice && u->left) {
+			if (t->work & TASK_WORK_EXIT)
+				break;
 			c->done = done;
 			task_wake(t);
 			return CALL_PARK;
@@ -141,8 +181,29 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 	if (done && !write && !f->ops->always_waits)
 		return (long)done;
 	c->done = done;
-	n = file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
+	n = f->ops->always_waits ? wait_for_host(t, f, write ? EPOLLOUT : EPOLLIN)
+				 : file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
+}
+
+/* Nothing runs again from its start after a write: the call goes on here. */
+static long sync_written(struct task *t, struct call *c)
+{
+	long err = file_sync(t, c, c->file, c->scratch[0]);
+
+	return err ? err : (long)c->done;
+}
+
+static long sync_after(struct task *t, struct call *c, long written)
+{
+	if (c->priv) {
+		c->priv_free(t, c->priv);
+		c->priv = NULL;
+	}
+	c->done = (size_t)written;
+	c->scratch[0] = (c->file->flags & O_SYNC) != O_SYNC;
+	c->step = sync_written;
+	return sync_written(t, c);
 }
 
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
@@ -160,7 +221,7 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 	}
 	if (n > 0)
 		notify_file(f, write ? IN_MODIFY : IN_ACCESS);
-	return n;
+	return write && n > 0 && f->flags & O_DSYNC && f->ops->sync && f == c->file ? sync_after(t, c, n) : n;
 }
 
 long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos)
@@ -169,7 +230,7 @@ long file_write_kernel(struct task *t, struct file *f, const void *data, size_t 
 	long n = 0;
 
 	uio_init(&u, NULL, (u64)data, size);
-	n = check_file_size(t, f, &u, *pos);
+	n = check_file_size(t, f, &u, *pos, 0);
 	while (!n && u.left) {
 		n = f->ops->write(f, &u, pos);
 		if (n <= 0)

@@ -64,7 +64,7 @@ bool dir_emit_dots(struct file *f, struct dir_context *ctx)
 	return true;
 }
 
-int fsync_nothing(struct file *f, bool data_only)
+int sync_nothing(struct file *f, struct hostfd *fd)
 {
 	return 0;
 }

@@ -22,6 +22,6 @@ long dir_read(struct file *f, struct uio *to, u64 *pos);
 /* "." and ".." at offsets 0 and 1; false: the reader has no more room. Afterwards f->pos is at least 2. */
 bool dir_emit_dots(struct file *f, struct dir_context *ctx);
 /* What is in memory, or is not written, is as safe as it gets: 0. */
-int fsync_nothing(struct file *f, bool data_only);
+int sync_nothing(struct file *f, struct hostfd *fd);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -27,15 +28,19 @@ struct host_file {
 	struct cold cold;
 };
 
-/* The kernel's own reads (an ELF header) do not wait for a helper. */
+/* The kernel's own reads (an ELF header) do not wait for a helper. With O_NONBLOCK they do not wait for a disk. */
 static long read_piece(struct file *f, const struct uio *to, char *buf, size_t size, u64 pos)
 {
 	struct host_file *h = f->priv;
+	struct iovec iov = {buf, size};
 	ssize_t n;
 
 	if (to->task)
 		return cold_pread(f->k, &h->cold, h->fd, buf, size, pos);
-	n = pread(h->fd.fd, buf, size, (off_t)pos);
+	n = f->flags & O_NONBLOCK ? preadv2(h->fd.fd, &iov, 1, (off_t)pos, RWF_NOWAIT) : -1;
+	/* Not every file system knows how not to wait. */
+	if (n < 0 && (errno != EAGAIN || !(f->flags & O_NONBLOCK)))
+		n = pread(h->fd.fd, buf, size, (off_t)pos);
 	return n < 0 ? -errno : n;
 }
 
@@ -99,13 +104,12 @@ static long host_write(struct file *f, struct uio *from, u64 *pos)
 	return done;
 }
 
-static int host_fsync(struct file *f, bool data_only)
+static int host_sync(struct file *f, struct hostfd *fd)
 {
 	struct host_file *h = f->priv;
 
-	if (!hnode(f->inode)->fs->writable)
-		return 0;
-	return (data_only ? fdatasync(h->fd.fd) : fsync(h->fd.fd)) ? -errno : 0;
+	fd[0] = h->fd;
+	return hnode(f->inode)->fs->writable;
 }
 
 static long host_fallocate(struct file *f, int mode, u64 offset, u64 len)
@@ -217,14 +221,14 @@ static const struct file_ops host_file_ops = {
 	.poll = host_poll,
 	.seek = host_seek,
 	.mmap = host_mmap,
-	.fsync = host_fsync,
+	.sync = host_sync,
 	.release = host_release,
 };
 static const struct file_ops host_dir_ops = {
 	.read = dir_read,
 	.seek = dir_seek,
 	.iterate = host_iterate,
-	.fsync = host_fsync,
+	.sync = host_sync,
 	.release = host_release,
 };
 

@@ -12,13 +12,14 @@
 #include "vfs/inode.h"
 #include "vfs/simple.h"
 
-#define BUCKETS  1024
+#define BUCKETS  1024 /* at first; always a power of two */
 #define MAX_OPEN 256
 #define MAX_IDLE 64
 
 struct hostfs {
 	struct super *sb;
-	struct list nodes[BUCKETS];
+	struct list *nodes; /* owned: struct hnode by (device, number), in @nbuckets lists */
+	size_t nbuckets, nnodes;
 	struct list lru; /* struct hnode with an open descriptor, the root's not among them */
 	int nopen;
 	struct list idle; /* struct hnode whose data nobody has open, by idle_node */
@@ -68,6 +69,8 @@ u64 host_absence(struct inode *dir);
 int hnode_hold(struct hnode *h);
 /* It is @name in @parent now; it is held. */
 void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
+/* The table of nodes, of @nbuckets (a power of two) lists: 0 or -ENOMEM, and all is as it was. */
+int hnodes_resize(struct hostfs *fs, size_t nbuckets);
 /* Closes descriptors until no more than @keep are left. */
 void hnodes_close(struct hostfs *fs, int keep);
 int host_getattr(struct inode *i, struct kstat *st);

@@ -213,7 +213,37 @@ static struct list *bucket(struct hostfs *fs, u64 dev, u64 ino)
 {
 	u64 h = (dev * 31 ^ ino) * 0x9e3779b97f4a7c15UL;
 
-	return &fs->nodes[h >> 54 & (BUCKETS - 1)];
+	return &fs->nodes[h >> 32 & (fs->nbuckets - 1)];
+}
+
+int hnodes_resize(struct hostfs *fs, size_t nbuckets)
+{
+	struct list *old = fs->nodes, *fresh = malloc(nbuckets * sizeof *fresh);
+	size_t nold = fs->nbuckets;
+
+	if (!fresh)
+		return -ENOMEM;
+	for (size_t i = 0; i < nbuckets; i++)
+		list_init(&fresh[i]);
+	fs->nodes = fresh;
+	fs->nbuckets = nbuckets;
+	for (size_t i = 0; i < nold; i++) {
+		while (!list_empty(&old[i])) {
+			struct hnode *h = list_first(&old[i], struct hnode, hash_node);
+
+			list_del(&h->hash_node);
+			list_add(bucket(fs, h->dev, h->ino), &h->hash_node);
+		}
+	}
+	free(old);
+	return 0;
+}
+
+static void remember(struct hostfs *fs, struct hnode *h)
+{
+	if (++fs->nnodes > fs->nbuckets)
+		hnodes_resize(fs, 2 * fs->nbuckets); /* without memory, lists get longer */
+	list_add(bucket(fs, h->dev, h->ino), &h->hash_node);
 }
 
 /* A known node was found as @name in @parent. The name it had may be gone, so the new one is noted while its
@@ -281,7 +311,7 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	list_init(&h->idle_node);
 	h->data = HOSTFD_NONE;
 	h->fresh = HOSTFD_NONE;
-	list_add(b, &h->hash_node);
+	remember(fs, h);
 	if (parent)
 		keep_open(h, *fd);
 	else
@@ -304,6 +334,7 @@ void host_release_inode(struct inode *i)
 	host_close(&h->fresh);
 	free(h->link);
 	list_del(&h->hash_node);
+	h->fs->nnodes--;
 	free(h->name);
 	free(h);
 	inode_put(parent);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host's tree as a file system. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
@@ -42,20 +43,30 @@ static int host_statfs(struct super *sb, struct statfs *st)
 	return 0;
 }
 
+static int host_sync_super(struct super *sb, struct hostfd *fd)
+{
+	int err = sb->read_only
+			  ? 0
+			  : host_reopen(hnode(sb->root)->fd, sb->root->type == S_IFDIR ? O_DIRECTORY : 0, fd);
+
+	return err ? err : !sb->read_only;
+}
+
 static void host_release_super(struct super *sb)
 {
-	free(sb->priv);
+	struct hostfs *fs = sb->priv;
+
+	free(fs->nodes);
+	free(fs);
 }
 
 int host_super(struct kernel *k, struct hostfd dir, const char *source, bool writable, struct super **out)
 {
 	struct super *sb = calloc(1, sizeof *sb);
 	struct hostfs *fs = calloc(1, sizeof *fs);
-	int err = sb && fs ? 0 : -ENOMEM;
+	int err = sb && fs ? hnodes_resize(fs, BUCKETS) : -ENOMEM;
 
 	if (!err) {
-		for (int i = 0; i < BUCKETS; i++)
-			list_init(&fs->nodes[i]);
 		list_init(&fs->lru);
 		list_init(&fs->idle);
 		fs->sb = sb;
@@ -67,11 +78,14 @@ int host_super(struct kernel *k, struct hostfd dir, const char *source, bool wri
 		fs->believe_ns = writable ? 0 : BELIEVE_NS;
 		sb->priv = fs;
 		sb->statfs = host_statfs;
+		sb->sync = host_sync_super;
 		sb->release = host_release_super;
 		err = hnode_get(fs, &dir, NULL, NULL, &sb->root);
 	}
 	if (err) {
 		host_close(&dir);
+		if (fs)
+			free(fs->nodes);
 		free(fs);
 		free(sb);
 		return err;

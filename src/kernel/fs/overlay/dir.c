@@ -10,7 +10,7 @@
  *	2 ...		the lower names
  *	OWN_OFFSET ...	the entries that cover no lower name, by their order
  */
-#include "fs/overlay/overlay.h"
+#include "fs/overlay/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -200,6 +200,11 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
+static int dir_sync(struct file *f, struct hostfd *fd)
+{
+	return store_sync(f->inode, fd);
+}
+
 static void dir_release(struct file *f)
 {
 	struct overlay_dir *d = f->priv;
@@ -212,7 +217,7 @@ static const struct file_ops overlay_dir_ops = {
 	.read = dir_read,
 	.seek = dir_seek,
 	.iterate = dir_iterate,
-	.fsync = fsync_nothing,
+	.sync = dir_sync,
 	.release = dir_release,
 };
 

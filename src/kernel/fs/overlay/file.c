@@ -49,7 +49,7 @@ void overlay_data_moved(struct inode *i)
 	l->shown = false;
 }
 
-int overlay_copy_data(struct inode *i, u64 size)
+int overlay_copy_data(struct inode *i, u64 size, bool nowait)
 {
 	struct lower *l = tnode(i)->lower;
 	struct tnode *n = tnode(i);
@@ -69,7 +69,7 @@ int overlay_copy_data(struct inode *i, u64 size)
 		err = -errno;
 	if (err)
 		return err;
-	err = l->inode->ops->open(l->inode, i->k->current, O_RDONLY, &low);
+	err = l->inode->ops->open(l->inode, i->k->current, O_RDONLY | (nowait ? O_NONBLOCK : 0), &low);
 	if (err)
 		return err;
 	buf = malloc(PIECE);
@@ -106,10 +106,9 @@ static int own_data(struct file *f, bool may_wait)
 	bool first = tnode(f->inode)->lower && !tnode(f->inode)->lower->changed;
 	int err = overlay_own(f->inode);
 
-	if (!err && may_wait && data_below(f->inode))
-		err = overlay_copy_later(f->inode);
 	if (!err && data_below(f->inode))
-		err = overlay_copy_data(f->inode, UINT64_MAX);
+		err = may_wait ? overlay_copy_later(f->inode, UINT64_MAX)
+			       : overlay_copy_data(f->inode, UINT64_MAX, false);
 	if (!err && first) {
 		overlay_changed(f->inode);
 		store_inode(f->inode);
@@ -117,6 +116,19 @@ static int own_data(struct file *f, bool may_wait)
 	if (!err)
 		err = store_open_data(f->inode);
 	return store_commit(f->inode, err);
+}
+
+int overlay_before_change(struct inode *i, u64 size, struct wait_queue **wait)
+{
+	int err = size && data_below(i) ? overlay_own(i) : 0;
+
+	if (!err && size && data_below(i))
+		err = overlay_copy_later(i, size);
+	if (err == -EAGAIN) {
+		*wait = &tnode(i)->lower->copied;
+		err = 0;
+	}
+	return store_commit(i, err);
 }
 
 static long file_read(struct file *f, struct uio *to, u64 *pos)
@@ -220,9 +232,9 @@ static void file_release(struct file *f)
 	tnode_settle(tnode(f->inode));
 }
 
-static int file_fsync(struct file *f, bool data_only)
+static int file_sync_fds(struct file *f, struct hostfd *fd)
 {
-	return store_sync(f->inode, data_only);
+	return store_sync(f->inode, fd);
 }
 
 static const struct file_ops overlay_file_ops = {
@@ -232,7 +244,7 @@ static const struct file_ops overlay_file_ops = {
 	.poll = file_poll,
 	.seek = file_seek,
 	.mmap = file_mmap,
-	.fsync = file_fsync,
+	.sync = file_sync_fds,
 	.fallocate = file_fallocate,
 	.fcntl = file_fcntl,
 	.release = file_release,

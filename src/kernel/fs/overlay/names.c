@@ -57,6 +57,7 @@ int overlay_hide(struct inode *dir, const char *name, size_t len)
 		inode_put(i);
 	}
 	e->covers = e->hidden = true;
+	overlay_of(dir)->hides = true;
 	return 0;
 }
 

@@ -289,7 +289,7 @@ int overlay_setattr(struct inode *i, const struct iattr *a)
 	int err = overlay_own(i);
 
 	if (!err && a->valid & ATTR_SIZE)
-		err = data_below(i) ? overlay_copy_data(i, (u64)a->size) : 0;
+		err = data_below(i) ? overlay_copy_data(i, (u64)a->size, false) : 0;
 	if (!err && a->valid & ATTR_SIZE && (a->size || tnode(i)->size))
 		err = store_open_data(i);
 	if (!err)

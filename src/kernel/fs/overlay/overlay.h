@@ -33,6 +33,7 @@ struct overlay {
 	struct super *lower;
 	u64 given_from, given_to; /* numbers of what was made for the mounts, before guests began */
 	struct store *store;      /* NULL: the layer is in memory */
+	bool hides;               /* something of the layer is kept from this run (--hide) */
 	struct list pinned;       /* struct lower of owned files that may have other names below */
 };
 
@@ -123,9 +124,9 @@ int overlay_check_empty(struct inode *dir);
 int overlay_open_dir(struct inode *i, struct task *t, u32 flags, struct file **out);
 
 /* ---- copy.c ---- */
-/* Has a helper copy the bytes of a big file: -EAGAIN, wait on lower->copied; 0: it is to be copied at once; or how it
- * failed. */
-int overlay_copy_later(struct inode *i);
+/* Makes the first @size bytes of the lower file, UINT64_MAX: all, the overlay's own: 0; -EAGAIN: a helper copies them (all
+ * of them), wait on lower->copied and ask again; or why it cannot be. */
+int overlay_copy_later(struct inode *i, u64 size);
 /* The inode goes; a copy that is under way ends by itself. */
 void overlay_copy_forget(struct lower *l);
 
@@ -134,8 +135,11 @@ int overlay_changes(struct super *sb, change_fn *tell, void *arg);
 
 /* ---- file.c ---- */
 int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out);
-/* Copies the first @size bytes of the lower file, which is cut there; the rest is the owned inode's own affair. */
-int overlay_copy_data(struct inode *i, u64 size);
+/* inode_ops.before_change */
+int overlay_before_change(struct inode *i, u64 size, struct wait_queue **wait);
+/* Copies the first @size bytes of the lower file, which is cut there; the rest is the owned inode's own affair. @nowait:
+ * -EAGAIN, and nothing is done, when the host would have to read its disk. */
+int overlay_copy_data(struct inode *i, u64 size, bool nowait);
 /* The bytes of @i are the overlay's own from now on. */
 void overlay_data_moved(struct inode *i);
 

@@ -445,6 +445,8 @@ static void take_size(struct replay *r, struct inode *i)
 
 static void finish(struct replay *r)
 {
+	if (r->o->store->unclean)
+		store_sweep(r->o->store, r->inodes, r->count);
 	for (size_t id = 0; id < r->count; id++) {
 		struct inode *i = r->inodes[id];
 
@@ -511,6 +513,7 @@ int store_load(struct overlay *o, struct inode *root, char *why, size_t size)
 		finish(&r);
 	}
 	free(r.text);
+	s->loaded = !err;
 	if (!err && s->records > COMPACT_ABOVE && s->records > 2 * live) {
 		err = store_compact(o, root);
 		if (err)

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The upper layer in a directory: opening it, the log's records, the files of the bytes. */
+/* The upper layer in a directory: opening it, and the files of the bytes. */
 #include "fs/overlay/store.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/file.h"
 
 #define MARKER      "husk-upper"
+#define RUNNING     "running"
 #define MARKER_TEXT "husk upper layer 1\n"
-
-static struct store *store_of(struct inode *i)
-{
-	return tnode(i)->fs ? overlay_of(i)->store : NULL;
-}
 
 /* ---- opening ---- */
 
@@ -83,7 +79,7 @@ static int open_marker(int dir, const char *path, int *out, char *why, size_t si
 int store_open(const char *path, struct store **out, char *why, size_t size)
 {
 	struct store *s = calloc(1, sizeof *s);
-	int dir, err;
+	int dir, fd, err;
 
 	if (!s)
 		return -ENOMEM;
@@ -113,6 +109,13 @@ int store_open(const char *path, struct store **out, char *why, size_t size)
 			if (mkdirat(s->data.fd, name, 0700) && errno != EEXIST)
 				err = -errno;
 		}
+		fd = err ? -1
+			 : openat(dir, RUNNING, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		s->unclean = fd < 0 && errno == EEXIST;
+		if (fd >= 0)
+			close(fd);
+		else if (!err && !s->unclean)
+			err = -errno;
 		if (err)
 			snprintf(why, size, "cannot use the upper layer %s: %s", path, strerror(-err));
 	}
@@ -128,329 +131,13 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	if (s->loaded)
+		unlinkat(s->data.fd, "../" RUNNING, 0);
 	host_close(&s->log);
 	host_close(&s->data);
 	host_close(&s->lock);
 	free(s->buf);
 	free(s);
-}
-
-/* ---- records ---- */
-
-u32 store_checksum(const char *text, size_t size)
-{
-	u32 h = 2166136261U; /* FNV-1a */
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ (u8)text[i]) * 16777619U;
-	return h;
-}
-
-static bool make_room(struct store *s, size_t more)
-{
-	size_t room = s->room ? s->room : 1024;
-	char *buf;
-
-	if (s->used + more <= s->room)
-		return true;
-	while (room < s->used + more)
-		room *= 2;
-	buf = realloc(s->buf, room);
-	if (!buf) {
-		s->lost = true;
-		return false;
-	}
-	s->buf = buf;
-	s->room = room;
-	return true;
-}
-
-__attribute__((format(printf, 2, 3))) static void put(struct store *s, const char *format, ...)
-{
-	va_list args;
-
-	if (!make_room(s, 512))
-		return;
-	va_start(args, format);
-	s->used += (size_t)vsnprintf(s->buf + s->used, 512, format, args);
-	va_end(args);
-}
-
-/* A word: what is not a plain character as %XX; nothing as %. */
-static void put_word(struct store *s, const char *text, size_t len)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	if (!make_room(s, 3 * len + 2))
-		return;
-	s->buf[s->used++] = ' ';
-	for (size_t i = 0; i < len; i++) {
-		u8 c = (u8)text[i];
-
-		if (c > ' ' && c < 127 && c != '%') {
-			s->buf[s->used++] = (char)c;
-			continue;
-		}
-		s->buf[s->used++] = '%';
-		s->buf[s->used++] = hex[c >> 4];
-		s->buf[s->used++] = hex[c & 15];
-	}
-	if (!len)
-		s->buf[s->used++] = '%';
-}
-
-static void put_time(struct store *s, struct timespec t)
-{
-	put(s, " %ld.%09ld", t.tv_sec, t.tv_nsec);
-}
-
-/* The number of @i in the store. */
-static u64 id_of(struct inode *i)
-{
-	struct tnode *n = tnode(i);
-
-	if (!n->stored)
-		n->stored = i == i->sb->root ? 1 : store_of(i)->next_id++;
-	return n->stored;
-}
-
-static void put_inode(struct store *s, struct inode *i)
-{
-	struct tnode *n = tnode(i);
-	struct lower *l = n->lower;
-
-	put(s, "I %lu %o %u %u %lu %u", id_of(i), n->mode, n->uid, n->gid, n->rdev, n->nlink);
-	put_time(s, n->atime);
-	put_time(s, n->mtime);
-	put_time(s, n->ctime);
-	put_time(s, n->btime);
-	put(s, " %s%s%s-", l && l->data_below ? "b" : "", l && l->merged ? "m" : "",
-	    l && l->changed ? "c" : "");
-	put_word(s, l ? l->path : "", l ? strlen(l->path) : 0);
-	put_word(s, n->target ? n->target : "", n->target ? strlen(n->target) : 0);
-	put(s, "\n");
-	s->records++;
-}
-
-void store_inode(struct inode *i)
-{
-	struct store *s = store_of(i);
-
-	/* What has no name yet is told with its first; what has none any more is not. */
-	if (s && (tnode(i)->nlink || tnode(i)->stored))
-		put_inode(s, i);
-}
-
-static void put_name(struct store *s, struct inode *dir, struct tentry *e)
-{
-	put(s, "N %lu %lu %s", id_of(dir), e->inode ? id_of(e->inode) : 0, e->covers ? "c" : "-");
-	put_word(s, e->name, e->len);
-	put(s, "\n");
-	s->records++;
-}
-
-void store_name(struct inode *dir, const char *name, size_t len)
-{
-	struct store *s = store_of(dir);
-	struct tentry *e;
-
-	if (!s)
-		return;
-	e = tentry_any(tnode(dir), name, len);
-	if (e) {
-		if (!e->inode || tnode(e->inode)->stored) {
-			put_name(s, dir, e);
-			return;
-		}
-		put_inode(s, e->inode);
-		put_name(s, dir, e);
-		return;
-	}
-	put(s, "R %lu", id_of(dir));
-	put_word(s, name, len);
-	put(s, "\n");
-	s->records++;
-}
-
-void store_xattr(struct inode *i, const char *name, const void *value, size_t size)
-{
-	struct store *s = store_of(i);
-
-	if (!s)
-		return;
-	put(s, "%s %lu", value ? "X" : "Y", id_of(i));
-	put_word(s, name, strlen(name));
-	if (value)
-		put_word(s, value, size);
-	put(s, "\n");
-	s->records++;
-}
-
-void store_xattrs(struct inode *i)
-{
-	long n = tmpfs_listxattr(i, NULL, 0), size;
-	char *names = n > 0 && store_of(i) ? malloc((size_t)n) : NULL, *value;
-
-	if (n <= 0 || !store_of(i))
-		return;
-	store_of(i)->lost |= !names;
-	n = names ? tmpfs_listxattr(i, names, (size_t)n) : 0;
-	for (char *at = names; at && at < names + n; at += strlen(at) + 1) {
-		size = tmpfs_getxattr(i, at, NULL, 0);
-		value = malloc(size > 0 ? (size_t)size : 1);
-		store_of(i)->lost |= !value;
-		if (value && size >= 0 && (!size || tmpfs_getxattr(i, at, value, (size_t)size) == size))
-			store_xattr(i, at, value, (size_t)size);
-		free(value);
-	}
-	free(names);
-}
-
-static int append(struct store *s, const char *text, size_t size)
-{
-	u64 at = s->log_size;
-
-	while (size) {
-		ssize_t n = pwrite(s->log.fd, text, size, (off_t)at);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		at += (u64)n;
-		size -= (size_t)n;
-	}
-	s->log_size = at;
-	return 0;
-}
-
-/* Ends the transaction in the buffer by its checksum and writes it. */
-static int flush(struct store *s)
-{
-	size_t used = s->used;
-	int err;
-
-	if (s->lost)
-		return -ENOMEM;
-	if (!used)
-		return 0;
-	put(s, "E %08x\n", store_checksum(s->buf, used));
-	err = s->lost ? -ENOMEM : append(s, s->buf, s->used);
-	s->used = err ? used : 0;
-	/* Half a transaction at the end would be taken for damage once something follows it. */
-	if (err)
-		(void)!ftruncate(s->log.fd, (off_t)s->log_size);
-	return err;
-}
-
-int store_commit(struct inode *any, int err)
-{
-	struct store *s = store_of(any);
-	int failed = s ? flush(s) : 0;
-
-	return err ? err : failed;
-}
-
-/* ---- compaction ---- */
-
-static int compact_directory(struct overlay *o, struct inode *dir)
-{
-	struct store *s = o->store;
-	struct rb_node *rb;
-
-	for (rb = rb_first(&tnode(dir)->by_name); rb; rb = rb_next(rb)) {
-		struct tentry *e = rb_entry(rb, struct tentry, name_node);
-
-		if (e->inode && !tnode(e->inode)->compacted) {
-			tnode(e->inode)->compacted = true;
-			put_inode(s, e->inode);
-			store_xattrs(e->inode);
-		}
-		put_name(s, dir, e);
-	}
-	return s->lost ? -ENOMEM : 0;
-}
-
-/* Directories that wait are chained by their doomed-to-be entries: a list of its own keeps the stack small. */
-struct pending {
-	struct list node;
-	struct inode *dir;
-};
-
-static int add_pending(struct list *all, struct inode *dir)
-{
-	struct pending *p = malloc(sizeof *p);
-
-	if (!p)
-		return -ENOMEM;
-	p->dir = dir;
-	list_add_tail(all, &p->node);
-	return 0;
-}
-
-static int compact_all(struct overlay *o, struct inode *root)
-{
-	struct list all;
-	struct lower *l;
-	int err;
-
-	list_init(&all);
-	put_inode(o->store, root);
-	store_xattrs(root);
-	err = add_pending(&all, root);
-	while (!list_empty(&all)) {
-		struct pending *p = list_first(&all, struct pending, node);
-		struct rb_node *rb;
-
-		if (!err)
-			err = compact_directory(o, p->dir);
-		for (rb = rb_first(&tnode(p->dir)->by_name); rb && !err; rb = rb_next(rb)) {
-			struct inode *i = rb_entry(rb, struct tentry, name_node)->inode;
-
-			if (i && i->type == S_IFDIR)
-				err = add_pending(&all, i);
-		}
-		list_del(&p->node);
-		free(p);
-	}
-	/* Files that only lower names lead to. */
-	list_for_each (l, &o->pinned, pin) {
-		if (tnode(l->self)->compacted)
-			continue;
-		put_inode(o->store, l->self);
-		store_xattrs(l->self);
-	}
-	return o->store->lost ? -ENOMEM : err;
-}
-
-/* A new log beside the old one takes its place in one step. */
-int store_compact(struct overlay *o, struct inode *root)
-{
-	struct store *s = o->store, old = *s;
-	struct hostfd fresh;
-	int err;
-
-	fresh.fd =
-		openat(s->data.fd, "../log.new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fresh.fd < 0)
-		return -errno;
-	s->log = fresh;
-	s->log_size = s->records = s->used = 0;
-	err = compact_all(o, root);
-	if (!err)
-		err = flush(s);
-	if (!err && (fdatasync(fresh.fd) || renameat(s->data.fd, "../log.new", s->data.fd, "../log")))
-		err = -errno;
-	if (err) {
-		host_close(&fresh);
-		s->log = old.log;
-		s->log_size = old.log_size;
-		s->records = old.records;
-		s->used = 0;
-		s->lost = false;
-		return err;
-	}
-	host_close(&old.log);
-	return 0;
 }
 
 /* ---- bytes ---- */
@@ -469,12 +156,64 @@ int store_open_data(struct inode *i)
 
 	if (!s || hostfd_valid(n->memfd))
 		return 0;
-	store_data_name(id_of(i), name);
-	fd = openat(s->data.fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	store_data_name(store_id(i), name);
+	/* What a killed run has left under a number that it never told of is nobody's. */
+	fd = openat(s->data.fd, name, O_RDWR | O_CREAT | (n->size ? 0 : O_TRUNC) | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
 	if (fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
 	n->memfd.fd = fd;
 	return 0;
+}
+
+static void copy_name(u64 id, char *name)
+{
+	snprintf(name, STORE_NAME_SIZE, "%02x/%lu.new", (unsigned)(id & 255), id);
+}
+
+int store_copy_begin(struct inode *i, struct store_copy *copy, struct hostfd *fd)
+{
+	struct hostfd dir = {fcntl(store_of(i)->data.fd, F_DUPFD_CLOEXEC, 3)};
+	char name[STORE_NAME_SIZE];
+	int err;
+
+	if (dir.fd < 0)
+		return -errno;
+	copy_name(store_id(i), name);
+	fd->fd = openat(dir.fd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd->fd < 0) {
+		err = -errno;
+		host_close(&dir);
+		return err;
+	}
+	*copy = (struct store_copy){.dir = dir, .id = store_id(i)};
+	return 0;
+}
+
+int store_copy_keep(struct store_copy *copy)
+{
+	char from[STORE_NAME_SIZE], to[STORE_NAME_SIZE];
+
+	if (!copy->id)
+		return 0;
+	copy_name(copy->id, from);
+	store_data_name(copy->id, to);
+	if (syscall(SYS_renameat2, copy->dir.fd, from, copy->dir.fd, to, 0))
+		return -errno;
+	copy->kept = true;
+	return 0;
+}
+
+void store_copy_end(struct store_copy *copy)
+{
+	char name[STORE_NAME_SIZE];
+
+	if (!copy->id)
+		return;
+	copy_name(copy->id, name);
+	if (!copy->kept)
+		unlinkat(copy->dir.fd, name, 0);
+	host_close(&copy->dir);
 }
 
 void store_times(struct inode *i)
@@ -512,14 +251,45 @@ void store_release(struct inode *i)
 	unlinkat(s->data.fd, name, 0);
 }
 
-int store_sync(struct inode *i, bool data_only)
+int store_sync(struct inode *i, struct hostfd *fd)
 {
 	struct store *s = store_of(i);
-	struct tnode *n = tnode(i);
+	int n = 0;
 
-	if (!s)
-		return 0;
-	if (hostfd_valid(n->memfd) && (data_only ? fdatasync(n->memfd.fd) : fsync(n->memfd.fd)))
-		return -errno;
-	return fdatasync(s->log.fd) ? -errno : 0;
+	if (s && i->type == S_IFREG && hostfd_valid(tnode(i)->memfd))
+		fd[n++] = tnode(i)->memfd;
+	if (s)
+		fd[n++] = s->log;
+	return n;
+}
+
+/* ---- what a killed run has left ---- */
+
+static bool leads_to(struct inode *const *known, size_t count, const char *name)
+{
+	char *end;
+	unsigned long id = strtoul(name, &end, 10);
+
+	return end > name && !*end && id < count && known[id];
+}
+
+void store_sweep(struct store *s, struct inode *const *known, size_t count)
+{
+	for (int i = 0; i < 256; i++) {
+		char text[8];
+		struct dirent *e;
+		DIR *d;
+		int fd;
+
+		snprintf(text, sizeof text, "%02x", i);
+		fd = openat(s->data.fd, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		d = fd < 0 ? NULL : fdopendir(fd);
+		while (d && (e = readdir(d)))
+			if (e->d_name[0] != '.' && !leads_to(known, count, e->d_name))
+				unlinkat(fd, e->d_name, 0);
+		if (d)
+			closedir(d);
+		else if (fd >= 0)
+			close(fd);
+	}
 }

@@ -3,6 +3,7 @@
 #include "fs/overlay/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@
 	.setxattr = overlay_setxattr, .listxattr = overlay_listxattr, .removexattr = overlay_removexattr, \
 	.release = overlay_release_inode
 const struct inode_kinds overlay_kinds = {
-	.file = {COMMON, .open = overlay_open},
+	.file = {COMMON, .open = overlay_open, .before_change = overlay_before_change},
 	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .hide = overlay_hide,
 		.absence = overlay_absence, .create = overlay_create, .symlink = overlay_symlink,
 		.link = overlay_link, .unlink = overlay_unlink, .rmdir = overlay_rmdir,
@@ -33,6 +34,16 @@ static int overlay_statfs(struct super *sb, struct statfs *st)
 		err = tmpfs_statfs(sb, st);
 	st->f_type = OVERLAYFS_SUPER_MAGIC;
 	return err;
+}
+
+static int overlay_sync(struct super *sb, struct hostfd *fd)
+{
+	struct overlay *o = sb->priv;
+
+	if (!o->store)
+		return 0;
+	fd->fd = fcntl(o->store->data.fd, F_DUPFD_CLOEXEC, 3);
+	return fd->fd < 0 ? -errno : 1;
 }
 
 static void overlay_begin(struct super *sb)
@@ -83,7 +94,7 @@ int overlay_super(struct super *lower, u64 max_bytes, const char *upper, struct 
 		free(sb);
 		return -ENOMEM;
 	}
-	tmpfs_setup(&o->fs, max_bytes);
+	tmpfs_setup(&o->fs, lower->k->vfs, max_bytes);
 	o->fs.disk = lower->k->vfs;
 	o->fs.memory = upper ? NULL : lower->k->vfs;
 	o->fs.kinds = &overlay_kinds;
@@ -97,6 +108,7 @@ int overlay_super(struct super *lower, u64 max_bytes, const char *upper, struct 
 	sb->begin = overlay_begin;
 	sb->changes = overlay_changes;
 	sb->statfs = overlay_statfs;
+	sb->sync = overlay_sync;
 	sb->release = overlay_release_super;
 	err = make_root(sb, upper, why, size);
 	if (err) {

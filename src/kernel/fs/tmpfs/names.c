@@ -77,18 +77,40 @@ static void insert_by_order(struct tnode *dir, struct tentry *e)
 	dir->nentries++;
 }
 
+static size_t entry_size(size_t len)
+{
+	return align_up(sizeof(struct tentry) + len + 8, 16UL);
+}
+
+static struct tentry *entry_new(struct tmpfs *fs, const char *name, size_t len)
+{
+	struct tentry *e = tmpfs_object(fs, entry_size(len)) ? NULL : zalloc(sizeof *e + len);
+
+	if (!e)
+		return NULL;
+	fs->used_names++;
+	e->hash = hash_of(name, len);
+	e->len = (u8)len;
+	list_init(&e->doomed);
+	memcpy(e->name, name, len);
+	return e;
+}
+
+void tentry_free(struct tmpfs *fs, struct tentry *e)
+{
+	tmpfs_object_gone(fs, entry_size(e->len));
+	fs->used_names--;
+	free(e);
+}
+
 int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode)
 {
 	struct tentry *e = tentry_any(dir, name, len);
 
 	if (!e) {
-		e = zalloc(sizeof *e + len);
+		e = entry_new(dir->fs, name, len);
 		if (!e)
-			return -ENOMEM;
-		e->hash = hash_of(name, len);
-		e->len = (u8)len;
-		list_init(&e->doomed);
-		memcpy(e->name, name, len);
+			return -ENOSPC;
 		insert_by_name(dir, e);
 	}
 	e->inode = inode;
@@ -109,7 +131,7 @@ struct inode *tentry_leave(struct tnode *dir, struct tentry *e)
 		e->inode = NULL;
 	} else {
 		rb_erase(&dir->by_name, &e->name_node);
-		free(e);
+		tentry_free(dir->fs, e);
 	}
 	return i;
 }

@@ -52,14 +52,22 @@ int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, 
 	return 0;
 }
 
+/* What one takes of husk's memory, with what malloc() adds. */
+#define INODE_SIZE (sizeof(struct inode) + sizeof(struct tnode) + 16)
+
 int tnode_count(struct tnode *n)
 {
-	if (n->fs && n->fs->used_inodes >= n->fs->max_inodes)
+	int err;
+
+	if (!n->fs || n->counted)
+		return 0;
+	if (n->fs->used_inodes >= n->fs->max_inodes)
 		return -ENOSPC;
-	if (n->fs && !n->counted) {
-		n->fs->used_inodes++;
-		n->counted = true;
-	}
+	err = tmpfs_object(n->fs, INODE_SIZE);
+	if (err)
+		return err;
+	n->fs->used_inodes++;
+	n->counted = true;
 	return 0;
 }
 
@@ -91,7 +99,7 @@ static void drain(struct tmpfs *fs)
 
 		list_del(&e->doomed);
 		inode_put(e->inode);
-		free(e);
+		tentry_free(fs, e);
 	}
 	fs->draining = false;
 }
@@ -112,8 +120,10 @@ void tmpfs_release_inode(struct inode *i)
 		rb_erase(&n->by_name, rb);
 		list_add_tail(&fs->doomed, &e->doomed);
 	}
-	if (n->counted)
+	if (n->counted) {
 		fs->used_inodes--;
+		tmpfs_object_gone(fs, INODE_SIZE);
+	}
 	free(n->target);
 	free(n->name);
 	free(n);

@@ -94,11 +94,33 @@ void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now)
 		fs->memory->memory_used += now - before;
 }
 
-void tmpfs_setup(struct tmpfs *fs, u64 max_bytes)
+int tmpfs_object(struct tmpfs *fs, size_t size)
+{
+	struct vfs *v = fs->vfs;
+
+	if (v->memory_used + size > v->memory_max ||
+	    (fs->disk && v->disk_max && v->disk_used + size > v->disk_max))
+		return -ENOSPC;
+	v->memory_used += size;
+	if (fs->disk)
+		v->disk_used += size;
+	return 0;
+}
+
+void tmpfs_object_gone(struct tmpfs *fs, size_t size)
+{
+	fs->vfs->memory_used -= size;
+	if (fs->disk)
+		fs->vfs->disk_used -= size;
+}
+
+/* As many inodes as Linux gives a tmpfs, whatever its size: one for two pages of the machine. */
+void tmpfs_setup(struct tmpfs *fs, struct vfs *vfs, u64 max_bytes)
 {
 	fs->kinds = &tmpfs_kinds;
+	fs->vfs = vfs;
 	fs->max_bytes = max_bytes;
-	fs->max_inodes = max_bytes / PAGE_SIZE / 2;
+	fs->max_inodes = vfs->memory_max / PAGE_SIZE;
 	list_init(&fs->doomed);
 }
 
@@ -118,7 +140,7 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 		free(fs);
 		return -ENOMEM;
 	}
-	tmpfs_setup(fs, max_bytes);
+	tmpfs_setup(fs, k->vfs, max_bytes);
 	fs->memory = k->vfs;
 	fs->disk = k->vfs->memfds ? k->vfs : NULL; /* the first is that of the memfds */
 	sb->k = k;

@@ -3,7 +3,7 @@
  * Inside tmpfs: trees in memory.
  *
  * super.c makes file systems, node.c inodes, names.c and rename.c the names in directories, dir.c lists them,
- * data.c holds the bytes of files.
+ * data.c holds the bytes of files, file.c opens them.
  */
 #ifndef HUSK_KERNEL_FS_TMPFS_TMPFS_H
 #define HUSK_KERNEL_FS_TMPFS_TMPFS_H
@@ -24,8 +24,9 @@ struct tmpfs {
 	struct vfs *disk; /* whose disk_used counts with used_bytes; NULL: memfds, which are no disk */
 	struct vfs
 		*memory; /* whose memory_used counts, too; NULL: the bytes are in the upper layer's files */
+	struct vfs *vfs; /* in whose accounts inodes and names are */
 	u64 max_bytes, used_bytes;
-	u64 max_inodes, used_inodes;
+	u64 max_inodes, used_inodes, used_names;
 	u64 next_ino;
 	u32 nmemfds;
 	struct list doomed; /* struct tentry of directories that went, whose inodes are yet to be put */
@@ -42,7 +43,7 @@ struct tnode {
 	struct xattrs xattrs;
 	u64 stored;          /* fs/overlay: its number in the upper layer; 0: none */
 	u32 opens;           /* open files of it */
-	bool compacted;      /* fs/overlay: told to the new log */
+	u32 compacted;       /* fs/overlay: which compaction has told of it last */
 	bool counted;        /* in fs->used_inodes */
 	struct lower *lower; /* fs/overlay: what lies below; NULL: nothing */
 	bool linkable;       /* from O_TMPFILE: a first name may be given */
@@ -109,6 +110,7 @@ struct tentry *tentry_find(struct tnode *dir, const char *name, size_t len);
 int tentry_enter(struct tnode *dir, const char *name, size_t len, struct inode *inode);
 /* Takes a name out; its reference of the inode is the caller's. */
 struct inode *tentry_leave(struct tnode *dir, struct tentry *e);
+void tentry_free(struct tmpfs *fs, struct tentry *e);
 int tmpfs_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 int tmpfs_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
 		 struct inode **out);
@@ -140,14 +142,20 @@ extern const struct inode_kinds tmpfs_kinds;
 int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out);
 long tmpfs_readlink(struct inode *i, char *buf, size_t size);
 int tmpfs_statfs(struct super *sb, struct statfs *st);
-void tmpfs_setup(struct tmpfs *fs, u64 max_bytes);
+void tmpfs_setup(struct tmpfs *fs, struct vfs *vfs, u64 max_bytes);
 /* Bytes that are free in @fs: also by --disk-limit. */
 u64 tmpfs_free(const struct tmpfs *fs);
 /* @now bytes where @before were. */
 void tmpfs_charge(struct tmpfs *fs, u64 before, u64 now);
+/* An inode or a name of @size bytes of husk's memory is to be made: 0 or -ENOSPC; and is gone. They are no part of
+ * used_bytes, as Linux's aren't, but of what all trees together may take. */
+int tmpfs_object(struct tmpfs *fs, size_t size);
+void tmpfs_object_gone(struct tmpfs *fs, size_t size);
+
+/* file.c */
+extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
 
 /* data.c */
-extern const struct file_ops tmpfs_file_ops, tmpfs_memfd_ops; /* of trees; of memfd_create */
 int tnode_resize(struct tnode *n, s64 size);
 void tnode_free_data(struct tnode *n);
 /* Nobody has the file open or mapped any more: a small one gives its memfd back when there are many, because descriptors
@@ -155,6 +163,16 @@ void tnode_free_data(struct tnode *n);
 void tnode_settle(struct tnode *n);
 /* Puts @size bytes of kernel memory at @pos, as a write of nobody's. 0, -ENOSPC, ... */
 int tnode_store(struct tnode *n, const char *data, size_t size, u64 pos);
+/* One piece of a write: into memory directly, or by @buf (VFS_PIECE) into the memfd. Bytes or -errno; nothing is consumed on
+ * errors. */
+long tnode_write(struct tnode *n, struct uio *from, u64 pos, char *buf);
+/* As fallocate(2). tnode_allocate() may do a part: see file_ops.fallocate. */
+int tnode_punch(struct tnode *n, u64 offset, u64 len);
+long tnode_allocate(struct tnode *n, bool keep_size, u64 offset, u64 len);
+/* Moves the data to a memfd, if it is in none. */
+int tnode_to_memfd(struct tnode *n);
+/* Makes sure that a memfd of @size bytes could be filled whole: 0 or -ENOSPC. */
+int tnode_reserve(struct tnode *n, u64 size);
 /* Bytes that the data takes. */
 u64 tnode_measure(struct tnode *n);
 
