@@ -206,7 +206,8 @@ struct slot {
 	u16 cpu;           /* where the guest last ran */
 	u16 nr;            /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
 	u8 not_dispatched; /* the guest's own dispatch has been looked at */
-	u8 pad0[3];
+	u8 mask_changed;   /* the stub's: `mask` is not what the kernel gave it as */
+	u8 pad0[2];
 	u64 arg[6]; /* EVENT_PATCHED: the call's arguments; the answer's [0], with ANSWER_FLAG_RESULT: its result */
 
 	/* From the stub. */
@@ -238,6 +239,8 @@ struct slot {
 	struct {
 		u64 on, offset, len, selector;
 	} dispatch; /* the guest's own: see stub/dispatch.c */
+	/* The thread's signal mask, which the stub may change, and what was pending for it: see stub/mask.c. */
+	u64 mask, pending;
 
 	u64 regs[NR_SLOT_REGS] __attribute__((aligned(SLOT_REGS)));
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
@@ -248,10 +251,8 @@ struct slot {
 		u64 on;
 		u64 handler, restorer, flags;
 		u64 adds;
-		u64 blocked; /* the stub changes it */
 		u64 alt_sp, alt_size, alt_flags;
 		u64 err, trapno, fault_addr;
-		u64 known;            /* the mask as the kernel knows it */
 		u64 xfeatures, xsize; /* of vector state, in bytes */
 		u64 by_signal;        /* the stub's: how often it was here behind a signal */
 	} handler;

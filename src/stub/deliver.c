@@ -5,10 +5,7 @@
  * as to where a patched call returns.
  *
  * The kernel gives leave, in slot->handler, where nobody has a say in it: no filter, no tracer, a handler of the common
- * kind. The one state of the kernel's that changes is the thread's signal mask: what it is now stays in the slot, and
- * the kernel takes it over at the thread's next turn. Until then it knows fewer signals to be blocked than are: it may
- * interrupt the thread for one, in vain. The other way round a signal would be late, so a return that unblocks what the
- * kernel believes to be blocked is the kernel's.
+ * kind. The one state of the kernel's that changes is the thread's signal mask: see mask.c.
  *
  * Whatever is unusual is left to the kernel, before anything but memory below the stack has changed.
  */
@@ -115,7 +112,7 @@ static void fill_frame(const struct slot *slot, struct frame *f, u64 fp)
 	f->err = slot->handler.err;
 	f->trapno = slot->handler.trapno;
 	f->cr2 = slot->handler.fault_addr;
-	f->oldmask = f->mask = slot->handler.blocked;
+	f->oldmask = f->mask = slot->mask;
 	f->fpstate = fp;
 	f->info.signo = SIGSYS;
 	f->info.code = CODE_DISPATCH;
@@ -158,7 +155,7 @@ int stub_deliver(struct slot *slot, struct ucontext *uc)
 	u64 *r = slot->regs, at, fp;
 	struct frame f;
 
-	if (!slot->handler.on || (slot->handler.blocked & BIT(SIGSYS)) || (r[SREG_EFLAGS] & EFLAGS_ODD) ||
+	if (!slot->handler.on || (slot->mask & BIT(SIGSYS)) || (r[SREG_EFLAGS] & EFLAGS_ODD) ||
 	    shown(slot, uc) || !place(slot, &at, &fp))
 		return 0;
 	r[SREG_EFLAGS] &= ~EFLAGS_RF;
@@ -168,7 +165,7 @@ int stub_deliver(struct slot *slot, struct ucontext *uc)
 	/* A handler begins with a fresh vector state; behind a signal of the host's it is one already. */
 	if (!uc && stub_xrstor((u64)&initial_xstate, slot->handler.xfeatures & ~FEATURE_PKRU))
 		return 0;
-	slot->handler.blocked |= slot->handler.adds;
+	stub_set_mask(slot, slot->mask | slot->handler.adds);
 	r[SREG_RDI] = SIGSYS;
 	r[SREG_RSI] = at + __builtin_offsetof(struct frame, info);
 	r[SREG_RDX] = at + __builtin_offsetof(struct frame, flags);
@@ -193,8 +190,7 @@ static int usual(const struct slot *slot, const struct frame *f)
 {
 	return f->flags == UC_FLAGS && f->selectors == SELECTORS && f->stack_sp == slot->handler.alt_sp &&
 	       (u32)f->stack_flags == (u32)stack_flags(slot) && f->stack_size == slot->handler.alt_size &&
-	       !(f->eflags & EFLAGS_ODD) && f->fpstate && !(f->fpstate & 63) &&
-	       !(slot->handler.known & ~f->mask) && behind_call(f->rip);
+	       !(f->eflags & EFLAGS_ODD) && f->fpstate && !(f->fpstate & 63) && behind_call(f->rip);
 }
 
 /* Whether the vector state at @fp is as the host, or XRSTOR, takes it. */
@@ -240,7 +236,7 @@ int stub_return(struct slot *slot, struct ucontext *uc)
 	r[SREG_RIP] = f.rip;
 	r[SREG_EFLAGS] = (r[SREG_EFLAGS] & ~EFLAGS_RETURN) | (f.eflags & EFLAGS_RETURN);
 	r[SREG_ORIG_RAX] = ~0UL;
-	slot->handler.blocked = f.mask & ~(BIT(SIGKILL) | BIT(SIGSTOP));
+	stub_set_mask(slot, f.mask & ~(BIT(SIGKILL) | BIT(SIGSTOP)));
 	slot->stub_calls++;
 	return 1;
 }

@@ -106,6 +106,11 @@ int stub_short(struct slot *slot, struct ucontext *uc);
 /* futex.c: the same, but the result is in the slot's registers alone. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
 
+/* mask.c: the same, for rt_sigprocmask. */
+int stub_short_sigprocmask(struct slot *slot);
+/* The thread's signal mask is @mask from now on; where that unblocks something pending, a turn is taken on the way out. */
+void stub_set_mask(struct slot *slot, u64 mask);
+
 #define kpage  ((const volatile struct kpage *)HUSK_KPAGE_BASE)
 #define region ((struct region_header *)HUSK_CHAN_BASE)
 

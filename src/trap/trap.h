@@ -76,8 +76,7 @@ struct user_dispatch {
 struct user_handler {
 	u64 on;
 	u64 handler, restorer, flags;
-	u64 adds;    /* signals that are blocked in the handler */
-	u64 blocked; /* and in any case: the thread's mask */
+	u64 adds; /* signals that are blocked in the handler, beside the thread's mask */
 	u64 alt_sp, alt_size, alt_flags;
 	u64 err, trapno, fault_addr;
 };
@@ -98,8 +97,11 @@ struct trap_thread {
 	struct user_dispatch dispatch;
 	bool not_dispatched;
 	struct user_handler user_handler; /* off: dispatched calls are the kernel's */
-	bool mask_told; /* the stub had leave to change the mask: what it is now is in mask, the guest's to lie about */
-	u64 mask;
+	/* The thread's signal mask, and what is pending for it: the kernel's, while held. With mask_lent a stub may change
+	 * the mask, and has the thread take a turn when it unblocks something pending; mask_told: it has changed it since,
+	 * to what is in mask, the guest's to lie about. */
+	bool mask_lent, mask_told;
+	u64 mask, pending;
 	/* The kernel's, while held: what a stub may answer without it (channel/short.h): SHORT_BIT()s; and the results of
 	 * calls with a constant one, plus 1 (0: ask). */
 	u32 short_ways;
@@ -216,6 +218,10 @@ struct trap_ops {
 
 	/* A constant of @thread, which may run, has another value now. */
 	void (*constant)(struct trap_thread *thread, enum constant_call call, u32 value);
+	/* A running thread with mask_lent: its mask as it is now, the guest's to lie about; more is pending for it. Who tells
+	 * first and asks then misses no change of the mask: see stub/mask.c. Drivers that never lend have neither. */
+	u64 (*mask_now)(const struct trap_thread *thread);
+	void (*tell_pending)(struct trap_thread *thread, u64 pending);
 	/* Takes back a running thread's user_handler: from now on dispatched calls come to the kernel. */
 	void (*handler_off)(struct trap_thread *thread);
 	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing

@@ -83,7 +83,7 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 		step_end(t);
 	if (event->type != TRAP_OP_FAILED)
 		t->returning_call = false;
-	if (event->thread->mask_told && event->thread->mask != t->blocked && event->type != TRAP_OP_FAILED)
+	if (event->thread->mask_told && event->type != TRAP_OP_FAILED)
 		k->ops.mask_told(t, event->thread->mask);
 	switch (event->type) {
 	case TRAP_CALL:

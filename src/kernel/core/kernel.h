@@ -57,7 +57,7 @@ struct kernel_ops {
 	bool (*own_op_refused)(struct task *t);
 	/* task: before @t, which has user dispatch, goes back: gives the trap leave to deliver dispatched calls. */
 	void (*dispatch_ready)(struct task *t);
-	/* task: the trap has delivered signals or come back from handlers: the task's signal mask is another now. */
+	/* task: the stub has changed the task's signal mask. */
 	void (*mask_told)(struct task *t, u64 mask);
 	/* task: the verdict of the task's own filters on its call, when it has a seccomp_mode: false when the call
 	 * goes on, else *result is what a handler would have answered. */

@@ -153,7 +153,6 @@ static void dispatch_ready(struct task *t)
 		.restorer = a->restorer,
 		.flags = a->flags,
 		.adds = a->mask | (a->flags & SA_NODEFER ? 0 : SIG_BIT(SIGSYS)),
-		.blocked = t->blocked,
 		.alt_sp = t->altstack.sp,
 		.alt_size = t->altstack.size,
 		.alt_flags = (u32)t->altstack.flags,
@@ -177,16 +176,8 @@ void dispatch_withdraw_group(struct task *t)
 		dispatch_withdraw(other);
 }
 
-/* Linux: /proc shows the signal mask as it is. Here: of a thread that runs a handler of user dispatch it may be the one
- * from before, because the stub changes it without the kernel. */
-static void mask_told(struct task *t, u64 mask)
-{
-	task_set_blocked(t, mask & ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP)));
-}
-
 void dispatch_init(struct kernel *k)
 {
 	k->ops.dispatch_ready = dispatch_ready;
-	k->ops.mask_told = mask_told;
 	k->ops.dispatch_call = dispatch_call;
 }

@@ -116,7 +116,7 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out)
 	text_add(out, "%lu %lu %lu 0 0 ", mm ? mm->start_code : 0, mm ? mm->end_code : 0,
 		 peek ? mm->start_stack : 0);
 	text_add(out, "%lu %lu %lu %lu 0 0 0 %d 0 %d %d 0 0 0 ", t->pending.set & 0x7fffffff,
-		 t->blocked & 0x7fffffff, ignored & 0x7fffffff, caught & 0x7fffffff, t->exit_signal,
+		 task_blocked(t) & 0x7fffffff, ignored & 0x7fffffff, caught & 0x7fffffff, t->exit_signal,
 		 t->sched_priority, t->sched_policy);
 	text_add(out, "%lu %lu %lu %lu %lu %lu %lu %d\n", peek ? mm->start_data : 0, peek ? mm->end_data : 0,
 		 peek ? mm->start_brk : 0, peek ? mm->arg_start : 0, peek ? mm->arg_end : 0,
@@ -177,7 +177,7 @@ static void show_signals(struct task *t, struct text *out)
 		 "SigQ:\t%ld/"
 		 "%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
 		 signal_queued(t), t->group->limits[RLIMIT_SIGPENDING].rlim_cur, t->pending.set,
-		 t->group->shared_pending.set, t->blocked, ignored, caught);
+		 t->group->shared_pending.set, task_blocked(t), ignored, caught);
 }
 
 /* "0-3" and "f" of the CPUs that the task may use. */

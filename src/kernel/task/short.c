@@ -12,6 +12,7 @@
 #include "mm/mm.h"
 #include "task/life.h"
 #include "task/seccomp.h"
+#include "task/signal.h"
 
 #define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)
 #define ALL_CONSTANTS ((1u << NR_CONSTANT_CALLS) - 1)
@@ -67,6 +68,17 @@ static void tell_constants(struct task *t, u32 set)
 		t->thread->constants[i] = set >> i & 1 ? values[i] + 1 : 0;
 }
 
+/* The stub may change the mask by rt_sigprocmask, or by dispatching a call. */
+static void lend_mask(struct task *t)
+{
+	struct trap_thread *th = t->thread;
+
+	th->mask_lent = t->k->trap_ops->mask_now &&
+			((th->short_ways & SHORT_BIT(rt_sigprocmask)) || th->user_handler.on);
+	th->mask = t->blocked;
+	th->pending = signal_pending_set(t);
+}
+
 /* kernel_ops.short_ways */
 static void short_ways(struct task *t)
 {
@@ -74,6 +86,7 @@ static void short_ways(struct task *t)
 
 	if (t->k->tracer || t->trace) {
 		t->thread->short_ways = 0;
+		t->thread->mask_lent = false;
 		tell_constants(t, 0);
 		return;
 	}
@@ -87,6 +100,7 @@ static void short_ways(struct task *t)
 	if (t->dispatch.on)
 		constants = 0;
 	t->thread->short_ways = ways;
+	lend_mask(t);
 	tell_constants(t, constants);
 }
 

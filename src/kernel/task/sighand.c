@@ -99,6 +99,7 @@ int signal_init(struct kernel *k)
 	}
 	k->ops.force_signal = op_force_signal;
 	k->ops.send_signal = op_send_signal;
+	k->ops.mask_told = task_set_blocked;
 	k->ops.signal_take = op_signal_take;
 	k->ops.signal_pending = signal_pending_set;
 	k->ops.signal_wait = op_signal_wait;

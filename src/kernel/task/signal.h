@@ -61,6 +61,12 @@ int signal_permission(struct task *t, struct task *target, int signo);
 /* Recomputes TASK_WORK_SIGNAL after the mask, the queues or handlers changed. */
 void signal_recalc(struct task *t);
 void task_set_blocked(struct task *t, u64 mask);
+/* The signals that @t blocks now. While it runs, its stub may be changing them: t->blocked is what they were at its last
+ * turn then. */
+u64 task_blocked(const struct task *t);
+/* The same for a sender, behind whose back no change of the mask passes: the stub is told what is pending first, and takes
+ * a turn as soon as it unblocks any of that. */
+u64 task_blocked_sending(struct task *t);
 /* For sigsuspend, ppoll, pselect, epoll_pwait: installs @mask until the call has ended (TASK_WORK_SIGMASK). */
 void task_swap_sigmask(struct task *t, u64 mask);
 

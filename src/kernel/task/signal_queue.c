@@ -192,9 +192,26 @@ u64 signal_pending_set(const struct task *t)
 	return t->pending.set | t->group->shared_pending.set;
 }
 
+static bool mask_lent(const struct task *t)
+{
+	return t->state == TASK_RUNNING && t->thread && t->thread->mask_lent;
+}
+
+u64 task_blocked(const struct task *t)
+{
+	return mask_lent(t) ? t->k->trap_ops->mask_now(t->thread) & ~SIGNAL_UNMASKABLE : t->blocked;
+}
+
+u64 task_blocked_sending(struct task *t)
+{
+	if (mask_lent(t))
+		t->k->trap_ops->tell_pending(t->thread, signal_pending_set(t));
+	return task_blocked(t);
+}
+
 void signal_recalc(struct task *t)
 {
-	if (signal_pending_set(t) & ~t->blocked)
+	if (signal_pending_set(t) & ~task_blocked(t))
 		t->work |= TASK_WORK_SIGNAL;
 	else
 		t->work &= ~TASK_WORK_SIGNAL;
@@ -210,10 +227,15 @@ static void retarget(struct task *t, u64 lost)
 	if (!lost)
 		return;
 	list_for_each (other, &t->group->threads, group_node) {
+		u64 blocked;
+
 		if (other == t || other->state == TASK_DEAD || other->state == TASK_STOPPED ||
-		    other->state == TASK_TRACED || !(lost & ~other->blocked))
+		    other->state == TASK_TRACED)
 			continue;
-		lost &= other->blocked;
+		blocked = task_blocked_sending(other);
+		if (!(lost & ~blocked))
+			continue;
+		lost &= blocked;
 		other->work |= TASK_WORK_SIGNAL;
 		task_kick(other);
 		if (!lost)

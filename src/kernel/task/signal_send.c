@@ -82,7 +82,7 @@ static bool signal_prepare(struct task *t, int signo)
 		group_remove(g, SIGNAL_STOPS);
 		group_continue(g);
 	}
-	if ((t->blocked | t->real_blocked) & SIG_BIT(signo))
+	if ((task_blocked(t) | t->real_blocked) & SIG_BIT(signo))
 		return true;
 	/* A tracer hears of ignored signals, too. */
 	if (t->trace && signo != SIGKILL)
@@ -90,15 +90,16 @@ static bool signal_prepare(struct task *t, int signo)
 	return !signal_ignored(t, signo);
 }
 
-static bool wants(const struct task *t, int signo)
+static bool wants(struct task *t, int signo)
 {
-	if (t->state == TASK_DEAD || (t->blocked & SIG_BIT(signo)) || (t->work & TASK_WORK_EXIT))
+	if (t->state == TASK_DEAD || (task_blocked_sending(t) & SIG_BIT(signo)) || (t->work & TASK_WORK_EXIT))
 		return false;
 	if (signo == SIGKILL)
 		return true;
 	if (t->state == TASK_STOPPED || t->state == TASK_TRACED)
 		return false;
-	return !(t->work & TASK_WORK_SIGNAL);
+	/* Busy with another: on its way here, or already here. */
+	return !(t->work & TASK_WORK_SIGNAL) || (t->state == TASK_RUNNING && !t->interrupting);
 }
 
 /* The thread that is to look at @signo: NULL when all are busy or block it (they see it in the queue later). */

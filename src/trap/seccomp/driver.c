@@ -346,14 +346,14 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,    \
 	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,        \
 	.resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, .whole = seccomp_whole, \
-	.handler_off = handler_off, .patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet,            \
-	.park = seccomp_park, .blocked = seccomp_blocked, .interrupt = seccomp_interrupt,                  \
-	.constant = short_constant, .settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op,          \
-	.ops_pending = seccomp_ops_pending, .precopied = copy_precopied, .copy_out = copy_out,             \
-	.copy_in = copy_in, .word = seccomp_word, .read = copy_read, .write = copy_write,                  \
-	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                    \
-	.short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid,        \
-	.vdso = seccomp_vdso
+	.mask_now = mask_now, .tell_pending = tell_pending, .handler_off = handler_off,                    \
+	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                  \
+	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .constant = short_constant,            \
+	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending,  \
+	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,       \
+	.read = copy_read, .write = copy_write, .xstate_size = xstate_size, .xstate_get = xstate_get,      \
+	.xstate_set = xstate_set, .short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid,  \
+	.tid = seccomp_tid, .vdso = seccomp_vdso
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};
 const struct trap_ops trap_dispatch = {.name = "dispatch", .start = dispatch_start, STUB_TRAP_OPS};

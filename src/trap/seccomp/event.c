@@ -313,6 +313,15 @@ static bool read_done(struct sthread *th, bool cloning, struct trap_event *event
 	return false;
 }
 
+static void read_mask(struct sthread *th)
+{
+	th->base.mask_told = th->mask_given && read_once(th->slot->mask_changed);
+	if (!th->base.mask_told)
+		return;
+	th->slot->mask_changed = 0;
+	th->base.mask = th->given_mask = read_once(th->slot->mask);
+}
+
 static bool read_event(struct sthread *th, struct trap_event *event)
 {
 	struct slot *slot = th->slot;
@@ -340,9 +349,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		space_meddled(th->space);
 		return false;
 	}
-	th->base.mask_told = th->handler_given;
-	if (th->handler_given)
-		th->base.mask = read_once(slot->handler.blocked);
+	read_mask(th);
 	batch_acknowledge(th);
 	batch_retry(th->space);
 	th->nin = 0;
@@ -437,7 +444,45 @@ static void give_registers(struct sthread *th)
 	slot->regs[SREG_GS_BASE] = gs;
 }
 
-/* Leave to deliver dispatched calls. The stub changes the mask, so it is written anew each time. */
+/* The mask, which the stub may change from now on, and what is pending behind it. */
+static void give_mask(struct sthread *th)
+{
+	const struct trap_thread *b = &th->base;
+	struct slot *slot = th->slot;
+
+	if (b->mask_lent && (!th->mask_given || th->given_mask != b->mask))
+		slot->mask = th->given_mask = b->mask;
+	if (b->mask_lent && (!th->mask_given || th->given_pending != b->pending))
+		slot->pending = th->given_pending = b->pending;
+	th->mask_given = b->mask_lent;
+}
+
+/* Whether the guest has @th, or its stub on the way there: what is in its slot is its own. */
+static bool in_guest(const struct sthread *th)
+{
+	return th->state == THREAD_RUNNING && !th->partial &&
+	       (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
+}
+
+u64 mask_now(const struct trap_thread *thread)
+{
+	const struct sthread *th = sthread_of((struct trap_thread *)thread);
+
+	return in_guest(th) ? __atomic_load_n(&th->slot->mask, __ATOMIC_SEQ_CST) : thread->mask;
+}
+
+void tell_pending(struct trap_thread *thread, u64 pending)
+{
+	struct sthread *th = sthread_of(thread);
+
+	thread->pending = pending;
+	if (!in_guest(th) || th->given_pending == pending)
+		return;
+	th->given_pending = pending;
+	store_seq(&th->slot->pending, pending);
+}
+
+/* Leave to deliver dispatched calls. */
 static void give_handler(struct sthread *th)
 {
 	const struct user_handler *h = &th->base.user_handler;
@@ -448,7 +493,6 @@ static void give_handler(struct sthread *th)
 		return;
 	th->handler_given = h->on && x->features;
 	memcpy(&slot->handler, h, sizeof *h);
-	slot->handler.known = h->blocked;
 	slot->handler.xfeatures = x->features;
 	slot->handler.xsize = x->size;
 	slot->handler.on = th->handler_given;
@@ -469,6 +513,7 @@ static void give_permissions(struct sthread *th)
 	struct slot *slot = th->slot;
 
 	short_publish(th);
+	give_mask(th);
 	give_handler(th);
 	if (!memcmp(d, &th->given_dispatch, sizeof *d))
 		return;

@@ -56,7 +56,9 @@ struct sthread {
 	bool watched;               /* in trap->watched */
 	/* As the slot has them. */
 	struct user_dispatch given_dispatch;
-	bool handler_given; /* since then the mask is the stub's to change */
+	bool handler_given;
+	bool mask_given; /* slot->mask is the thread's, slot->pending too */
+	u64 given_mask, given_pending;
 
 	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
@@ -290,6 +292,8 @@ bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);
 void answer_now(struct sthread *th);
 void handler_off(struct trap_thread *thread);
+u64 mask_now(const struct trap_thread *thread);
+void tell_pending(struct trap_thread *thread, u64 pending);
 void load_regs(struct trap_thread *thread);
 /* driver.c: has a held thread without a signal frame get one: done(arg, 0), held again. */
 void get_frame(struct sthread *th, trap_done_fn *done, void *arg);

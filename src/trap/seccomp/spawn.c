@@ -217,6 +217,7 @@ void spawn_thread_put(struct trap_thread *thread)
 	th->run_done = NULL;
 	memset(&th->base.dispatch, 0, sizeof th->base.dispatch);
 	th->base.user_handler.on = 0;
+	th->mask_given = false;
 	if (th->space->base.dead) {
 		thread_free(th);
 		return;
