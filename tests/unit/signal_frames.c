@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "task/signal.h"
+#include "task/coredump.h"
 #include "task/trace.h"
 
 #define XSTATE_SIZE 832
@@ -86,6 +87,20 @@ void task_load_regs(struct task *t)
 }
 
 /* Nobody is traced. */
+bool coredump_begin(struct task *t, const siginfo_t *info)
+{
+	return false;
+}
+
+bool coredump_holds(struct task *t)
+{
+	return false;
+}
+
+void coredump_interrupt(struct thread_group *g)
+{
+}
+
 bool trace_signal(struct task *t, const siginfo_t *info)
 {
 	return false;

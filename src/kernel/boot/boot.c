@@ -420,6 +420,7 @@ static int init_kernel(struct sandbox *s)
 	k->boot_ns = kernel_now(k);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	k->boot_realtime_ns = (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
+	snprintf(k->core_pattern, sizeof k->core_pattern, "core");
 	snprintf(k->hostname, sizeof k->hostname, "%s", s->config->hostname ? s->config->hostname : "husk");
 	snprintf(k->domainname, sizeof k->domainname, "(none)");
 	k->stats.timing = s->config->stats_timing;

@@ -118,10 +118,21 @@ static void call_fill(struct call *c, const struct guest_regs *r)
 	c->arg[5] = r->r9;
 }
 
-void call_reload(struct task *t)
+static void framed(void *arg, long result)
 {
+	task_run(arg);
+}
+
+bool call_reload(struct task *t)
+{
+	u32 was = t->call.nr;
+
 	call_fill(&t->call, task_regs(t));
 	usermem_stale(t);
+	if (t->call.nr == was || !t->thread->no_xstate)
+		return true;
+	t->k->trap_ops->whole(t->thread, framed, t);
+	return false;
 }
 
 long call_handle(struct task *t, struct call *c)
@@ -173,7 +184,8 @@ long call_skip(struct task *t)
 /* The tracer has seen the call, and may have made another of it, or none. */
 static long enter_seen(struct task *t, struct call *c)
 {
-	call_reload(t);
+	if (!call_reload(t))
+		return CALL_GONE;
 	if (!(t->work & TASK_WORK_EXIT) && !t->k->ops.trace_skips(t))
 		return enter_table(t, c);
 	return call_skip(t);
@@ -358,6 +370,7 @@ void task_return(struct task *t)
 	t->state = TASK_KERNEL;
 	/* Handlers' frames and stops want all of the thread's state. */
 	if (t->work && t->thread->no_xstate) {
+		(void)task_regs(t);
 		k->trap_ops->whole(t->thread, whole_now, t);
 		return;
 	}

@@ -73,8 +73,9 @@ void task_run(struct task *t);
 /* Back to the guest: t->work, queued copies, registers. Also for faults and interrupts. */
 void task_return(struct task *t);
 
-/* The call anew from the task's registers, which a tracer may have changed, with nothing of what the stub read ahead. */
-void call_reload(struct task *t);
+/* The call anew from the task's registers, which a tracer may have changed, with nothing of what the stub read ahead.
+ * False: what another call may need is on its way; the call's step runs again then. */
+bool call_reload(struct task *t);
 /* Ends the call with what is in rax, as its tracer left it: CALL_GONE, to be returned. */
 long call_skip(struct task *t);
 /* The handler of the task's call, all stages before it done: what it answers. */

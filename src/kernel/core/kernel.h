@@ -170,6 +170,8 @@ struct kernel {
 	const char *reason; /* why the sandbox ended: "exited", "signaled", "time_limit", ... */
 
 	char hostname[65], domainname[65];
+	char core_pattern[128]; /* task room: which file a core goes to (task/coredump_name.c) */
+	bool core_uses_pid;
 	u64 boot_ns, boot_realtime_ns;
 	int ncpus;
 

@@ -64,6 +64,7 @@ struct task {
 	/* What comes next when it goes on after a stop; NULL: its call, or the way back. */
 	void (*resume)(struct task *t);
 	u64 raw_rip, shown_rip; /* where the thread stood, and what the guest may see of it: mm/patch.h */
+	bool shown_rcx;         /* rcx held the same */
 	bool wake_pending;      /* task_wake() came while the task was being served: do not park it */
 	bool returning_call;    /* rax holds the result of a call that is on its way back: a failed operation
 				 replaces it */
@@ -128,6 +129,7 @@ struct task {
 		bool may_stop;         /* that signal may stop the group: no SIGCONT has come since */
 		bool busy;             /* its stub is at work for the tracer: it goes on when that is done */
 		bool go_on;            /* and is to go on then */
+		int asker;             /* tid of who has it busy */
 		struct trace_job *job; /* owned; what its stub does for the tracer */
 	} stop;
 	int stop_signal;  /* of the group stop that it has part in */

@@ -9,8 +9,8 @@
 #include "fs/proc_text.h"
 
 /*
- * Linux: root may change most of these. Here: only what has an effect (the two names, what is in proc_seccomp.c and
- * proc_yama.c); the others are like Linux's files of mode 0444, which refuse root too (EACCES), since a setting that is
+ * Linux: root may change most of these. Here: only what has an effect (the two names, what is in proc_core.c,
+ * proc_seccomp.c and proc_yama.c); the others are like Linux's files of mode 0444, which refuse root too (EACCES), since a setting that is
  * taken and not followed would be a lie.
  */
 
@@ -109,8 +109,8 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("ngroups_max", "65536\n"),
 	PROC_CONSTANT("cap_last_cap", "40\n"),
 	PROC_CONSTANT("randomize_va_space", "2\n"),
-	PROC_CONSTANT("core_pattern", "core\n"),
-	PROC_CONSTANT("core_uses_pid", "0\n"),
+	{"core_pattern", S_IFREG | 0644, &proc_core_pattern_ops},
+	{"core_uses_pid", S_IFREG | 0644, &proc_core_uses_pid_ops},
 	PROC_CONSTANT("msgmax", "8192\n"),
 	PROC_CONSTANT("msgmnb", "16384\n"),
 	PROC_CONSTANT("msgmni", "32000\n"),

@@ -18,6 +18,8 @@ extern const struct synth_entry proc_entries[];
 extern const struct synth_entry proc_sys_entries[];
 /* /proc/sys/kernel/seccomp (proc_seccomp.c). */
 extern const struct synth_entry proc_seccomp_entries[];
+/* core_pattern, core_uses_pid (proc_core.c). */
+extern const struct synth_ops proc_core_pattern_ops, proc_core_uses_pid_ops;
 /* /proc/sys/kernel/yama (proc_yama.c). */
 extern const struct synth_entry proc_yama_entries[];
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "mm/internal.h"
+#include "mm/patch.h"
 
 /* What a tracer may do to @v: write private memory and shared memory that the program may write itself. */
 static bool may_force(const struct vma *v, bool write)
@@ -51,6 +52,8 @@ int mm_force_begin(struct mm *mm, u64 addr, u64 size, bool write)
 		prot = mm_host_prot(v->flags);
 		if ((prot & need) == need)
 			continue;
+		if (write)
+			mm_patch_never(mm);
 		err = queue(mm, v, start, end, prot | need);
 		if (err)
 			return err;

@@ -75,6 +75,7 @@ static struct mm *alloc_mm(struct kernel *k)
 	mm->k = k;
 	mm->refs = mm->users = 1;
 	mm->dumpable = 1;
+	mm->dump_filter = MM_DUMP_FILTER;
 	list_init(&mm->undos);
 	list_add_tail(&k->mms, &mm->on_kernel);
 	vma_store_init(&mm->vmas, MM_MAX_COUNT);
@@ -148,6 +149,7 @@ struct mm *mm_fork(struct mm *mm)
 	child->env_end = mm->env_end;
 	child->vdso = mm->vdso;
 	child->dumpable = mm->dumpable;
+	child->dump_filter = mm->dump_filter;
 	child->membarrier = mm->membarrier;
 	child->exe = mm->exe ? file_get(mm->exe) : NULL;
 	__builtin_memcpy(child->auxv, mm->auxv, sizeof mm->auxv);

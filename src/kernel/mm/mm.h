@@ -15,8 +15,9 @@
 #include "mm/vma.h"
 #include "vfs/file.h"
 
-#define MM_MIN_ADDR  65536UL /* vm.mmap_min_addr */
-#define MM_MAX_COUNT 65530   /* vm.max_map_count */
+#define MM_MIN_ADDR    65536UL /* vm.mmap_min_addr */
+#define MM_MAX_COUNT   65530   /* vm.max_map_count */
+#define MM_DUMP_FILTER 0x33u   /* /proc/PID/coredump_filter, at first: mm/dump.c */
 
 struct mm {
 	struct kernel *k;
@@ -33,6 +34,7 @@ struct mm {
 	u64 vdso;
 	u64 def_flags; /* mlockall(MCL_FUTURE): VM_LOCKED, VM_LOCKONFAULT */
 	int dumpable;
+	u32 dump_filter; /* /proc/PID/coredump_filter */
 	u32 membarrier; /* what the process has registered for: sys/membarrier.c's MEMBARRIER_CMD_REGISTER_* */
 	bool own_futexes; /* its private futexes are the kernel's, not the host's */
 	int ntraced;      /* traced tasks that run on it */

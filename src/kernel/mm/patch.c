@@ -243,16 +243,26 @@ void mm_patch_allow(struct mm *mm, bool allow)
 
 	if (!p)
 		return;
-	p->off = !allow;
-	if (!allow && mm->space)
+	p->off = !allow || p->never;
+	if (p->off && mm->space)
 		patch_restore(mm, p, 0, ~0UL);
+}
+
+void mm_patch_never(struct mm *mm)
+{
+	struct mm_patch *p = mm_patch_of(mm);
+
+	if (!p)
+		return;
+	p->never = true;
+	mm_patch_allow(mm, false);
 }
 
 int mm_patch_fork(struct mm *child, const struct mm *mm)
 {
 	struct mm_patch *from = mm->patch, *to;
 
-	if (!from || (!from->nranges && !from->nareas))
+	if (!from || (!from->nranges && !from->nareas && !from->never))
 		return 0;
 	to = mm_patch_of(child);
 	if (!to || !patch_ranges_reserve(to, from->nranges))
@@ -262,6 +272,7 @@ int mm_patch_fork(struct mm *child, const struct mm *mm)
 		return -ENOMEM;
 	to->area_room = from->nareas + 1;
 	to->off = from->off;
+	to->never = from->never;
 	for (u32 i = 0; i < from->nranges; i++)
 		patch_range_insert(to, i, &from->ranges[i]);
 	for (u32 i = 0; i < from->nareas; i++) {

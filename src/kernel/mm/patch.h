@@ -28,8 +28,11 @@ void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 p
 		     const struct mmap_backing *backing);
 /* To be called before @op is queued. */
 void mm_patch_before(struct mm *mm, const struct trap_op *op);
-/* The file's own pages again, everywhere, and no more patching until it is allowed again: for tracers. */
+/* The file's own pages again, everywhere, and no more patching until it is allowed again: for who looks at single
+ * instructions. */
 void mm_patch_allow(struct mm *mm, bool allow);
+/* The same for ever: somebody is about to write into code that is not writable, which no copy may cover. */
+void mm_patch_never(struct mm *mm);
 /* fork: @child has what @mm has. 0 or -ENOMEM. */
 int mm_patch_fork(struct mm *child, const struct mm *mm);
 void mm_patch_free(struct mm *mm);

@@ -25,7 +25,7 @@ struct patch_area {
 };
 
 struct mm_patch {
-	bool off, refused;
+	bool off, never, refused;
 	struct patch_range *ranges; /* in order of addresses */
 	u32 nranges, range_room;
 	struct patch_area *areas;

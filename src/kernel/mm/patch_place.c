@@ -15,9 +15,14 @@ void patch_place_shown(struct task *t, struct trap_event *event)
 	const struct patch_area *area = p && p->nareas ? patch_area_at(p, raw) : NULL;
 
 	t->raw_rip = t->shown_rip = raw;
+	t->shown_rcx = false;
 	if (!area)
 		return;
 	*ip = t->shown_rip = patch_text_original(area->text, raw - area->start) + area->bias;
+	/* A call leaves in rcx where it returns to. */
+	t->shown_rcx = task_regs(t)->rcx == raw;
+	if (t->shown_rcx)
+		task_regs(t)->rcx = *ip;
 	if (event && event->type == TRAP_FAULT && event->addr == raw)
 		event->addr = *ip;
 	if (event && event->type == TRAP_FAULT && event->signo == SIGTRAP)
@@ -34,11 +39,14 @@ void patch_place_real(struct task *t)
 
 	if (!p || !p->nareas)
 		return;
-	if (*ip == t->shown_rip && t->raw_rip != t->shown_rip && patch_area_at(p, t->raw_rip)) {
+	r = patch_range_at(p, *ip);
+	/* Where the file's own page lies by now, the thread goes on in that: it may hold a breakpoint. */
+	if (r && *ip == t->shown_rip && t->raw_rip != t->shown_rip && patch_area_at(p, t->raw_rip)) {
+		if (t->shown_rcx && task_regs(t)->rcx == t->shown_rip)
+			task_regs(t)->rcx = t->raw_rip;
 		*ip = t->raw_rip;
 		return;
 	}
-	r = patch_range_at(p, *ip);
 	offset = r ? patch_text_moved(r->text, *ip - r->bias, r->version) : -1;
 	if (offset >= 0)
 		*ip = patch_text_area(r->text) + r->bias + (u64)offset;

@@ -102,6 +102,8 @@ static long resume(struct task *child, u64 signo, bool calls, bool emulate, bool
 	child->trace->calls = calls;
 	child->trace->emulate = emulate;
 	child->single_step = step;
+	if (step)
+		trace_see_steps(child);
 	trace_resume(child, (int)signo);
 	return 0;
 }

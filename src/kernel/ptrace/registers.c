@@ -28,14 +28,13 @@
 #define USER_DEBUGREG  848UL
 #define USER_DEBUGREG7 904UL
 
-#define FP_SIZE 512UL /* of the legacy area */
+#define FP_SIZE TASK_FPREGS_SIZE
 #define FP_SW \
 	464UL /* of what describes the rest: in a signal frame struct _fpx_sw_bytes, in a register set XCR0 */
-#define FP_SW_SIZE   48UL
-#define FP_XFEATURES 472UL
-#define FP_HEADER    512UL /* of the XSAVE header: the components in use, then reserved words */
-#define MXCSR        24UL
-#define MXCSR_MASK   28UL
+#define FP_SW_SIZE 48UL
+#define FP_HEADER  512UL /* of the XSAVE header: the components in use, then reserved words */
+#define MXCSR      24UL
+#define MXCSR_MASK 28UL
 
 _Static_assert(sizeof(struct guest_regs) == 27 * 8, "struct user_regs_struct");
 
@@ -169,26 +168,7 @@ long request_arch_prctl(struct task *t, struct call *c, struct task *child, u64 
 
 /* ---- vector state ---- */
 
-/* The state as register sets show it: *out is malloc()ed. Its size, or -ENOMEM. */
-static long fp_get(struct task *child, char **out)
-{
-	const struct trap_ops *ops = child->k->trap_ops;
-	size_t size = ops->xstate_size(child->k->trap);
-	char *state = calloc(1, max(size, FP_SIZE));
-	u64 features;
-
-	if (!state)
-		return -ENOMEM;
-	ops->xstate_get(child->thread, state);
-	memcpy(&features, state + FP_XFEATURES, sizeof features);
-	memset(state + FP_SW, 0, FP_SW_SIZE);
-	if (size > FP_SIZE)
-		memcpy(state + FP_SW, &features, sizeof features);
-	*out = state;
-	return (long)size;
-}
-
-/* @state as fp_get() gave it, changed: 0 or -EINVAL. */
+/* @state as task_fpstate() gave it, changed: 0 or -EINVAL. */
 static int fp_set(struct task *child, char *state, size_t size)
 {
 	const struct trap_ops *ops = child->k->trap_ops;
@@ -216,7 +196,7 @@ static int fp_set_legacy(struct task *t, struct task *child, u64 from)
 {
 	u64 in_use;
 	char *state;
-	long size = fp_get(child, &state);
+	long size = task_fpstate(child, &state);
 	int err;
 
 	if (size < 0)
@@ -237,7 +217,7 @@ static int fp_set_whole(struct task *t, struct task *child, u64 from)
 {
 	u64 features, header[8];
 	char *state;
-	long size = fp_get(child, &state);
+	long size = task_fpstate(child, &state);
 	int err;
 
 	if (size < 0)
@@ -259,7 +239,7 @@ static int fp_set_whole(struct task *t, struct task *child, u64 from)
 static int fp_put(struct task *t, struct task *child, u64 to, size_t size)
 {
 	char *state;
-	long r = fp_get(child, &state);
+	long r = task_fpstate(child, &state);
 
 	if (r < 0)
 		return (int)r;
@@ -270,12 +250,16 @@ static int fp_put(struct task *t, struct task *child, u64 to, size_t size)
 
 long request_get_fpregs(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	return fp_put(t, child, data, FP_SIZE);
+	long wait = trace_whole(t, child);
+
+	return wait ? wait : fp_put(t, child, data, FP_SIZE);
 }
 
 long request_set_fpregs(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	return fp_set_legacy(t, child, data);
+	long wait = trace_whole(t, child);
+
+	return wait ? wait : fp_set_legacy(t, child, data);
 }
 
 /* ---- register sets ---- */
@@ -320,8 +304,10 @@ static long write_len(struct task *t, u64 data, const struct iov *iov)
 long request_get_regset(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
 	struct iov iov;
-	int err = read_iov(t, child, (u32)addr, data, &iov);
+	long err = read_iov(t, child, (u32)addr, data, &iov);
 
+	if (!err && (u32)addr != NT_PRSTATUS)
+		err = trace_whole(t, child);
 	if (err)
 		return err;
 	err = (u32)addr == NT_PRSTATUS ? user_write(t, iov.base, task_regs(child), iov.len)
@@ -341,8 +327,10 @@ long request_set_regset(struct task *t, struct call *c, struct task *child, u64 
 {
 	u32 type = (u32)addr;
 	struct iov iov;
-	int err = read_iov(t, child, type, data, &iov);
+	long err = read_iov(t, child, type, data, &iov);
 
+	if (!err && type != NT_PRSTATUS)
+		err = trace_whole(t, child);
 	if (err)
 		return err;
 	if (type == NT_PRSTATUS)

@@ -180,21 +180,13 @@ long sys_linkat(struct task *t, struct call *c)
 
 /* ---- removing ---- */
 
-static bool is_mount_point(const struct path *p)
-{
-	return p->dentry == p->mnt->root || !list_empty(&p->dentry->mounts);
-}
-
 static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 {
-	struct inode *dir, *victim;
 	struct parent p;
-	struct path child;
 	long err = user_parent(t, dirfd, addr, &p);
 
 	if (err)
 		return err;
-	dir = path_inode(&p.dir);
 	if (p.type != LAST_NORM) {
 		static const int rmdir_error[] = {
 			[LAST_DOT] = -EINVAL, [LAST_DOTDOT] = -ENOTEMPTY, [LAST_ROOT] = -EBUSY};
@@ -202,30 +194,7 @@ static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 		err = is_dir ? rmdir_error[p.type] : -EISDIR;
 		goto put_dir;
 	}
-	err = path_child(&p.dir, p.last, strlen(p.last), &child);
-	if (err)
-		goto put_dir;
-	victim = inode_get(path_inode(&child));
-	if (p.slashes && !is_dir)
-		err = victim->type == S_IFDIR ? -EISDIR : -ENOTDIR;
-	else
-		err = may_delete(t, &p.dir, victim, is_dir);
-	if (!err && is_mount_point(&child))
-		err = -EBUSY;
-	if (!err && is_dir)
-		err = dir->ops->rmdir ? dir->ops->rmdir(dir, p.last, strlen(p.last), victim) : -EPERM;
-	else if (!err)
-		err = dir->ops->unlink ? dir->ops->unlink(dir, p.last, strlen(p.last), victim) : -EPERM;
-	if (!err) {
-		dentry_drop(child.dentry, true);
-		if (!is_dir)
-			notify_inode(victim, IN_ATTRIB);
-	}
-	/* If nobody has it open, its own end is told here, before its directory hears of it. */
-	path_put(&child);
-	if (!err)
-		notify_name(dir, IN_DELETE, p.last, victim, 0);
-	inode_put(victim);
+	err = vfs_remove(t, &p.dir, p.last, p.slashes, is_dir);
 put_dir:
 	path_put(&p.dir);
 	return err;
@@ -291,7 +260,7 @@ static long check_rename(struct task *t, struct parent *from, struct path *old, 
 		err = may_delete(t, &to->dir, path_inode(over), over_dir);
 	else
 		err = may_delete(t, &to->dir, path_inode(over), old_dir);
-	if (!err && (is_mount_point(old) || (over->dentry && is_mount_point(over))))
+	if (!err && (path_is_mount_point(old) || (over->dentry && path_is_mount_point(over))))
 		err = -EBUSY;
 	return err;
 }

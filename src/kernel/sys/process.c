@@ -288,6 +288,7 @@ long sys_wait4(struct task *t, struct call *c)
 		w.type = P_PID;
 		w.id = pid;
 	}
+	w.want_usage = c->arg[3];
 	return write_wait4(t, &w, c->arg[1], c->arg[3], wait_for_child(t, &w));
 }
 
@@ -366,6 +367,7 @@ long sys_waitid(struct task *t, struct call *c)
 	default:
 		return -EINVAL;
 	}
+	w.want_usage = c->arg[4];
 	r = wait_for_child(t, &w);
 	/* A pidfd that must not block says so, where WNOHANG says nothing. */
 	if (!r && asked_to_hang)

@@ -174,6 +174,8 @@ static int move(struct task *t, struct exec *e)
 	mm->space->owner = mm;
 	mm_layout(mm, t->group->limits[RLIMIT_STACK].rlim_cur, !(t->personality & ADDR_NO_RANDOMIZE));
 	mm->exe = file_get(e->file);
+	if (old)
+		mm->dump_filter = old->dump_filter;
 	group_times_close(t->group, old);
 	t->group->borrows_space = false;
 	usermem_reset(t);

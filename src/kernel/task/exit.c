@@ -19,6 +19,7 @@
 
 #include "core/tracer.h"
 #include "mm/mm.h"
+#include "task/coredump.h"
 #include "task/futex.h"
 #include "task/life.h"
 #include "task/seccomp.h"
@@ -187,7 +188,7 @@ void group_tell_end(struct thread_group *g)
 	bool reap = autoreaped(g);
 
 	group_get(g);
-	signal_notify_parent(g, WIFSIGNALED(g->exit_status) ? CLD_KILLED : CLD_EXITED);
+	signal_notify_parent(g, end_code(g->exit_status));
 	if (reap)
 		group_reap(g);
 	group_put(g);
@@ -311,6 +312,7 @@ static void task_end_begin(struct task *t, int code)
 	/* A zombie makes no calls: who listens to its filters hears of its end now. */
 	seccomp_release(t);
 	t->state = TASK_DEAD;
+	coredump_leave(t);
 	futex_owner_died(t->k);
 	trace_access_lost(t);
 	trace_release_all(t);

@@ -25,6 +25,7 @@ struct thread_group *group_new(struct kernel *k)
 	list_init(&g->threads);
 	list_init(&g->children);
 	list_init(&g->sibling);
+	list_init(&g->news);
 	wait_queue_init(&g->child_wait);
 	wait_queue_init(&g->exit_wait);
 	sigpending_init(&g->shared_pending);
@@ -164,7 +165,7 @@ static void adopt(struct thread_group *child, struct thread_group *from, struct 
 	if (child->kept || child->leader->trace)
 		return;
 	if (to)
-		signal_notify_parent(child, WIFSIGNALED(child->exit_status) ? CLD_KILLED : CLD_EXITED);
+		signal_notify_parent(child, end_code(child->exit_status));
 	else
 		group_reap(child);
 }

@@ -35,7 +35,5 @@ void limits_first(struct thread_group *g)
 	limits_default(g->limits);
 	if (caller)
 		memcpy(g->limits, caller, sizeof g->limits);
-	/* Linux: a core file, should the caller want one. Here: none is written, so that none is promised. */
-	g->limits[RLIMIT_CORE].rlim_cur = CORE_LIMIT;
 	cpu_limit_changed(g);
 }

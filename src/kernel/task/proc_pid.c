@@ -262,9 +262,28 @@ static int show_schedstat(struct task *t, struct task *reader, struct text *out)
 	return 0;
 }
 
+#define DUMP_FILTER_MASK 0x1ffu /* core(5) */
+
 static int show_coredump_filter(struct task *t, struct task *reader, struct text *out)
 {
-	text_add(out, "00000033\n");
+	if (t->mm)
+		text_add(out, "%08x\n", t->mm->dump_filter);
+	return 0;
+}
+
+static int store_coredump_filter(struct task *t, struct task *writer, const char *data, size_t size)
+{
+	char buf[24] = "", *end;
+	unsigned long filter;
+
+	memcpy(buf, data, min(size, sizeof buf - 1));
+	errno = 0;
+	filter = strtoul(buf, &end, 0);
+	if (end == buf || (*end && *end != '\n') || errno || filter > ~0U)
+		return -EINVAL;
+	if (!t->mm)
+		return -ESRCH;
+	t->mm->dump_filter = (u32)filter & DUMP_FILTER_MASK;
 	return 0;
 }
 
@@ -382,7 +401,7 @@ const struct synth_entry proc_process_entries[] = {
 	FILE_OF("io", 0400, proc_show_io, .guarded = true),
 	FILE_OF("autogroup", 0644, proc_show_autogroup),
 	FILE_OF("timers", 0444, proc_show_nothing, .guarded = true),
-	FILE_OF("coredump_filter", 0644, show_coredump_filter),
+	FILE_OF("coredump_filter", 0644, show_coredump_filter, store_coredump_filter),
 	FILE_OF("timerslack_ns", 0666, proc_show_timerslack, proc_store_timerslack),
 	{"task", S_IFDIR | 0555, &proc_task_ops},
 	{},

@@ -166,7 +166,8 @@ static void show_memory(struct task *t, struct text *out)
 		 "VmData:\t%8lu kB\nVmStk:\t%8lu kB\nVmExe:\t%8lu kB\nVmLib:\t       0 kB\nVmPTE:\t       4 "
 		 "kB\n",
 		 mm->data_pages * 4, mm->stack_pages * 4, (mm->end_code - mm->start_code + 1023) / 1024);
-	text_add(out, "VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n");
+	text_add(out, "VmSwap:\t       0 kB\nHugetlbPages:\t       0 kB\nCoreDumping:\t%d\nTHP_enabled:\t1\n",
+		 t->group->dump != NULL);
 }
 
 static void show_signals(struct task *t, struct text *out)

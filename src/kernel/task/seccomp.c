@@ -137,7 +137,8 @@ static long traced(struct task *t, struct call *c)
 {
 	long result;
 
-	call_reload(t);
+	if (!call_reload(t))
+		return CALL_GONE;
 	if ((t->work & TASK_WORK_EXIT) || (int)task_regs(t)->orig_rax < 0)
 		return call_skip(t);
 	if (filter_call(t, &result))

@@ -77,6 +77,13 @@ long sys_rt_sigreturn(struct task *t, struct call *c);
 
 void sigpending_init(struct sigpending *p);
 void sigpending_flush(struct sigpending *p);
+/* What si_code says of an end with @status, as wait4() gives it. */
+static inline int end_code(int status)
+{
+	if (!(status & 0x7f))
+		return CLD_EXITED;
+	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
 /* Tells the parent about a child's stop, continuation or end. */
 void signal_notify_parent(struct thread_group *child, int why); /* CLD_* */
 

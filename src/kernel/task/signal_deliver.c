@@ -6,14 +6,18 @@
  * first and the others follow as each returns, unless a handler's mask holds them back.
  */
 #include "core/tracer.h"
+#include "task/coredump.h"
 #include "task/signal.h"
 #include "task/trace.h"
 
-/* The default action ends the group. Linux sets WCOREDUMP where a core was written; guests' core size is 0. */
-static void die(struct task *t, int signo)
+/* The default action ends the group, behind a core file where one is due. */
+static void die(struct task *t, const siginfo_t *info)
 {
 	struct thread_group *g = t->group;
+	int signo = info->si_signo;
 
+	if (coredump_begin(t, info))
+		return;
 	if (!g->exiting)
 		group_exit(g, signo);
 	task_exit(t, g->exiting ? g->exit_code : signo);
@@ -78,7 +82,7 @@ static bool act(struct task *t, const siginfo_t *info)
 			group_stop_begin(t, signo);
 		return true;
 	}
-	die(t, signo);
+	die(t, info);
 	return false;
 }
 
@@ -88,6 +92,8 @@ bool signal_deliver(struct task *t)
 
 	for (;;) {
 		if (t->work & TASK_WORK_EXIT) {
+			if (coredump_holds(t))
+				return false;
 			task_exit(t, t->group->exiting ? t->group->exit_code : 0);
 			return false;
 		}

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "task/coredump.h"
 #include "task/signal.h"
 
 #define CAP_KILL 5
@@ -74,6 +75,8 @@ static bool signal_prepare(struct task *t, int signo)
 {
 	struct thread_group *g = t->group;
 
+	if (g->exiting && signo == SIGKILL)
+		coredump_interrupt(g);
 	if (g->exiting || g->zombie || t->state == TASK_DEAD)
 		return false;
 	if (SIG_BIT(signo) & SIGNAL_STOPS) {
@@ -176,6 +179,8 @@ int signal_send_group(struct thread_group *g, const siginfo_t *info)
 {
 	struct task *t, *first = NULL;
 
+	if (g->exiting && info->si_signo == SIGKILL)
+		coredump_interrupt(g);
 	if (g->zombie || g->exiting)
 		return 0;
 	if (g->leader && g->leader->state != TASK_DEAD)

@@ -29,12 +29,14 @@ struct thread_group {
 	int tty_old_pgid;             /* of a leader: who was in the foreground when its terminal hung up */
 	struct tty *ctty;             /* controlling terminal of the session, nullable */
 	struct wait_queue child_wait; /* parents in wait4() */
+	struct list news;             /* struct trace of what its threads trace, by news: task/wait.c */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
 	bool subreaper, has_child_subreaper;
 	int ptracer; /* PR_SET_PTRACER: whom Yama lets trace; -1: anybody, 0: nobody but ancestors */
 
 	struct sigpending shared_pending;
-	bool exiting; /* exit_group() or a fatal signal: group_exit_code */
+	struct coredump *dump; /* owned; a core file is due before its threads end: task/coredump.h */
+	bool exiting;          /* exit_group() or a fatal signal: group_exit_code */
 	int exit_code;
 	struct task *exec_task;                 /* the task whose execve waits for its siblings to end */
 	bool stopped, stop_reported, continued; /* job control, for wait4(WUNTRACED|WCONTINUED) */
@@ -79,6 +81,12 @@ void group_exit(struct thread_group *g, int code);
 /* kernel_ops.return_work and .space_died */
 bool task_return_work(struct task *t);
 void task_space_died(struct mm *mm, int signo);
+
+#define TASK_FPREGS_SIZE 512UL /* of vector state without XSAVE's extended area */
+
+/* The vector state of a held task, not with no_xstate, as the register sets NT_PRFPREG (its first TASK_FPREGS_SIZE bytes) and
+ * NT_X86_XSTATE have it: its size; *out is malloc()ed, the caller's. -ENOMEM. */
+long task_fpstate(struct task *t, char **out);
 
 /* CPU time of a task, of a whole group, from the host: ns. */
 void task_times(struct task *t, u64 *utime, u64 *stime);

@@ -35,9 +35,13 @@ void trace_enter_space(struct task *t)
 		/* Who waits on the host's futexes has to come back and wait on ours. */
 		(void)t->k->trap_ops->settle(mm->space, seen, NULL);
 	}
-	/* A tracer sees the program's own code, and may change it. */
-	if (!mm->ntraced++)
-		mm_patch_allow(mm, false);
+	mm->ntraced++;
+}
+
+void trace_see_steps(struct task *t)
+{
+	if (t->mm && t->mm->space && !t->mm->space->dead)
+		mm_patch_allow(t->mm, false);
 }
 
 void trace_leave_space(struct task *t, struct mm *mm)
@@ -57,6 +61,7 @@ static struct trace *make_link(struct task *tracer, struct task *t)
 	object_count(t->k, "trace", 1);
 	tr->task = t;
 	tr->tracer = tracer;
+	list_init(&tr->news);
 	list_add_tail(&tracer->tracees, &tr->node);
 	t->trace = tr;
 	dispatch_withdraw(t);
@@ -72,6 +77,7 @@ static void unlink_only(struct task *t)
 	t->trace = NULL;
 	t->single_step = t->watched = false;
 	list_del(&tr->node);
+	list_del(&tr->news);
 	object_count(t->k, "trace", -1);
 	free(tr);
 }

@@ -32,6 +32,8 @@ struct mm;
 
 struct trace {
 	struct list node; /* in tracer->tracees */
+	struct list
+		news; /* in tracer->group->news, from when it was told of something until nothing is left to tell */
 	struct task *task, *tracer;
 	bool seized;    /* by PTRACE_SEIZE: stops are told apart */
 	u32 options;    /* PTRACE_O_* */
@@ -67,6 +69,8 @@ void trace_reap(struct task *t);
 bool trace_keeps(const struct task *t);
 /* A traced task has come into the space that it runs on: its stub's short ways end. */
 void trace_enter_space(struct task *t);
+/* Its instructions are about to be looked at one by one: they are the program's own from now on, in the whole space. */
+void trace_see_steps(struct task *t);
 /* It is about to leave @mm (nullable): for another space, or for ever. */
 void trace_leave_space(struct task *t, struct mm *mm);
 void trace_init(struct kernel *k); /* registers operations */
@@ -118,7 +122,9 @@ bool trace_watch_step(struct task *t, struct trap_event *event);
  * their protection: @size, -EIO, -ENOMEM; or CALL_PARK: to be passed on, the handler runs again from its start and asks
  * the same. */
 long trace_access(struct task *t, struct task *child, u64 addr, void *buf, size_t size, bool write);
-/* Whether @t waits for what it asked of @child by trace_access(). */
+/* Brings the vector state of @child, which has stopped for its tracer: 0, or CALL_PARK as above. */
+long trace_whole(struct task *t, struct task *child);
+/* Whether @t waits for what it asked of @child by the two above. */
 bool trace_access_waits(const struct task *t, const struct task *child);
 /* @t ends: what its stub was at for a tracer will not be done. */
 void trace_access_lost(struct task *t);

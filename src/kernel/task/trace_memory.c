@@ -26,9 +26,15 @@ struct trace_job {
 
 /* ---- by the stub ---- */
 
-static void job_done(struct task *child)
+static void begin(struct task *t, struct task *child)
 {
-	struct task *asker = task_find(child->k, child->stop.job->asker);
+	child->stop.busy = true;
+	child->stop.asker = t->tid;
+}
+
+static void done(struct task *child)
+{
+	struct task *asker = task_find(child->k, child->stop.asker);
 
 	child->stop.busy = false;
 	if (child->stop.go_on) {
@@ -39,9 +45,15 @@ static void job_done(struct task *child)
 		task_wake(asker);
 }
 
+static void show_own_code(struct task *child, void *bytes, u64 addr, size_t size)
+{
+	if (child->k->ops.code_shown)
+		child->k->ops.code_shown(child->mm, bytes, addr, size);
+}
+
 static void restored(void *arg, long result)
 {
-	job_done(arg);
+	done(arg);
 }
 
 static void copied(void *arg, long result)
@@ -53,8 +65,10 @@ static void copied(void *arg, long result)
 	j->result = result < 0 ? -EIO : (long)j->size;
 	if (result >= 0 && !j->write && ops->precopied(child->thread, j->data, j->addr, j->size) != j->size)
 		j->result = -EIO;
+	if (!j->write)
+		show_own_code(child, j->data, j->addr, j->size);
 	if (!j->changed || mm_force_end(child->mm, j->addr, j->size)) {
-		job_done(child);
+		done(child);
 		return;
 	}
 	ops->run(child->thread, restored, child);
@@ -83,14 +97,14 @@ static long job_begin(struct task *t, struct task *child, u64 addr, const void *
 		return -EIO;
 	}
 	child->stop.job = j;
-	child->stop.busy = true;
+	begin(t, child);
 	ops->run(child->thread, copied, child);
 	return task_park(t);
 }
 
 void trace_access_lost(struct task *t)
 {
-	struct task *asker = t->stop.job ? task_find(t->k, t->stop.job->asker) : NULL;
+	struct task *asker = t->stop.busy ? task_find(t->k, t->stop.asker) : NULL;
 
 	free(t->stop.job);
 	t->stop.job = NULL;
@@ -103,7 +117,22 @@ void trace_access_lost(struct task *t)
 
 bool trace_access_waits(const struct task *t, const struct task *child)
 {
-	return child->stop.busy && child->stop.job->asker == t->tid;
+	return child->stop.busy && child->stop.asker == t->tid;
+}
+
+static void whole_now(void *arg, long result)
+{
+	done(arg);
+}
+
+long trace_whole(struct task *t, struct task *child)
+{
+	if (!child->thread->no_xstate)
+		return 0;
+	(void)task_regs(child);
+	begin(t, child);
+	child->k->trap_ops->whole(child->thread, whole_now, child);
+	return task_park(t);
 }
 
 static bool same(const struct trace_job *j, const struct task *t, u64 addr, size_t size, bool write)
@@ -140,6 +169,8 @@ long trace_access(struct task *t, struct task *child, u64 addr, void *buf, size_
 	if (child->stop.job && job_take(t, child, addr, buf, size, write, &n))
 		return n;
 	n = write ? ops->write(space, addr, buf, size) : ops->read(space, buf, addr, size);
+	if (n == (long)size && !write)
+		show_own_code(child, buf, addr, size);
 	return n == (long)size ? n : job_begin(t, child, addr, buf, size, write);
 }
 

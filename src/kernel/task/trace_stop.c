@@ -39,7 +39,7 @@ static siginfo_t end_info(const struct task *t)
 	bool whole = t == g->leader && g->zombie && !g->kept;
 	int code = whole ? g->exit_status : t->exit_code;
 	int signo = whole && !trace_by_stranger(t) ? t->exit_signal : SIGCHLD;
-	siginfo_t info = signal_info(signo, code & 0x7f ? CLD_KILLED : CLD_EXITED);
+	siginfo_t info = signal_info(signo, end_code(code));
 
 	info.si_status = code & 0x7f ? code & 0x7f : code >> 8 & 0xff;
 	return info;
@@ -66,6 +66,8 @@ void trace_tell(struct task *t, int why)
 		    (chld->handler != (u64)SIG_IGN && (why == CLD_EXITED || !(chld->flags & SA_NOCLDSTOP))))
 			signal_send_group(tracer->group, &info);
 	}
+	if (list_empty(&t->trace->news))
+		list_add_tail(&tracer->group->news, &t->trace->news);
 	wake_all(&tracer->group->child_wait);
 }
 
@@ -118,11 +120,6 @@ static void settle(struct task *t)
 		stopped(t);
 }
 
-static void whole_now(void *arg, long result)
-{
-	settle(arg);
-}
-
 /* False when the task has to end instead. */
 static bool stop(struct task *t, int code, int why, const siginfo_t *info, u64 message, trace_next *next)
 {
@@ -136,11 +133,7 @@ static bool stop(struct task *t, int code, int why, const siginfo_t *info, u64 m
 		t->stop.info = *info;
 	t->resume = next;
 	t->state = TASK_KERNEL;
-	/* A tracer looks at vector registers, too. */
-	if (t->thread->no_xstate)
-		t->k->trap_ops->whole(t->thread, whole_now, t);
-	else
-		settle(t);
+	settle(t);
 	return true;
 }
 

@@ -108,6 +108,8 @@ int trace_set_debug(struct task *t, int number, u64 value)
 		return err;
 	tr->debug[number] = value;
 	t->watched = tr->debug[7] & 0xff;
+	if (t->watched)
+		trace_see_steps(t);
 	trace_watch_refresh(t);
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * wait4(2) and waitid(2): a condition call. Each run looks at every child; what is found is taken (reaped, or
  * its stop or continuation marked as told) and only then written to the caller's memory, as in Linux. What the caller's
- * group traces is looked at as well, threads too, and tells of other stops (task/trace.h).
+ * group traces is looked at as well, threads too, and tells of other stops (task/trace.h): at each stop of one out of
+ * many, so that those with something to tell have a list of their own (group->news).
  */
 #include "task/wait.h"
 
@@ -41,6 +42,12 @@ static bool chosen(const struct task *t, const struct wait_request *w, const str
 	return (w->options & __WALL) || clone_child == !!(w->options & __WCLONE);
 }
 
+static void take_usage(struct wait_request *w, struct thread_group *g)
+{
+	if (w->want_usage)
+		group_rusage(g, HUSK_RUSAGE_BOTH, &w->usage);
+}
+
 static void take_zombie(struct wait_request *w, struct task *child, bool traced)
 {
 	struct thread_group *g = child->group;
@@ -54,7 +61,7 @@ static void take_zombie(struct wait_request *w, struct task *child, bool traced)
 		w->code = WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED;
 		w->detail = WTERMSIG(status);
 	}
-	group_rusage(g, HUSK_RUSAGE_BOTH, &w->usage);
+	take_usage(w, g);
 	if (w->options & WNOWAIT)
 		return;
 	if (traced)
@@ -73,7 +80,7 @@ static bool take_trap(struct wait_request *w, struct task *t)
 	w->detail = t->stop.code;
 	if (!(w->options & WNOWAIT))
 		t->stop.code = 0;
-	group_rusage(t->group, HUSK_RUSAGE_BOTH, &w->usage);
+	take_usage(w, t->group);
 	return true;
 }
 
@@ -111,7 +118,7 @@ static bool take(struct wait_request *w, struct task *task, bool traced, bool *a
 		w->detail = child->stop_signal;
 		if (!(w->options & WNOWAIT))
 			child->stop_reported = true;
-		group_rusage(child, HUSK_RUSAGE_BOTH, &w->usage);
+		take_usage(w, child);
 		return true;
 	}
 	if ((w->options & WCONTINUED) && child->continued) {
@@ -120,39 +127,108 @@ static bool take(struct wait_request *w, struct task *task, bool traced, bool *a
 		w->detail = SIGCONT;
 		if (!(w->options & WNOWAIT))
 			child->continued = false;
-		group_rusage(child, HUSK_RUSAGE_BOTH, &w->usage);
+		take_usage(w, child);
 		return true;
 	}
 	return false;
 }
 
-/* What the caller's group traces, or with __WNOTHREAD the caller. */
+/* Whether @tr is of the caller's group's, or with __WNOTHREAD of the caller's own, and chosen. */
+static bool traced_by(const struct task *t, const struct wait_request *w, const struct trace *tr)
+{
+	return tr->tracer->group == t->group && (!(w->options & __WNOTHREAD) || tr->tracer == t) &&
+	       chosen(t, w, tr->task, true);
+}
+
+static bool has_news(const struct task *t)
+{
+	return is_zombie(t) || (t->state == TASK_TRACED && !t->trace->listening && t->stop.code);
+}
+
+/* The task that is waited for by its number. */
+static bool take_one(struct task *t, struct wait_request *w, bool *any)
+{
+	struct task *task = task_find(t->k, w->id);
+
+	if (!task)
+		return false;
+	if (task == task->group->leader && task->group->parent == t->group && chosen(t, w, task, false) &&
+	    take(w, task, false, any))
+		return true;
+	return task->trace && traced_by(t, w, task->trace) && take(w, task, true, any);
+}
+
+static bool take_child(struct task *t, struct wait_request *w, bool *any)
+{
+	struct thread_group *child;
+
+	list_for_each (child, &t->group->children, sibling)
+		if (chosen(t, w, child->leader, false) && take(w, child->leader, false, any))
+			return true;
+	return false;
+}
+
+/* Those that have been told of something: what may be taken is among them. */
+static bool take_news(struct task *t, struct wait_request *w, bool *any)
+{
+	struct trace *tr, *next;
+
+	list_for_each_safe (tr, next, &t->group->news, news) {
+		if (traced_by(t, w, tr) && take(w, tr->task, true, any))
+			return true;
+		if (!has_news(tr->task))
+			list_del(&tr->news);
+	}
+	return false;
+}
+
+/* All that the caller's group traces. */
 static bool take_traced(struct task *t, struct wait_request *w, bool *any)
 {
 	struct task *tracer;
 	struct trace *tr;
 
-	list_for_each (tracer, &t->group->threads, group_node) {
-		if ((w->options & __WNOTHREAD) && tracer != t)
-			continue;
+	list_for_each (tracer, &t->group->threads, group_node)
 		list_for_each (tr, &tracer->tracees, node)
-			if (chosen(t, w, tr->task, true) && take(w, tr->task, true, any))
+			if (traced_by(t, w, tr) && take(w, tr->task, true, any))
 				return true;
-	}
+	return false;
+}
+
+/* Whether one of them lives, so that something may come. */
+static bool traces_any(const struct task *t, const struct wait_request *w)
+{
+	const struct task *tracer;
+	const struct trace *tr;
+
+	list_for_each (tracer, &t->group->threads, group_node)
+		list_for_each (tr, &tracer->tracees, node)
+			if (traced_by(t, w, tr) && !is_zombie(tr->task))
+				return true;
+	return false;
+}
+
+static bool take_any(struct task *t, struct wait_request *w, bool *any)
+{
+	if (w->type == P_PID)
+		return take_one(t, w, any);
+	if (take_child(t, w, any))
+		return true;
+	if (w->options & WCONTINUED)
+		return take_traced(t, w, any);
+	if (take_news(t, w, any))
+		return true;
+	*any = *any || traces_any(t, w);
 	return false;
 }
 
 long wait_for_child(struct task *t, struct wait_request *w)
 {
-	struct thread_group *child;
 	bool any = false;
 	long r;
 
 	memset(&w->usage, 0, sizeof w->usage);
-	list_for_each (child, &t->group->children, sibling)
-		if (chosen(t, w, child->leader, false) && take(w, child->leader, false, &any))
-			return w->pid;
-	if (take_traced(t, w, &any))
+	if (take_any(t, w, &any))
 		return w->pid;
 	if (!any)
 		return -ECHILD;

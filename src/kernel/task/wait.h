@@ -11,7 +11,8 @@
 struct wait_request {
 	int type, id;               /* P_ALL, P_PID, P_PGID, HUSK_P_PIDFD */
 	struct thread_group *group; /* HUSK_P_PIDFD; borrowed */
-	int options; /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __WALL, __WCLONE, __WNOTHREAD */
+	int options;     /* WEXITED, WSTOPPED, WCONTINUED, WNOHANG, WNOWAIT, __WALL, __WCLONE, __WNOTHREAD */
+	bool want_usage; /* which is asked of the host */
 	/* Out. */
 	int pid, status, code, detail;
 	u32 uid;

@@ -309,6 +309,15 @@ void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a);
 int may_create(struct task *t, const struct path *dir);
 int may_delete(struct task *t, const struct path *dir, struct inode *victim, bool is_dir);
 
+/* ---- removing ---- */
+static inline bool path_is_mount_point(const struct path *p)
+{
+	return p->dentry == p->mnt->root || !list_empty(&p->dentry->mounts);
+}
+/* Takes @name out of @dir, and tells who watches: 0 or -errno, by @t's rights. @slashes: it was followed by some; @is_dir: a
+ * directory is meant. */
+int vfs_remove(struct task *t, const struct path *dir, const char *name, bool slashes, bool is_dir);
+
 /* ---- opening ---- */
 /* open(2) as a whole: a call step (FIFOs may park). *out on 0. */
 long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u32 flags, u32 mode,

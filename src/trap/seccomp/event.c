@@ -431,13 +431,15 @@ static void give_registers(struct sthread *th)
 {
 	struct guest_regs *r = &th->base.regs;
 	struct slot *slot = th->slot;
+	/* Without a frame rcx is what a call leaves there: where it returns to, also when it is made again. */
+	bool odd = (r->eflags & ODD_FLAGS) || (r->rcx != r->rip && r->rcx != r->rip + 2);
 	u64 gs = r->gs_base;
 
 	if (!gs && borrows_gs(th->space->trap))
 		gs = HUSK_CHAN_BASE + ((u64)th->index << HUSK_SLOT_SHIFT);
 	slot->answer_flags |= (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) |
 			      (gs != th->gs_base ? ANSWER_FLAG_GS : 0) |
-			      (th->base.no_xstate && (r->eflags & ODD_FLAGS) ? ANSWER_FLAG_FRAME : 0);
+			      (th->base.no_xstate && odd ? ANSWER_FLAG_FRAME : 0);
 	th->fs_base = r->fs_base;
 	th->gs_base = gs;
 	memcpy(slot->regs, r, sizeof *r);
