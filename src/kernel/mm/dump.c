@@ -30,7 +30,7 @@ struct own_ranges {
 	u32 count, room, at;
 	struct {
 		u64 start, end;
-	} *range; /* in order of addresses */
+	} * range; /* in order of addresses */
 };
 
 static bool add_range(struct own_ranges *o, u64 start, u64 end)
@@ -57,7 +57,8 @@ static void find_own(struct mm *mm, struct own_ranges *o)
 	bool added = true;
 
 	o->known = text;
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+	for (const char *line = text; line && *line;
+	     line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
 		if (sscanf(line, "%llx-%llx ", &from, &to) == 2) {
 			start = from;
 			end = to;

@@ -8,8 +8,8 @@
 /* One mapping, as a program header shows it. */
 struct mm_segment {
 	u64 start, end;
-	u64 size;  /* bytes of it, from its start, that the file holds */
-	u32 flags; /* PF_* */
+	u64 size;    /* bytes of it, from its start, that the file holds */
+	u32 flags;   /* PF_* */
 	bool sparse; /* what was never touched is zero */
 };
 

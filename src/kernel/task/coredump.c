@@ -14,10 +14,9 @@
 #include "task/life.h"
 #include "task/signal.h"
 
-#define DUMPS                                                                                     \
-	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) |               \
-	 SIG_BIT(SIGBUS) | SIG_BIT(SIGFPE) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGXCPU) | SIG_BIT(SIGXFSZ) | \
-	 SIG_BIT(SIGSYS))
+#define DUMPS                                                                                         \
+	(SIG_BIT(SIGQUIT) | SIG_BIT(SIGILL) | SIG_BIT(SIGTRAP) | SIG_BIT(SIGABRT) | SIG_BIT(SIGBUS) | \
+	 SIG_BIT(SIGFPE) | SIG_BIT(SIGSEGV) | SIG_BIT(SIGXCPU) | SIG_BIT(SIGXFSZ) | SIG_BIT(SIGSYS))
 #define LEAST_LIMIT 4096UL /* RLIMIT_CORE below it: none */
 #define PIECES      16     /* written between two turns of others */
 #define CORE_FLAG   0x80   /* in the status that wait4() gives */
@@ -144,8 +143,7 @@ static bool wanted(const struct task *t, int signo)
 	const struct mm *mm = t->mm;
 
 	return (SIG_BIT(signo) & DUMPS) && !t->group->exiting && !t->group->exec_task && mm && mm->space &&
-	       !mm->space->dead && mm->dumpable == 1 &&
-	       t->group->limits[RLIMIT_CORE].rlim_cur >= LEAST_LIMIT;
+	       !mm->space->dead && mm->dumpable == 1 && t->group->limits[RLIMIT_CORE].rlim_cur >= LEAST_LIMIT;
 }
 
 bool coredump_begin(struct task *t, const siginfo_t *info)

@@ -361,7 +361,8 @@ static u32 run_of(const struct core_file *c, u64 addr, u32 pages, bool *there)
 	u32 n = 1;
 
 	*there = true;
-	if (!c->segments[c->at].sparse || !host_pages(c->t->k->trap_ops->pid(c->t->mm->space), addr, pages, each))
+	if (!c->segments[c->at].sparse ||
+	    !host_pages(c->t->k->trap_ops->pid(c->t->mm->space), addr, pages, each))
 		return pages;
 	*there = each[0];
 	while (n < pages && each[n] == each[0])
