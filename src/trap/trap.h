@@ -252,6 +252,8 @@ struct trap_ops {
 	 * happened. */
 	long (*read)(struct trap_space *space, void *to, u64 addr, size_t size);
 	long (*write)(struct trap_space *space, u64 addr, const void *from, size_t size);
+	/* Up to how many bytes read() and write() cost less than a copy by run(). */
+	size_t (*direct_max)(const struct trap *trap);
 
 	/* The vector state of a held thread, not with no_xstate, as a signal frame holds it (struct _fpstate and XSAVE area,
 	 * without FP_XSTATE_MAGIC2 behind it): trap_xstate_size() bytes. set() makes bits that the host would

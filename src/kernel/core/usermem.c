@@ -88,7 +88,7 @@ static long read_raw(struct task *t, void *to, u64 addr, size_t size)
 	if (t->k->ops.access(t, addr, size, false, &ok) && !ok)
 		return -EFAULT;
 	size = min(size, (size_t)ok);
-	got = trap->read(t->thread->space, to, addr, size);
+	got = size > trap->direct_max(t->k->trap) ? -ENOSYS : trap->read(t->thread->space, to, addr, size);
 	if (got > 0)
 		return got;
 	if (got != -ENOSYS)
@@ -241,7 +241,8 @@ int user_write(struct task *t, u64 addr, const void *from, size_t size)
 	if (t->k->tracer)
 		t->k->tracer->wrote(t->k->tracer, t, addr, from, size);
 	/* Who traces the task looks at its memory before the stub has a turn. */
-	if (!t->mem.out && (size >= BIG_WRITE || t->trace) && !trap->ops_pending(t->thread->space)) {
+	if (!t->mem.out && (t->trace || (size >= BIG_WRITE && size <= trap->direct_max(t->k->trap))) &&
+	    !trap->ops_pending(t->thread->space)) {
 		long n = trap->write(t->thread->space, addr, from, size);
 
 		if (n == (long)size)

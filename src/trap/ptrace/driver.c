@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -40,7 +41,7 @@ static void ptrace_stop(struct trap *trap)
 	while (!list_empty(&t->spaces))
 		pspace_free(list_first(&t->spaces, struct pspace, node));
 	watch_del(&t->sigchld_watch);
-	for (int *fd = (int[]){t->sigchld, t->socket, t->guest_socket, -2}; *fd != -2; fd++)
+	for (int *fd = (int[]){t->sigchld, t->socket, t->guest_socket, t->transfer, -2}; *fd != -2; fd++)
 		if (*fd >= 0)
 			close(*fd);
 	free(t);
@@ -55,7 +56,9 @@ static int open_descriptors(struct ptrap *t)
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	t->sigchld = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (t->sigchld < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	t->transfer = memfd_create("husk-transfer", MFD_CLOEXEC);
+	if (t->sigchld < 0 || t->transfer < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	t->socket = pair[0];
 	t->guest_socket = pair[1];
@@ -72,7 +75,7 @@ static int ptrace_start(struct trap **out, struct poller *poller, const struct t
 		return -ENOMEM;
 	t->poller = poller;
 	t->config = *config;
-	t->sigchld = t->socket = t->guest_socket = -1;
+	t->sigchld = t->socket = t->guest_socket = t->transfer = -1;
 	t->stops = true;
 	list_init(&t->spaces);
 	list_init(&t->dead);
@@ -255,6 +258,7 @@ const struct trap_ops trap_ptrace = {
 	.copy_out = tracer_copy_out,
 	.copy_in = tracer_copy_in,
 	.word = ptrace_word,
+	.direct_max = tracer_direct_max,
 	.read = tracer_read,
 	.write = tracer_write,
 	.xstate_size = tracer_xstate_size,

@@ -129,7 +129,7 @@ static struct tracee *stopped_thread(struct pspace *s)
 	return NULL;
 }
 
-static long peek(struct tracee *th, void *to, u64 addr, size_t size)
+long memory_peek(struct tracee *th, void *to, u64 addr, size_t size)
 {
 	size_t done = 0;
 
@@ -148,7 +148,7 @@ static long peek(struct tracee *th, void *to, u64 addr, size_t size)
 	return (long)done;
 }
 
-static long poke(struct tracee *th, u64 addr, const void *from, size_t size)
+long memory_poke(struct tracee *th, u64 addr, const void *from, size_t size)
 {
 	size_t done = 0;
 
@@ -156,7 +156,7 @@ static long poke(struct tracee *th, u64 addr, const void *from, size_t size)
 		u64 at = addr + done, skip = at % 8, word;
 		size_t n = min(size - done, 8 - skip);
 
-		if (n < 8 && peek(th, &word, at - skip, 8) != 8)
+		if (n < 8 && memory_peek(th, &word, at - skip, 8) != 8)
 			return done ? (long)done : -EFAULT;
 		memcpy((u8 *)&word + skip, (const u8 *)from + done, n);
 		if (ptrace(PTRACE_POKEDATA, th->tid, at - skip, word) < 0)
@@ -164,6 +164,11 @@ static long poke(struct tracee *th, u64 addr, const void *from, size_t size)
 		done += n;
 	}
 	return (long)done;
+}
+
+size_t tracer_direct_max(const struct trap *trap)
+{
+	return ((const struct ptrap *)trap)->config.no_process_vm ? POKE_MAX : SIZE_MAX;
 }
 
 long tracer_read(struct trap_space *space, void *to, u64 addr, size_t size)
@@ -179,9 +184,10 @@ long tracer_read(struct trap_space *space, void *to, u64 addr, size_t size)
 		n = process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
 		if (n >= 0 || errno == EFAULT)
 			return n < 0 ? -EFAULT : n;
+		s->trap->config.no_process_vm = errno == EPERM || errno == ENOSYS;
 	}
 	th = stopped_thread(s);
-	return th ? peek(th, to, addr, size) : -ENOSYS;
+	return th ? memory_peek(th, to, addr, size) : -ENOSYS;
 }
 
 long tracer_write(struct trap_space *space, u64 addr, const void *from, size_t size)
@@ -197,86 +203,8 @@ long tracer_write(struct trap_space *space, u64 addr, const void *from, size_t s
 		n = process_vm_writev(s->pid, &local, 1, &remote, 1, 0);
 		if (n >= 0 || errno == EFAULT)
 			return n < 0 ? -EFAULT : n;
+		s->trap->config.no_process_vm = errno == EPERM || errno == ENOSYS;
 	}
 	th = stopped_thread(s);
-	return th ? poke(th, addr, from, size) : -ENOSYS;
-}
-
-/* ---- copies ---- */
-
-static long copies_poke(struct tracee *th)
-{
-	u32 at = 0;
-
-	for (u32 i = 0; i < th->ncopies; i++) {
-		if (poke(th, (u64)th->to[i].iov_base, th->out + at, th->to[i].iov_len) !=
-		    (long)th->to[i].iov_len)
-			return -EFAULT;
-		at += (u32)th->to[i].iov_len;
-	}
-	return 0;
-}
-
-static long write_copies(struct tracee *th)
-{
-	struct iovec local = {th->out, th->out_used};
-	ssize_t n;
-
-	if (!th->space->trap->config.no_process_vm) {
-		n = process_vm_writev(th->space->pid, &local, 1, th->to, th->ncopies, 0);
-		if (n >= 0 || errno == EFAULT)
-			return n == (ssize_t)th->out_used ? 0 : -EFAULT;
-	}
-	return copies_poke(th);
-}
-
-long copies_make(struct tracee *th)
-{
-	long result = 0;
-
-	if (th->ncopies)
-		result = write_copies(th);
-	th->ncopies = th->out_used = 0;
-	if (!result && th->in_size && !th->in_ready) {
-		th->in_ready = peek(th, th->in, th->in_addr, th->in_size) == (long)th->in_size;
-		result = th->in_ready ? 0 : -EFAULT;
-	}
-	return result;
-}
-
-size_t tracer_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
-{
-	struct tracee *th = tracee_of(thread);
-	u64 skip = addr - th->in_addr;
-
-	if (!th->in_ready || skip >= th->in_size)
-		return 0;
-	size = min(size, th->in_size - skip);
-	memcpy(to, th->in + skip, size);
-	return size;
-}
-
-size_t tracer_copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size)
-{
-	struct tracee *th = tracee_of(thread);
-
-	size = min(size, TRAP_COPY_MAX - th->out_used);
-	if (!size || th->ncopies == ARRAY_SIZE(th->to))
-		return 0;
-	memcpy(th->out + th->out_used, from, size);
-	th->to[th->ncopies++] = (struct iovec){(void *)addr, size};
-	th->out_used += (u32)size;
-	return size;
-}
-
-int tracer_copy_in(struct trap_thread *thread, u64 addr, size_t size)
-{
-	struct tracee *th = tracee_of(thread);
-
-	if (size > TRAP_COPY_MAX)
-		return -ENOSPC;
-	th->in_addr = addr;
-	th->in_size = (u32)size;
-	th->in_ready = false;
-	return 0;
+	return th ? memory_poke(th, addr, from, size) : -ENOSYS;
 }

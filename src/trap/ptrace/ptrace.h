@@ -4,7 +4,10 @@
  *
  *	zygote.c   the first guest process, from which all others come
  *	space.c    host processes and their threads: making, parking, ending
- *	job.c      what a stopped thread has to do before it is the guest's again: memory calls, copies, clones
+ *	job.c      what a stopped thread has to do before it is the guest's again, one host call after the other:
+ *	batch.c    memory operations
+ *	word.c     words that are looked at as the guest's own threads do it
+ *	copy.c     copies
  *	event.c    stops and deaths as waitpid() tells of them
  *	memory.c   guest memory and registers
  *	driver.c   struct trap_ops
@@ -27,6 +30,12 @@
 #include "trap/settle.h"
 #include "trap/trap.h"
 #include "trap/xstate.h"
+
+/* The descriptors of every guest process, after HUSK_SOCKET_FD. */
+#define TRACER_TRANSFER_FD (HUSK_SOCKET_FD + 1)
+#define NR_TRACER_FDS      2
+
+#define POKE_MAX 1024 /* bytes that are copied word by word rather than by way of the memfd */
 
 enum tracee_state {
 	TRACEE_NEW,     /* ordered: not there yet */
@@ -52,6 +61,7 @@ enum tracee_step {
 	STEP_OPERATION,
 	STEP_CLOSE, /* close_range() of them */
 	STEP_WORD,
+	STEP_TRANSFER, /* pread() or pwrite() of a copy by way of the memfd */
 	STEP_CLONE,
 };
 
@@ -90,6 +100,8 @@ struct tracee {
 	/* Copies that go along. */
 	struct iovec to[32];
 	u32 ncopies, out_used;
+	u32 out_next, out_at; /* the copy that is transferred next, and where its bytes begin */
+	bool transferred;     /* has a place in the memfd */
 	u64 in_addr;
 	u32 in_size;
 	bool in_ready;
@@ -137,6 +149,7 @@ struct ptrap {
 	int early[MAX_EARLY]; /* clones that stopped before their parent told of them; 0: none */
 	/* Descriptors go to guest processes over one socket, one batch at a time. */
 	int socket, guest_socket;
+	int transfer; /* memfd: bytes on their way where the host has no process_vm_writev() */
 	struct tracee *receiver;
 	struct completion reserve[8]; /* for failures that have no thread of their own */
 	struct xstate_layout xstate;
@@ -196,6 +209,12 @@ void tracer_thread_put(struct trap_thread *thread);
 void tracer_space_put(struct trap_space *space);
 bool tracer_spaces_dying(struct trap *trap);
 
+/* Address of a place in the scratch memory, HUSK_SCRATCH_... */
+static inline u64 scratch_at(u64 offset)
+{
+	return HUSK_CHAN_BASE + offset;
+}
+
 /* job.c */
 void job_start(struct tracee *th, enum tracee_job job);
 /* A busy thread has stopped: @status as of waitpid(). */
@@ -205,8 +224,49 @@ void job_abandon(struct tracee *th);
 /* @child, which is being made, has come to its first stop, or has died before. */
 void job_child_stopped(struct tracee *child);
 void job_child_died(struct tracee *child);
+/* The next call of the job, or its end. */
+void job_advance(struct tracee *th);
+/* Sets a stopped thread going in the stub. One that has just been killed is told of by waitpid(). */
+void job_begin(struct tracee *th, const struct guest_regs *r, enum tracee_step step, int request);
+/* Has a stopped thread begin the host call @nr. */
+void job_call(struct tracee *th, enum tracee_step step, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+/* Lets a busy thread go on after a stop that does not end its step. */
+void job_go_on(struct tracee *th);
+/* Registers for code of the stub's at @rip. */
+struct guest_regs job_regs(const struct tracee *th, u64 rip);
 /* Makes one host call by a stopped thread and waits for it, before the first guest runs: its result. */
 long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+
+/* batch.c */
+/* Begins a batch of the log's operations; false when another space is receiving: job_advance() comes again then. */
+bool batch_begin(struct tracee *th);
+/* The call that received the descriptors has ended; false: it failed, which is the guest's own doing (somebody has
+ * written into the message) and its end. */
+bool batch_received(struct tracee *th, long result);
+void operation_begin(struct tracee *th);
+void operation_end(struct tracee *th, long result);
+/* Begins the call that closes the batch's descriptors. */
+void batch_close(struct tracee *th);
+/* @th, which may be receiving, has died or was let go. */
+void batch_abandon(struct tracee *th);
+
+/* word.c */
+void word_begin(struct tracee *th);
+/* The thread that looks at a word has stopped by @signo. */
+void word_stop(struct tracee *th, int signo, struct guest_regs *r);
+
+/* copy.c */
+/* Makes the copies of @th's job that are left: 0 or -EFAULT. */
+long copies_make(struct tracee *th);
+/* Whether copies of @th's job are too large to be written word by word: transfer_begin() makes the next of them. */
+bool transfer_wanted(const struct tracee *th);
+void transfer_begin(struct tracee *th);
+void transfer_end(struct tracee *th, long result);
+/* Frees @th's place in the memfd. */
+void transfer_drop(struct tracee *th);
+size_t tracer_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
+size_t tracer_copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
+int tracer_copy_in(struct trap_thread *thread, u64 addr, size_t size);
 
 /* event.c */
 int tracer_next(struct trap *trap, struct trap_event *event);
@@ -219,11 +279,10 @@ void event_add(struct tracee *th, enum trap_event_type type);
 /* memory.c */
 int regs_get(struct tracee *th, struct guest_regs *regs);
 int regs_set(struct tracee *th, const struct guest_regs *regs);
-/* Makes the copies of @th's job: 0 or -EFAULT. */
-long copies_make(struct tracee *th);
-size_t tracer_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
-size_t tracer_copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
-int tracer_copy_in(struct trap_thread *thread, u64 addr, size_t size);
+/* Word by word, through a stopped thread: bytes, or -EFAULT. */
+long memory_peek(struct tracee *th, void *to, u64 addr, size_t size);
+long memory_poke(struct tracee *th, u64 addr, const void *from, size_t size);
+size_t tracer_direct_max(const struct trap *trap);
 long tracer_read(struct trap_space *space, void *to, u64 addr, size_t size);
 long tracer_write(struct trap_space *space, u64 addr, const void *from, size_t size);
 size_t tracer_xstate_size(struct trap *trap);

@@ -162,6 +162,7 @@ void tracee_free(struct tracee *th)
 	list_del(&th->waiting);
 	list_del(&th->by_tid);
 	list_del(&th->node);
+	transfer_drop(th);
 	free(th);
 }
 

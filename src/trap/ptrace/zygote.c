@@ -36,13 +36,13 @@ struct range {
 };
 
 /* The child: waits until it is traced, then becomes the zygote. */
-static void __attribute__((noreturn)) become_zygote(int image, int socket, int gate)
+static void __attribute__((noreturn)) become_zygote(int image, const int *fds, int gate)
 {
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(gate, &byte, 1) == 1)
-		image_exec(image, &socket, 1, image);
+		image_exec(image, fds, NR_TRACER_FDS, image);
 	_exit(1);
 }
 
@@ -72,7 +72,7 @@ static int start_process(struct ptrap *t, int image, int *out, char *why, size_t
 	pid = fork();
 	if (!pid) {
 		close(gate[1]);
-		become_zygote(image, t->guest_socket, gate[0]);
+		become_zygote(image, (int[]){t->guest_socket, t->transfer}, gate[0]);
 	}
 	close(gate[0]);
 	if (pid < 0) {

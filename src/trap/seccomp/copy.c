@@ -63,6 +63,11 @@ int copy_in(struct trap_thread *thread, u64 addr, size_t size)
 	return 0;
 }
 
+size_t copy_direct_max(const struct trap *trap)
+{
+	return SIZE_MAX;
+}
+
 long copy_read(struct trap_space *space, void *to, u64 addr, size_t size)
 {
 	struct sspace *s = sspace_of(space);

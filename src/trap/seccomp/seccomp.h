@@ -325,6 +325,7 @@ void watchdog_check(struct strap *t);
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
 size_t copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
 int copy_in(struct trap_thread *thread, u64 addr, size_t size);
+size_t copy_direct_max(const struct trap *trap);
 long copy_read(struct trap_space *space, void *to, u64 addr, size_t size);
 long copy_write(struct trap_space *space, u64 addr, const void *from, size_t size);
 size_t xstate_size(struct trap *trap);
