@@ -134,7 +134,8 @@ enum stub_answer {
 
 #define ANSWER_FLAG_FS     1u /* regs.fs_base has changed */
 #define ANSWER_FLAG_GS     2u
-#define ANSWER_FLAG_RESULT 8u /* of regs, rax alone is new: arg[0] */
+#define ANSWER_FLAG_RESULT 8u  /* of regs, rax alone is new: arg[0] */
+#define ANSWER_FLAG_COPY   16u /* ANSWER_RESUME without operations: one copy to the guest */
 #define ANSWER_FLAG_FRAME \
 	4u /* first get a signal frame, if there is none: then EVENT_DONE tells where it is */
 
@@ -196,19 +197,27 @@ struct stub_op {
 #define HUSK_MAX_IN   24
 #define HUSK_NR_SITES 32
 
+/* Guest memory that was copied ahead. */
+struct slot_piece {
+	u64 addr;
+	u32 len, offset; /* in the slot */
+};
+
 struct slot {
 	/* The turn's cache line: a call from a patched site and its result travel in it alone. */
 	u32 state;         /* enum turn_state; a futex */
 	u8 event;          /* the stub's: enum stub_event */
 	u8 answer;         /* the kernel's: enum stub_answer */
 	u8 answer_flags;   /* ANSWER_FLAG_* */
-	u8 nin;            /* the stub's: what was copied ahead */
+	u8 nin;            /* the stub's: how many pieces were copied ahead; or SLOT_IN_LINE + i: one */
 	u16 cpu;           /* where the guest last ran */
 	u16 nr;            /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
 	u8 not_dispatched; /* the guest's own dispatch has been looked at */
 	u8 mask_changed;   /* the stub's: `mask` is not what the kernel gave it as */
-	u8 pad0[2];
-	u64 arg[6]; /* EVENT_PATCHED: the call's arguments; the answer's [0], with ANSWER_FLAG_RESULT: its result */
+	u16 ahead_len;     /* SLOT_IN_LINE: so many bytes lie at HUSK_IN_OFFSET */
+	/* EVENT_PATCHED: the call's arguments; the answer's [0], with ANSWER_FLAG_RESULT: its result; [1] and [2], with
+	 * ANSWER_FLAG_COPY: guest address and size of what lies at HUSK_OUT_OFFSET. */
+	u64 arg[6];
 
 	/* From the stub. */
 	u32 in_host_call; /* hint: blocked in the host, for the spinning kernel and /proc */
@@ -223,10 +232,7 @@ struct slot {
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
 	u32 sleeping;                  /* the guest waits in the futex */
 	u32 acked;                     /* the last batch that was carried out */
-	struct {
-		u64 addr;
-		u32 len, offset;
-	} in[HUSK_MAX_IN];
+	struct slot_piece in[HUSK_MAX_IN];
 
 	/* From the kernel, written when it changes. */
 	u32 watched;    /* the kernel looks at `state` itself: no need to announce */
@@ -263,7 +269,8 @@ struct slot {
 	u64 sites[HUSK_NR_SITES]; /* the stub's: see stub/short.c */
 };
 
-#define SLOT_NR_ODD 0xffff
+#define SLOT_NR_ODD  0xffff
+#define SLOT_IN_LINE 0xf8 /* one piece, from where the call's argument i points to */
 
 /* Slot 0. */
 struct region_header {

@@ -22,6 +22,16 @@ int host_open_name(struct hostfd dir, const char *name, struct hostfd *out)
 	return 0;
 }
 
+int host_open_reading(struct hostfd dir, const char *name, struct hostfd *out)
+{
+	int fd = openat(dir.fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	out->fd = fd;
+	return 0;
+}
+
 int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
 {
 	char path[32];
@@ -29,6 +39,19 @@ int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
 	n = open(path, (flags & ~O_ACCMODE) | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (n < 0)
+		return -errno;
+	out->fd = n;
+	return 0;
+}
+
+int host_open_dir(struct hostfd fd, struct hostfd *out)
+{
+	int n = openat(fd.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* One that may be read, not searched. */
+	if (n < 0 && errno == EACCES)
+		return host_reopen(fd, O_DIRECTORY, out);
 	if (n < 0)
 		return -errno;
 	out->fd = n;

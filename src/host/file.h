@@ -13,10 +13,14 @@
 
 /* One name in @dir as O_PATH: a symlink itself, never followed. */
 int host_open_name(struct hostfd dir, const char *name, struct hostfd *out);
+/* The same for reading: -ELOOP for a symlink. What it is the caller looks at afterwards. */
+int host_open_reading(struct hostfd dir, const char *name, struct hostfd *out);
 /* Opens what the O_PATH descriptor @fd stands for with @flags, for reading only. Never blocks, never makes a
  * terminal the controlling one. The caller has checked with fstat that it is a regular file or a directory.
  */
 int host_reopen(struct hostfd fd, int flags, struct hostfd *out);
+/* The same for the directory @fd. */
+int host_open_dir(struct hostfd fd, struct hostfd *out);
 /* The same for writing too: @access is O_WRONLY or O_RDWR. */
 int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out);
 void host_close(struct hostfd *fd);

@@ -26,6 +26,7 @@ struct ahead {
 	struct slot *slot;
 	u32 used; /* bytes of the in area */
 	u32 n;
+	struct slot_piece in[HUSK_MAX_IN];
 };
 
 /* Room for @size bytes more, or 0. */
@@ -40,9 +41,9 @@ static void note(struct ahead *a, u64 addr, u64 size)
 {
 	if (!size)
 		return;
-	a->slot->in[a->n].addr = addr;
-	a->slot->in[a->n].len = (u32)size;
-	a->slot->in[a->n].offset = HUSK_IN_OFFSET + a->used;
+	a->in[a->n].addr = addr;
+	a->in[a->n].len = (u32)size;
+	a->in[a->n].offset = HUSK_IN_OFFSET + a->used;
 	a->n++;
 	a->used += (u32)(size + 7) & ~7u;
 }
@@ -79,17 +80,37 @@ static void iovecs(struct ahead *a, u64 addr, u64 count, int with_data)
 	if (count > MAX_IOVS)
 		return;
 	iov = (const u64 *)bytes(a, addr, count * 16);
-	if (!with_data || a->n == before || a->slot->in[before].len != count * 16)
+	if (!with_data || a->n == before || a->in[before].len != count * 16)
 		return;
 	for (u64 i = 0; i < count; i++)
 		bytes(a, iov[2 * i], iov[2 * i + 1]);
 }
 
-void stub_copy_ahead(struct slot *slot)
+/* Says in the slot what was copied. Most calls have one piece at most, which the turn's own line can tell of: it begins
+ * where the argument @first points to. */
+static void tell(const struct ahead *a, u32 first, struct stub_ahead *out)
+{
+	if (a->n == 1) {
+		*out = (struct stub_ahead){(u8)(SLOT_IN_LINE + first), (u16)a->in[0].len};
+		return;
+	}
+	for (u32 i = 0; i < a->n; i++) {
+		a->slot->in[i].addr = a->in[i].addr;
+		a->slot->in[i].len = a->in[i].len;
+		a->slot->in[i].offset = a->in[i].offset;
+	}
+	*out = (struct stub_ahead){(u8)a->n, 0};
+}
+
+void stub_copy_ahead(struct slot *slot, struct stub_ahead *out)
 {
 	static const u8 arg_reg[6] = {SREG_RDI, SREG_RSI, SREG_RDX, SREG_R10, SREG_R8, SREG_R9};
-	struct ahead a = {slot, 0, 0};
 	u64 nr = slot->regs[SREG_ORIG_RAX];
+	struct ahead a;
+	u32 first = 0;
+
+	a.slot = slot;
+	a.used = a.n = 0;
 
 	for (int i = 0; nr < NR_CALLS && i < 6; i++) {
 		const struct arg_spec *spec = &call_args[nr].arg[i];
@@ -119,6 +140,8 @@ void stub_copy_ahead(struct slot *slot)
 			iovecs(&a, value, slot->regs[arg_reg[spec->ref % 6]], spec->kind == ARG_IOV_IN);
 			break;
 		}
+		if (!a.n)
+			first = (u32)i + 1;
 	}
-	slot->nin = (u8)a.n;
+	tell(&a, first, out);
 }

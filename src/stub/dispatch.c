@@ -26,9 +26,9 @@ enum verdict stub_verdict(struct slot *slot)
 	char *byte = (char *)slot + HUSK_IN_OFFSET;
 	u64 ip = slot->regs[SREG_RIP];
 
-	slot->nin = 0;
 	if (!slot->dispatch.on)
 		return GO_ON;
+	slot->nin = 0;
 	if (slot->dispatch.len && in_trampoline(ip))
 		return ASK_KERNEL;
 	if (ip - slot->dispatch.offset < slot->dispatch.len)

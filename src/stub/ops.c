@@ -157,8 +157,8 @@ s64 stub_run_ops(struct slot *slot)
 		ops[i].result = run_op(slot, ops[i].kind, ops[i].a);
 		if (ops[i].kind == OP_RECV && !ops[i].result)
 			nfds = (u32)ops[i].a[0];
-		slot->op_index = i;
 		if (failed(ops[i].kind, ops[i].result)) {
+			slot->op_index = i;
 			err = ops[i].result;
 			break;
 		}

@@ -63,7 +63,7 @@ long stub_thread(u32 flags, struct slot *child);
 int stub_frame(void);
 
 /* turn.c */
-void stub_hand_over(struct slot *slot);
+void stub_hand_over(struct slot *slot, u32 event);
 /* Hands @event over and does what the kernel answers until the thread may go back to the guest (registers are
  * in @uc then, or in the slot alone where that is NULL: x86_64/patched.S), or until it is to go on with its host
  * call: 1. Where the kernel wants a signal frame and @uc is NULL, only that comes back. */
@@ -84,9 +84,13 @@ s64 stub_run_ops(struct slot *slot);
 s64 stub_receive(struct slot *slot, u32 count);
 /* Marks what the dying thread @tid owns on the robust list at @head; words with waiters go to @wake: how many. */
 s64 stub_robust_list(u64 head, u32 tid, u64 *wake);
-/* copy.c: reads what the call table says the kernel will want to see. */
-void stub_copy_ahead(struct slot *slot);
-/* dispatch.c: what the guest's own dispatch says of its call. */
+/* copy.c: reads what the call table says the kernel will want to see. @out: what the turn's line is to say of it. */
+struct stub_ahead {
+	u8 nin;
+	u16 len;
+};
+void stub_copy_ahead(struct slot *slot, struct stub_ahead *out);
+/* dispatch.c: what the guest's own dispatch says of its call; when it is not GO_ON, slot->nin says what was read for it. */
 enum verdict {
 	ASK_KERNEL, /* before anything else is done */
 	GO_ON,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The turn: handing a slot to the kernel, waiting for the answer, doing what it says. */
+#include <asm/errno.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
 
@@ -40,8 +41,14 @@ void stub_note_frame(struct slot *slot, struct ucontext *uc)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 
-	slot->uc_offset = uc ? (u32)((u64)uc - (u64)slot) : 0;
-	slot->fpstate_offset = uc && mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
+	u32 at = uc ? (u32)((u64)uc - (u64)slot) : 0;
+	u32 fpstate = uc && mc->fpstate ? (u32)((u64)mc->fpstate - (u64)slot) : 0;
+
+	/* A line that the kernel reads while it spins: left alone where nothing changes. */
+	if (slot->uc_offset != at)
+		slot->uc_offset = at;
+	if (slot->fpstate_offset != fpstate)
+		slot->fpstate_offset = fpstate;
 }
 
 void stub_save_regs(struct slot *slot, struct ucontext *uc)
@@ -158,7 +165,9 @@ spun:
 	}
 }
 
-void stub_hand_over(struct slot *slot)
+/* Before the turn's line is written, which is done in one go: the kernel looks at it all the time, and whoever writes what
+ * the other has looked at waits for it. Where we run. */
+static u32 before_turn(struct slot *slot)
 {
 	u32 cpu;
 
@@ -168,10 +177,24 @@ void stub_hand_over(struct slot *slot)
 	if (slot->interrupted)
 		slot->interrupted = 0;
 	cycles(&cpu);
-	slot->cpu = (u16)cpu;
+	return cpu;
+}
+
+/* The last word of the turn's line, and what comes then. */
+static void give_turn(struct slot *slot)
+{
 	store(&slot->state, TURN_KERNEL);
 	announce(slot);
 	wait_for_answer(slot);
+}
+
+void stub_hand_over(struct slot *slot, u32 event)
+{
+	u32 cpu = before_turn(slot);
+
+	slot->cpu = (u16)cpu;
+	slot->event = (u8)event;
+	give_turn(slot);
 }
 
 static s64 fork_process(struct slot *slot)
@@ -189,19 +212,36 @@ static s64 fork_process(struct slot *slot)
 /* Does what the kernel has answered: 1, and there is a result to hand over; or 0, and the thread goes on. */
 static int obey(struct slot *slot)
 {
-	slot->op_index = 0;
+	s64 result;
+
 	switch (slot->answer) {
 	case ANSWER_FORK:
-		slot->result = fork_process(slot);
-		return 1;
+		result = fork_process(slot);
+		break;
 	case ANSWER_THREAD:
-		slot->result =
-			stub_thread(slot->clone_flags,
-				    (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
-		return 1;
+		result = stub_thread(slot->clone_flags,
+				     (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
+		break;
+	case ANSWER_RESUME:
+		if (slot->answer_flags & ANSWER_FLAG_COPY) {
+			if (!stub_copy((void *)slot->arg[1], (char *)slot + HUSK_OUT_OFFSET, slot->arg[2]))
+				return 0;
+			slot->op_index = 0;
+			result = -EFAULT;
+			break;
+		}
+		/* fall through */
+	case ANSWER_HOST_CALL:
+		result = slot->nops ? stub_run_ops(slot) : 0;
+		if (!result)
+			return 0;
+		break;
+	default:
+		result = slot->nops ? stub_run_ops(slot) : 0;
+		break;
 	}
-	slot->result = slot->nops ? stub_run_ops(slot) : 0;
-	return slot->result || (slot->answer != ANSWER_HOST_CALL && slot->answer != ANSWER_RESUME);
+	slot->result = result;
+	return 1;
 }
 
 int stub_turn_framed(struct slot *slot, struct ucontext *uc)
@@ -214,8 +254,7 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 		}
 		if (!obey(slot))
 			break;
-		slot->event = EVENT_DONE;
-		stub_hand_over(slot);
+		stub_hand_over(slot, EVENT_DONE);
 	}
 	if (slot->answer == ANSWER_HOST_CALL)
 		return 1;
@@ -231,8 +270,7 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 {
-	slot->event = (u8)event;
-	stub_hand_over(slot);
+	stub_hand_over(slot, event);
 	return stub_turn_framed(slot, uc);
 }
 
@@ -240,10 +278,11 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 {
 	const u64 *r = slot->regs;
 	enum verdict verdict = stub_verdict(slot);
+	struct stub_ahead ahead = {slot->nin, 0};
+	u32 cpu;
 
 	if (verdict == DISPATCH && stub_deliver(slot, uc))
 		return 1;
-	slot->not_dispatched = verdict == GO_ON;
 	if (verdict == GO_ON) {
 		if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && uc && stub_return(slot, uc)) {
 			restore_general(slot, uc);
@@ -251,8 +290,14 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 		}
 		if (stub_short(slot, uc))
 			return 0;
-		stub_copy_ahead(slot);
+		stub_copy_ahead(slot, &ahead);
 	}
+	cpu = before_turn(slot);
+	slot->cpu = (u16)cpu;
+	slot->event = (u8)event;
+	slot->nin = ahead.nin;
+	slot->ahead_len = ahead.len;
+	slot->not_dispatched = verdict == GO_ON;
 	if (event == EVENT_PATCHED) {
 		slot->nr = r[SREG_ORIG_RAX] < SLOT_NR_ODD ? (u16)r[SREG_ORIG_RAX] : SLOT_NR_ODD;
 		slot->arg[0] = r[SREG_RDI];
@@ -262,7 +307,8 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 		slot->arg[4] = r[SREG_R8];
 		slot->arg[5] = r[SREG_R9];
 	}
-	stub_turn(slot, uc, event);
+	give_turn(slot);
+	stub_turn_framed(slot, uc);
 	return 0;
 }
 

@@ -134,28 +134,30 @@ static bool work_left(const struct kernel *k)
 	return k->ended || !list_empty(&k->runnable);
 }
 
-/* Handles what is there: true when there was something. */
-static bool serve(struct kernel *k)
+/* Handles what is there: how much that was. */
+static unsigned serve(struct kernel *k)
 {
 	struct trap_event event;
-	bool any = false;
+	unsigned n = 0;
+	u64 next;
 
-	for (int i = 0; i < POLL_EVERY && !k->ended && k->trap_ops->next(k->trap, &event); i++) {
+	while (n < POLL_EVERY && !k->ended && k->trap_ops->next(k->trap, &event)) {
 		handle_event(k, &event);
-		any = true;
+		n++;
 		if (!list_empty(&k->runnable))
 			run_woken(k);
 	}
 	/* One round: tasks that wake each other, or themselves, must not shut out timers and the host. */
 	if (!k->ended && !list_empty(&k->runnable)) {
 		run_woken(k);
-		any = true;
+		n++;
 	}
-	if (timers_next(k) != ~0UL && timers_next(k) <= kernel_now(k)) {
+	next = timers_next(k);
+	if (next != ~0UL && next <= kernel_now(k)) {
 		timers_run(k, k->now);
-		any = true;
+		n++;
 	}
-	return any;
+	return n;
 }
 
 /* Polls while that pays: true when something came. */
@@ -189,19 +191,24 @@ static void sleep_until_event(struct kernel *k)
 		return;
 	poller_wait(k->poller, timeout);
 	k->trap_ops->sleep_end(k->trap);
+	kernel_now(k);
 }
 
 void kernel_loop(struct kernel *k)
 {
-	unsigned pass = 0;
+	unsigned since = 0;
 
 	while (!k->ended) {
+		unsigned n = serve(k);
+
+		if (!n && !spin(k))
+			sleep_until_event(k);
 		/* Neither a busy guest nor one that keeps us from sleeping must shut out terminals and deaths. */
-		if (++pass % POLL_EVERY == 0) {
+		since += n ? n : 1;
+		if (since >= POLL_EVERY && !k->ended) {
+			since = 0;
 			poller_wait(k->poller, 0);
 			kernel_now(k);
 		}
-		if (!serve(k) && !spin(k))
-			sleep_until_event(k);
 	}
 }

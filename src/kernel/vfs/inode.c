@@ -251,8 +251,9 @@ struct dentry *dentry_cached(struct dentry *parent, const char *name, size_t len
 	list_for_each (d, &v->dentries[hash % DENTRY_BUCKETS], hash_node) {
 		if (d->hash != hash || d->parent != parent || d->len != len || memcmp(d->name, name, len))
 			continue;
-		if (!d->inode ||
-		    (parent->inode->ops->revalidate && d->until <= d->k->now && list_empty(&d->mounts)))
+		if (!d->inode)
+			return d->absence == parent->inode->ops->absence(parent->inode) ? d : NULL;
+		if (parent->inode->ops->revalidate && d->until <= d->k->now && list_empty(&d->mounts))
 			return NULL;
 		return d;
 	}

@@ -53,6 +53,11 @@ struct iattr {
 	struct timespec atime, mtime;
 };
 
+/* What permission hangs on. */
+struct ownership {
+	u32 mode, uid, gid;
+};
+
 struct inode {
 	struct kernel *k;
 	int refs;
@@ -79,6 +84,8 @@ struct inode {
  * @cred's fsuid and fsgid (or to the directory's group when that is set-group-id). */
 struct inode_ops {
 	int (*getattr)(struct inode *i, struct kstat *st); /* never NULL */
+	/* Of that the little that each step of a path asks for. NULL: getattr() tells. */
+	int (*ownership)(struct inode *i, struct ownership *o);
 	int (*setattr)(struct inode *i, const struct iattr *attr);
 	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out); /* -ENOENT */
 	/* Regular files, directories, FIFOs, sockets, devices by @mode's type. */
@@ -241,12 +248,12 @@ struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, 
  */
 int dentry_find(struct dentry *parent, const char *name, size_t len, struct dentry **out);
 /* As dentry_find(), if it is known for now without asking the file system: borrowed until the next call that may drop one;
- * else NULL. @hash: the name's, by name_hash_add(). */
+ * else NULL. Without an inode: there is no such name, for sure. @hash: the name's, by name_hash_add(). */
 struct dentry *dentry_cached(struct dentry *parent, const char *name, size_t len, u64 hash);
 /* The hash of a name with the byte @c more; it begins with 0. */
 static inline u64 name_hash_add(u64 hash, char c)
 {
-	return hash * 33 + (u8)c;
+	return (hash << 7 | hash >> 57) ^ (u8)c; /* it is mixed when it is whole */
 }
 /* Remembers that a look-up has not found @name. */
 void dentry_absent(struct dentry *parent, const char *name, size_t len);
@@ -302,6 +309,7 @@ long path_text(struct task *t, const struct path *p, char *buf, size_t size, boo
 /* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid. */
 int path_permission(struct task *t, const struct path *p, int mask);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
+int inode_ownership(struct inode *i, struct ownership *o);
 /* A change of the content takes set-user-id and set-group-id away, unless @t may keep them (fs/inode.c:
  * file_remove_privs): adds that to @a. */
 void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a);

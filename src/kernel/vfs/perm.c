@@ -10,27 +10,40 @@ static bool has_cap(const struct cred *c, int cap)
 	return c->cap_effective >> cap & 1;
 }
 
-int inode_permission(const struct cred *cred, struct inode *i, int mask)
+int inode_ownership(struct inode *i, struct ownership *o)
 {
 	struct kstat st;
+	int err;
+
+	if (i->ops->ownership)
+		return i->ops->ownership(i, o);
+	err = i->ops->getattr(i, &st);
+	if (!err)
+		*o = (struct ownership){st.mode, st.uid, st.gid};
+	return err;
+}
+
+int inode_permission(const struct cred *cred, struct inode *i, int mask)
+{
+	struct ownership o;
 	u32 bits;
 	int err;
 
 	/* Whatever the mode is. */
 	if ((i->type == S_IFDIR || !(mask & MAY_EXEC)) && has_cap(cred, CAP_DAC_OVERRIDE))
 		return 0;
-	err = i->ops->getattr(i, &st);
+	err = inode_ownership(i, &o);
 	if (err)
 		return err;
-	if (cred->fsuid == st.uid)
-		bits = st.mode >> 6;
-	else if (cred_in_group(cred, st.gid))
-		bits = st.mode >> 3;
+	if (cred->fsuid == o.uid)
+		bits = o.mode >> 6;
+	else if (cred_in_group(cred, o.gid))
+		bits = o.mode >> 3;
 	else
-		bits = st.mode;
+		bits = o.mode;
 	if (!(mask & ~bits & 7))
 		return 0;
-	if (has_cap(cred, CAP_DAC_OVERRIDE) && (!(mask & MAY_EXEC) || st.mode & 0111))
+	if (has_cap(cred, CAP_DAC_OVERRIDE) && (!(mask & MAY_EXEC) || o.mode & 0111))
 		return 0;
 	if (has_cap(cred, CAP_DAC_READ_SEARCH) &&
 	    (mask == MAY_READ || (i->type == S_IFDIR && !(mask & MAY_WRITE))))

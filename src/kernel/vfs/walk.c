@@ -210,7 +210,7 @@ static inline bool is_dots(const char *s, size_t len)
 }
 
 /* Goes down @path as far as all is known, without asking file systems or counting references on the way: where the rest
- * begins. What is not plain, errors too, is left to the way that asks. */
+ * begins; NULL: there is no such name. What is not plain, other errors too, is left to the way that asks. */
 static const char *walk_known(struct walk *w, const char *path)
 {
 	struct path at = w->cur;
@@ -228,6 +228,8 @@ static const char *walk_known(struct walk *w, const char *path)
 		    inode_permission(w->task->cred, dir, MAY_EXEC))
 			break;
 		d = dentry_cached(at.dentry, name, (size_t)(end - name), hash);
+		if (d && !d->inode)
+			return NULL;
 		if (!d || !list_empty(&d->mounts) || d->inode->type == S_IFLNK ||
 		    (*end && d->inode->type != S_IFDIR))
 			break;
@@ -251,6 +253,8 @@ int walk_path(struct walk *w, const char *path, bool follow)
 
 		if (!w->resolve)
 			path = walk_known(w, path);
+		if (!path)
+			return -ENOENT;
 		path = skip_slashes(path);
 		if (!*path)
 			break;

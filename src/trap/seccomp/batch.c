@@ -54,7 +54,7 @@ static bool ops_meet(const struct trap_op *a, const struct trap_op *b)
 }
 
 /* Whether some of the log is @th's to carry out. */
-static bool has_log(struct sthread *th)
+static bool has_log(const struct sthread *th)
 {
 	return oplog_has(&th->space->log, th->log_mark);
 }
@@ -207,6 +207,13 @@ static void take_copies(struct sthread *th)
 	}
 }
 
+/* Whether the one thing to do is a copy that the turn's line can tell of. */
+static bool fits_line(const struct sthread *th)
+{
+	return th->answer == ANSWER_RESUME && th->ncopies == 1 && !th->word &&
+	       th->copies[0].kind == OP_COPY_OUT && th->copies[0].a[2] == HUSK_OUT_OFFSET && !has_log(th);
+}
+
 /* Fills the batch and gives the answer; with more in the log than fits, or before a clone, the batch alone
  * first. */
 static void launch(struct sthread *th)
@@ -217,6 +224,14 @@ static void launch(struct sthread *th)
 
 	th->nops = 0;
 	th->partial = false;
+	th->line_copy = fits_line(th);
+	if (th->line_copy) {
+		th->copy_addr = th->copies[0].a[0];
+		th->copy_size = th->copies[0].a[1];
+		th->ncopies = 0;
+		th->out_used = 0;
+		work = false;
+	}
 	batch_acknowledge(th);
 	if (work) {
 		int err = has_log(th) ? take_log(th) : 0;

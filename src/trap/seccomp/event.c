@@ -20,6 +20,8 @@
 #define SPIN_OVERLOAD_NS 5000
 #define SPIN_CLONE_NS \
 	300000            /* while a clone is on its way: its copying of an address space takes that long */
+#define LOOKS_AFTER   64  /* at the watched turn words, right after an answer, before anything else is done */
+#define LOOKS_RUNNING 16  /* else, while guests run */
 #define UCONTEXT_SIZE 304 /* up to and with the signal mask */
 #define ODD_FLAGS     0x44500 /* as stub/x86_64/patched.S */
 
@@ -83,7 +85,7 @@ static void watch(struct sthread *th)
 	store_seq(&th->slot->watched, 1);
 }
 
-static void watched_collect(struct strap *t)
+static void look_at_watched(struct strap *t)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(t->watched); i++) {
 		struct sthread *th = t->watched[i];
@@ -92,6 +94,18 @@ static void watched_collect(struct strap *t)
 		    load_acquire(&th->slot->state) == TURN_KERNEL && list_empty(&th->ready_node))
 			list_add_tail(&t->ready, &th->ready_node);
 	}
+}
+
+/* The next call often follows an answer at once. Looks are cheap while nothing changes, and all else that is done between
+ * two of them makes that call wait; so there are many in a row, but where who was answered cannot run before we sleep. */
+static void watched_collect(struct strap *t)
+{
+	u32 looks = t->answered ? LOOKS_AFTER : t->running && t->ncpus > 1 ? LOOKS_RUNNING : 1;
+
+	t->answered = false;
+	do
+		look_at_watched(t);
+	while (--looks && list_empty(&t->ready));
 }
 
 static void events_collect(struct strap *t)
@@ -232,9 +246,19 @@ static bool needs_frame(u64 nr)
 
 static void read_ahead(struct sthread *th)
 {
-	u32 n = min(read_once(th->slot->nin), (u32)HUSK_MAX_IN);
+	u32 n = read_once(th->slot->nin);
 
 	th->nin = 0;
+	if (n >= SLOT_IN_LINE) {
+		const struct guest_regs *r = &th->base.regs;
+		const u64 arg[] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+		u32 which = n - SLOT_IN_LINE, len = read_once(th->slot->ahead_len);
+
+		if (which < ARRAY_SIZE(arg) && len <= HUSK_COPY_SIZE)
+			th->in[th->nin++] = (struct slot_piece){arg[which], len, HUSK_IN_OFFSET};
+		return;
+	}
+	n = min(n, (u32)HUSK_MAX_IN);
 	for (u32 i = 0; i < n; i++) {
 		u64 addr = read_once(th->slot->in[i].addr);
 		u32 len = read_once(th->slot->in[i].len), offset = read_once(th->slot->in[i].offset);
@@ -336,6 +360,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	if (!running && !cloning)
 		return false;
 	mark_held(th);
+	th->cpu = read_once(slot->cpu) & 0xfff;
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;
 	event->space = &th->space->base;
@@ -426,24 +451,25 @@ int event_next(struct trap *trap, struct trap_event *event)
 
 /* ---- answering ---- */
 
-/* The registers, as the guest goes on with them. */
-static void give_registers(struct sthread *th)
+/* The registers, as the guest goes on with them: ANSWER_FLAG_* that say what to do about them. */
+static u32 give_registers(struct sthread *th)
 {
 	struct guest_regs *r = &th->base.regs;
 	struct slot *slot = th->slot;
 	/* Without a frame rcx is what a call leaves there: where it returns to, also when it is made again. */
 	bool odd = (r->eflags & ODD_FLAGS) || (r->rcx != r->rip && r->rcx != r->rip + 2);
 	u64 gs = r->gs_base;
+	u32 flags;
 
 	if (!gs && borrows_gs(th->space->trap))
 		gs = HUSK_CHAN_BASE + ((u64)th->index << HUSK_SLOT_SHIFT);
-	slot->answer_flags |= (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) |
-			      (gs != th->gs_base ? ANSWER_FLAG_GS : 0) |
-			      (th->base.no_xstate && odd ? ANSWER_FLAG_FRAME : 0);
+	flags = (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) | (gs != th->gs_base ? ANSWER_FLAG_GS : 0) |
+		(th->base.no_xstate && odd ? ANSWER_FLAG_FRAME : 0);
 	th->fs_base = r->fs_base;
 	th->gs_base = gs;
 	memcpy(slot->regs, r, sizeof *r);
 	slot->regs[SREG_GS_BASE] = gs;
+	return flags;
 }
 
 /* The mask, which the stub may change from now on, and what is pending behind it. */
@@ -532,8 +558,10 @@ void answer_now(struct sthread *th)
 	struct strap *t = th->space->trap;
 	bool clone = !th->partial && (th->answer == ANSWER_FORK || th->answer == ANSWER_THREAD);
 	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
+	u32 flags = (th->frame_wanted ? ANSWER_FLAG_FRAME : 0) | (th->line_copy ? ANSWER_FLAG_COPY : 0);
 
-	/* In a call that needs nothing else, only the turn's line is written. */
+	/* In a call that needs nothing else, only the turn's line is written; and that last and in one go, because the stub
+	 * looks at it all the time, and whoever writes what the other has looked at waits for it. */
 	if (th->nops) {
 		memcpy((char *)slot + HUSK_OPS_OFFSET, th->ops, th->nops * sizeof th->ops[0]);
 		slot->batch = th->batch;
@@ -541,15 +569,11 @@ void answer_now(struct sthread *th)
 	}
 	if (th->nops || clone || !to_guest)
 		slot->nops = clone ? 0 : th->nops;
-	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
-	slot->answer_flags = th->frame_wanted ? ANSWER_FLAG_FRAME : 0;
 	th->epoch = th->space->settling.epoch;
-	if (to_guest && th->base.lazy) {
-		slot->answer_flags |= ANSWER_FLAG_RESULT;
-		slot->arg[0] = th->base.regs.rax;
-	} else if (to_guest) {
-		give_registers(th);
-	}
+	if (to_guest && th->base.lazy)
+		flags |= ANSWER_FLAG_RESULT;
+	else if (to_guest)
+		flags |= give_registers(th);
 	if (to_guest)
 		give_permissions(th);
 	watch(th);
@@ -557,6 +581,15 @@ void answer_now(struct sthread *th)
 	th->base.held = false;
 	th->space->running++;
 	t->running++;
+	t->answered = th->watched && th->cpu != t->page_cpu;
+	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
+	slot->answer_flags = (u8)flags;
+	if (flags & ANSWER_FLAG_RESULT)
+		slot->arg[0] = th->base.regs.rax;
+	if (th->line_copy) {
+		slot->arg[1] = th->copy_addr;
+		slot->arg[2] = th->copy_size;
+	}
 	store_seq(&slot->state, TURN_GUEST);
 	if (read_once(slot->sleeping))
 		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -576,14 +609,16 @@ u64 event_spin_ns(struct trap *trap)
 	struct strap *t = strap_of(trap);
 	struct sspace *s;
 	struct sthread *th;
-	u64 ns = t->running < t->ncpus ? SPIN_NS : SPIN_OVERLOAD_NS;
+	u64 ns = t->running < t->ncpus ? SPIN_NS : SPIN_OVERLOAD_NS, cycles;
 
 	if (!list_empty(&t->orders) && t->running < t->ncpus)
 		ns = SPIN_CLONE_NS;
 	if (t->ncpus < 2 || (!t->running && list_empty(&t->orders)))
 		ns = 0;
-	t->kpage->spin_cycles =
-		t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
+	cycles = t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
+	/* Stubs read this page in every turn: writing it makes them wait for it. */
+	if (t->kpage->spin_cycles != cycles)
+		t->kpage->spin_cycles = cycles;
 	if (!ns)
 		return 0;
 	list_for_each (s, &t->spaces, node) {

@@ -54,6 +54,7 @@ struct sthread {
 	bool frame_wanted;    /* whole() is on its way */
 	struct thread_start *start; /* owned; of a thread that is about to serve again */
 	bool watched;               /* in trap->watched */
+	int cpu;                    /* where it ran when it was held, as it says */
 	/* As the slot has them. */
 	struct user_dispatch given_dispatch;
 	bool handler_given;
@@ -74,16 +75,15 @@ struct sthread {
 	/* Copies for the next batch. */
 	struct stub_op copies[24];
 	u32 ncopies, out_used;
+	bool line_copy; /* the answer in flight says of one copy in its own line */
+	u64 copy_addr, copy_size;
 	struct trap_word *word;
 	u8 *mincore_vec;
 	u64 mincore_pages;
 
 	/* What the stub read ahead, checked. */
 	u32 nin;
-	struct {
-		u64 addr;
-		u32 len, offset;
-	} in[HUSK_MAX_IN];
+	struct slot_piece in[HUSK_MAX_IN];
 	u32 uc_offset, fpstate_offset;
 
 	trap_done_fn *run_done;
@@ -188,6 +188,7 @@ struct strap {
 	/* Threads whose turn word is looked at without waiting for their announcement: those answered last. */
 	struct sthread *watched[4];
 	u32 next_watched;
+	bool answered;                /* just now, a thread that may run at once */
 	struct completion reserve[8]; /* for failures when there is no memory */
 };
 

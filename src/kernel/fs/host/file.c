@@ -241,8 +241,9 @@ static int reopen(struct hostfd fd, struct inode *i, u32 flags, struct hostfd *o
 		h->fresh = HOSTFD_NONE;
 		return 0;
 	}
-	return flags & O_ACCMODE ? host_reopen_writable(fd, (int)(flags & O_ACCMODE), out)
-				 : host_reopen(fd, i->type == S_IFDIR ? O_DIRECTORY : 0, out);
+	if (flags & O_ACCMODE)
+		return host_reopen_writable(fd, (int)(flags & O_ACCMODE), out);
+	return i->type == S_IFDIR ? host_open_dir(fd, out) : host_reopen(fd, 0, out);
 }
 
 /* Who only reads a regular file shares the node's descriptor: offsets are the guest's own. */

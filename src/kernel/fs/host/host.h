@@ -24,8 +24,10 @@ struct hostfs {
 	int nopen;
 	struct list idle; /* struct hnode whose data nobody has open, by idle_node */
 	int nidle;
-	bool writable;  /* bound to be written through */
-	u64 believe_ns; /* how long names and directories' attributes are taken as they were */
+	bool writable;              /* bound to be written through */
+	u64 believe_ns;             /* how long names and directories' attributes are taken as they were */
+	u64 believe_file_ns;        /* and files' attributes */
+	u64 absence, absence_until; /* the stamp of names that are not there, and when it is another */
 };
 
 struct hnode {
@@ -33,6 +35,8 @@ struct hnode {
 	struct inode *inode;
 	struct list hash_node, lru_node;
 	u64 dev, ino;
+	u32 type;
+	struct timespec btime;
 	struct hostfd fd;   /* O_PATH, or none now */
 	struct hostfd data; /* regular file: open for reading, for all who do */
 	int readers;        /* open files that use it; none: it is in fs->idle */
@@ -74,6 +78,7 @@ int hnodes_resize(struct hostfs *fs, size_t nbuckets);
 /* Closes descriptors until no more than @keep are left. */
 void hnodes_close(struct hostfs *fs, int keep);
 int host_getattr(struct inode *i, struct kstat *st);
+int host_ownership(struct inode *i, struct ownership *o);
 int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
 u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 long host_readlink(struct inode *i, char *buf, size_t size);

@@ -2,14 +2,15 @@
 /*
  * The host's tree, read-only.
  *
- * Every inode stands for one host object, (device, number), and is reached by an O_PATH descriptor that was
- * opened one name at a time, never through a symlink, so nothing outside the given directory can be named.
- * What is not a regular file or a directory is shown by stat, never opened: not the host's devices, sockets,
- * FIFOs.
+ * Every inode stands for one host object, (device, number, time of birth), and is reached one name at a time from its
+ * directory's descriptor, never through a symlink, so nothing outside the given directory can be named. What is not a
+ * regular file or a directory is shown by stat, never opened: not the host's devices, sockets, FIFOs.
  *
- * Descriptors are kept in an LRU of bounded length; one that was dropped is opened again by the parent's and
- * the name, and must lead to the same object. The host may change its tree meanwhile: names and the
- * attributes of directories are believed for a second, those of files not at all.
+ * Looking a name up opens nothing (but where guests write through, see host_lookup()): a directory gets its O_PATH
+ * descriptor when something below it is wanted, a file one when it is opened. Descriptors are kept in an LRU of bounded
+ * length; one that was dropped is opened again by the parent's and the name, and must lead to the same object. The host
+ * may change its tree meanwhile: names and the attributes of directories are believed for a second, those of files for a
+ * tenth, and not at all while a guest has one open for writing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,59 @@
 static u64 now(struct hostfs *fs)
 {
 	return fs->sb->k->now;
+}
+
+/* ---- attributes ---- */
+
+static struct timespec time_of(const struct statx_timestamp *ts)
+{
+	return (struct timespec){.tv_sec = ts->tv_sec, .tv_nsec = ts->tv_nsec};
+}
+
+/* Of @name below @fd; "": of what @fd stands for. */
+static int read_stat(struct hostfd fd, const char *name, struct kstat *st)
+{
+	struct statx x;
+
+	if (statx(fd.fd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		  STATX_BASIC_STATS | STATX_BTIME, &x))
+		return -errno;
+	*st = (struct kstat){
+		.dev = makedev(x.stx_dev_major, x.stx_dev_minor),
+		.ino = x.stx_ino,
+		.mode = x.stx_mode,
+		.nlink = x.stx_nlink,
+		.uid = x.stx_uid,
+		.gid = x.stx_gid,
+		.rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
+		.size = (s64)x.stx_size,
+		.blocks = x.stx_blocks,
+		.blksize = x.stx_blksize,
+		.atime = time_of(&x.stx_atime),
+		.mtime = time_of(&x.stx_mtime),
+		.ctime = time_of(&x.stx_ctime),
+		.btime = time_of(&x.stx_btime),
+	};
+	return 0;
+}
+
+/* Whether @st tells of the node's object. Numbers are given to new files again; file systems that do not know when a file
+ * was made say 0. */
+static bool is_node(const struct hnode *h, const struct kstat *st)
+{
+	return h->dev == st->dev && h->ino == st->ino && h->type == (st->mode & S_IFMT) &&
+	       h->btime.tv_sec == st->btime.tv_sec && h->btime.tv_nsec == st->btime.tv_nsec;
+}
+
+static void take_stat(struct hnode *h, const struct kstat *st)
+{
+	/* What a symlink says is its own for good, but where numbers alone tell files apart. */
+	if (h->link && (h->st.ctime.tv_sec != st->ctime.tv_sec || h->st.ctime.tv_nsec != st->ctime.tv_nsec)) {
+		free(h->link);
+		h->link = NULL;
+	}
+	h->st = *st;
+	h->st_ns = now(h->fs);
 }
 
 /* ---- descriptors ---- */
@@ -67,19 +121,21 @@ static void keep_open(struct hnode *h, struct hostfd fd)
 	hnodes_close(h->fs, MAX_OPEN);
 }
 
-/* Opens @name below @dir, making room when the host has no descriptor to give. */
-static int open_below(struct hnode *dir, const char *name, struct hostfd *out)
+/* Opens @name below @dir by @open, making room when the host has no descriptor to give. */
+static int open_below(struct hnode *dir, const char *name,
+		      int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
+		      struct hostfd *out)
 {
 	struct hostfd parent;
 	int err = hnode_fd(dir, &parent);
 
 	if (!err)
-		err = host_open_name(parent, name, out);
+		err = open(parent, name, out);
 	if (err == -EMFILE && dir->fs->nopen) {
 		hnodes_close(dir->fs, MAX_OPEN / 8);
 		err = hnode_fd(dir, &parent);
 		if (!err)
-			err = host_open_name(parent, name, out);
+			err = open(parent, name, out);
 	}
 	return err == -EMFILE ? -ENFILE : err;
 }
@@ -88,7 +144,7 @@ static int open_below(struct hnode *dir, const char *name, struct hostfd *out)
 int hnode_fd(struct hnode *h, struct hostfd *out)
 {
 	struct hostfd fd = HOSTFD_NONE;
-	struct stat st;
+	struct kstat st;
 	int err;
 
 	if (hostfd_valid(h->fd)) {
@@ -99,14 +155,33 @@ int hnode_fd(struct hnode *h, struct hostfd *out)
 		*out = h->fd;
 		return 0;
 	}
-	err = open_below(hnode(h->parent), h->name, &fd);
+	err = open_below(hnode(h->parent), h->name, host_open_name, &fd);
 	if (err)
 		return err == -ENOENT ? -ESTALE : err;
-	if (fstat(fd.fd, &st) || st.st_dev != h->dev || st.st_ino != h->ino) {
+	if (read_stat(fd, "", &st) || !is_node(h, &st)) {
 		host_close(&fd);
 		return -ESTALE;
 	}
+	take_stat(h, &st);
 	keep_open(h, fd);
+	*out = fd;
+	return 0;
+}
+
+/* Opens the regular file by its name alone: what the name leads to is looked at when it is open. */
+static int open_by_name(struct hnode *h, struct hostfd *out)
+{
+	struct hostfd fd = HOSTFD_NONE;
+	struct kstat st;
+	int err = open_below(hnode(h->parent), h->name, host_open_reading, &fd);
+
+	if (err)
+		return err == -ENOENT || err == -ELOOP || err == -ENXIO ? -ESTALE : err;
+	if (read_stat(fd, "", &st) || !is_node(h, &st)) {
+		host_close(&fd);
+		return -ESTALE;
+	}
+	take_stat(h, &st);
 	*out = fd;
 	return 0;
 }
@@ -115,8 +190,11 @@ int hnode_fd(struct hnode *h, struct hostfd *out)
 static int open_data(struct hnode *h, struct hostfd *out)
 {
 	struct hostfd fd;
-	int err = hnode_fd(h, &fd);
+	int err;
 
+	if (!hostfd_valid(h->fd) && !h->fs->writable)
+		return open_by_name(h, out);
+	err = hnode_fd(h, &fd);
 	if (!err)
 		err = host_reopen(fd, 0, out);
 	if (err == -EMFILE) {
@@ -179,36 +257,6 @@ void hnode_moved(struct hnode *h, struct inode *parent, const char *name)
 
 /* ---- nodes ---- */
 
-static struct timespec time_of(const struct statx_timestamp *ts)
-{
-	return (struct timespec){.tv_sec = ts->tv_sec, .tv_nsec = ts->tv_nsec};
-}
-
-static int read_stat(struct hostfd fd, struct kstat *st)
-{
-	struct statx x;
-
-	if (statx(fd.fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x))
-		return -errno;
-	*st = (struct kstat){
-		.dev = makedev(x.stx_dev_major, x.stx_dev_minor),
-		.ino = x.stx_ino,
-		.mode = x.stx_mode,
-		.nlink = x.stx_nlink,
-		.uid = x.stx_uid,
-		.gid = x.stx_gid,
-		.rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor),
-		.size = (s64)x.stx_size,
-		.blocks = x.stx_blocks,
-		.blksize = x.stx_blksize,
-		.atime = time_of(&x.stx_atime),
-		.mtime = time_of(&x.stx_mtime),
-		.ctime = time_of(&x.stx_ctime),
-		.btime = time_of(&x.stx_btime),
-	};
-	return 0;
-}
-
 static struct list *bucket(struct hostfs *fs, u64 dev, u64 ino)
 {
 	u64 h = (dev * 31 ^ ino) * 0x9e3779b97f4a7c15UL;
@@ -264,63 +312,95 @@ static void note_name(struct hnode *h, struct inode *parent, const char *name)
 	inode_put(old);
 }
 
-/* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
- * already. */
-int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
-	      struct inode **out)
+static struct hnode *find_node(struct hostfs *fs, const struct kstat *st)
 {
-	struct kstat st;
 	struct hnode *h;
-	struct list *b;
-	int err = read_stat(*fd, &st);
 
-	if (err)
-		return err;
-	b = bucket(fs, st.dev, st.ino);
-	list_for_each (h, b, hash_node) {
-		if (h->dev == st.dev && h->ino == st.ino && h->inode->type == (st.mode & S_IFMT)) {
-			note_name(h, parent, name);
-			if (!hostfd_valid(h->fd)) {
-				keep_open(h, *fd);
-				*fd = HOSTFD_NONE;
-			}
-			*out = inode_get(h->inode);
-			goto found;
+	list_for_each (h, bucket(fs, st->dev, st->ino), hash_node) {
+		if (is_node(h, st))
+			return h;
+		/* Another file has its number now. Who still uses it does not care. */
+		if (h->dev == st->dev && h->ino == st->ino) {
+			list_del(&h->hash_node);
+			break;
 		}
 	}
-	h = zalloc(sizeof *h);
+	return NULL;
+}
+
+static int make_node(struct hostfs *fs, const struct kstat *st, struct inode *parent, const char *name,
+		     struct hnode **out)
+{
+	u32 type = st->mode & S_IFMT;
+	struct hnode *h = zalloc(sizeof *h);
+
 	if (!h)
 		return -ENOMEM;
 	h->name = name ? strdup(name) : NULL;
 	h->inode = name && !h->name
 			   ? NULL
 			   : inode_new(fs->sb->k, fs->sb,
-				       inode_ops_of(fs->writable ? &host_writable_kinds : &host_kinds,
-						    st.mode & S_IFMT),
-				       st.mode & S_IFMT, st.ino, h);
+				       inode_ops_of(fs->writable ? &host_writable_kinds : &host_kinds, type),
+				       type, st->ino, h);
 	if (!h->inode) {
 		free(h->name);
 		free(h);
 		return -ENOMEM;
 	}
 	h->fs = fs;
-	h->dev = st.dev;
-	h->ino = st.ino;
+	h->dev = st->dev;
+	h->ino = st->ino;
+	h->type = type;
+	h->btime = st->btime;
 	h->parent = parent ? inode_get(parent) : NULL;
 	list_init(&h->lru_node);
 	list_init(&h->idle_node);
-	h->data = HOSTFD_NONE;
-	h->fresh = HOSTFD_NONE;
+	h->fd = h->data = h->fresh = HOSTFD_NONE;
 	remember(fs, h);
-	if (parent)
-		keep_open(h, *fd);
-	else
-		h->fd = *fd;
-	*fd = HOSTFD_NONE;
+	*out = h;
+	return 0;
+}
+
+/* The node of @name in @parent, whose attributes are @st: a reference of its inode. */
+static int node_of(struct hostfs *fs, const struct kstat *st, struct inode *parent, const char *name,
+		   struct hnode **out)
+{
+	struct hnode *h = find_node(fs, st);
+	int err = 0;
+
+	if (h) {
+		note_name(h, parent, name);
+		inode_get(h->inode);
+	} else {
+		err = make_node(fs, st, parent, name, &h);
+	}
+	if (err)
+		return err;
+	take_stat(h, st);
+	h->checked_ns = h->st_ns;
+	*out = h;
+	return 0;
+}
+
+int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
+	      struct inode **out)
+{
+	struct kstat st;
+	struct hnode *h;
+	int err = read_stat(*fd, "", &st);
+
+	if (!err)
+		err = node_of(fs, &st, parent, name, &h);
+	if (err)
+		return err;
+	if (!hostfd_valid(h->fd)) {
+		if (parent)
+			keep_open(h, *fd);
+		else
+			h->fd = *fd;
+		*fd = HOSTFD_NONE;
+	}
 	*out = h->inode;
-found:
-	h->st = st;
-	h->st_ns = h->checked_ns = now(fs);
 	return 0;
 }
 
@@ -340,30 +420,73 @@ void host_release_inode(struct inode *i)
 	inode_put(parent);
 }
 
-int host_getattr(struct inode *i, struct kstat *st)
+/* Reads the node's attributes anew, by what is open of it, or by its name. */
+static int refresh(struct hnode *h)
 {
-	struct hnode *h = hnode(i);
-	struct hostfd fd;
+	struct hostfd fd = hostfd_valid(h->fd) ? h->fd : h->data;
+	struct kstat st;
 	int err;
 
-	if (i->type == S_IFREG || !h->st_ns || now(h->fs) - h->st_ns >= h->fs->believe_ns) {
-		err = hnode_fd(h, &fd);
-		/* A file that was removed on the host is as it was, for those who still hold it. */
-		if (err == -ESTALE && h->st_ns)
-			err = 0;
-		else if (!err)
-			err = read_stat(fd, &h->st);
-		if (err)
-			return err;
-		h->st_ns = now(h->fs);
+	if (hostfd_valid(fd)) {
+		err = read_stat(fd, "", &st);
+	} else {
+		err = hnode_fd(hnode(h->parent), &fd);
+		if (!err)
+			err = read_stat(fd, h->name, &st);
+		if (err == -ENOENT || (!err && !is_node(h, &st)))
+			err = -ESTALE;
 	}
-	*st = h->st;
-	return 0;
+	/* A file that was removed on the host is as it was, for those who still hold it. */
+	if (err == -ESTALE) {
+		h->st_ns = now(h->fs);
+		return 0;
+	}
+	if (!err)
+		take_stat(h, &st);
+	return err;
+}
+
+/* How long the attributes are taken as they were. */
+static u64 believed_for(const struct inode *i)
+{
+	const struct hostfs *fs = hnode((struct inode *)i)->fs;
+
+	if (i->type != S_IFREG)
+		return fs->believe_ns;
+	return i->writers || (i->above && i->above->writers) ? 0 : fs->believe_file_ns;
+}
+
+static int known(struct inode *i)
+{
+	struct hnode *h = hnode(i);
+
+	return now(h->fs) - h->st_ns < believed_for(i) ? 0 : refresh(h);
+}
+
+int host_getattr(struct inode *i, struct kstat *st)
+{
+	int err = known(i);
+
+	if (!err)
+		*st = hnode(i)->st;
+	return err;
+}
+
+int host_ownership(struct inode *i, struct ownership *o)
+{
+	int err = known(i);
+
+	if (!err)
+		*o = (struct ownership){hnode(i)->st.mode, hnode(i)->st.uid, hnode(i)->st.gid};
+	return err;
 }
 
 int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
 {
+	struct hostfs *fs = hnode(dir)->fs;
 	struct hostfd fd = HOSTFD_NONE;
+	struct kstat st;
+	struct hnode *h;
 	char text[256];
 	int err;
 
@@ -371,10 +494,21 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 		return -ENAMETOOLONG;
 	memcpy(text, name, len);
 	text[len] = 0;
-	err = open_below(hnode(dir), text, &fd);
-	if (!err)
-		err = hnode_get(hnode(dir)->fs, &fd, dir, text, out);
-	host_close(&fd);
+	if (fs->writable) {
+		/* What guests may remove and rename is held, lest its number be given to another file. */
+		err = open_below(hnode(dir), text, host_open_name, &fd);
+		if (!err)
+			err = hnode_get(fs, &fd, dir, text, out);
+		host_close(&fd);
+	} else {
+		err = hnode_fd(hnode(dir), &fd);
+		if (!err)
+			err = read_stat(fd, text, &st);
+		if (!err)
+			err = node_of(fs, &st, dir, text, &h);
+		if (!err)
+			*out = h->inode;
+	}
 	return err == -ESTALE ? -ENOENT : err;
 }
 
@@ -382,8 +516,8 @@ u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 {
 	struct hnode *d = hnode(dir), *h;
 	struct hostfd fd;
+	struct kstat st;
 	char text[256];
-	struct stat st;
 	bool known;
 
 	/* A mount point that only the mount made (vfs/mount.c) is no node of ours. */
@@ -396,10 +530,9 @@ u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 	known = h->parent == dir && !strcmp(h->name, text);
 	if (known && now(d->fs) - h->checked_ns < d->fs->believe_ns)
 		return h->checked_ns + d->fs->believe_ns;
-	if (hnode_fd(d, &fd) || fstatat(fd.fd, text, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT))
+	if (hnode_fd(d, &fd) || read_stat(fd, text, &st) || !is_node(h, &st))
 		return 0;
-	if (st.st_dev != h->dev || st.st_ino != h->ino || (st.st_mode & S_IFMT) != i->type)
-		return 0;
+	take_stat(h, &st);
 	note_name(h, dir, text);
 	if (known)
 		h->checked_ns = now(d->fs);
@@ -407,20 +540,21 @@ u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 	return d->fs->believe_ns ? now(d->fs) + d->fs->believe_ns : 1;
 }
 
-/* What a symlink says never changes. */
+/* What a symlink says never changes: see take_stat(). */
 long host_readlink(struct inode *i, char *buf, size_t size)
 {
 	struct hnode *h = hnode(i);
+	bool by_name = !hostfd_valid(h->fd) && !h->fs->writable;
 	char text[PATH_MAX];
 	struct hostfd fd;
 	ssize_t n;
 	int err;
 
 	if (!h->link) {
-		err = hnode_fd(h, &fd);
+		err = hnode_fd(by_name ? hnode(h->parent) : h, &fd);
 		if (err)
 			return err == -ESTALE ? -ENOENT : err;
-		n = readlinkat(fd.fd, "", text, sizeof text - 1);
+		n = readlinkat(fd.fd, by_name ? h->name : "", text, sizeof text - 1);
 		if (n < 0)
 			return -errno;
 		h->link = strndup(text, (size_t)n);
@@ -436,5 +570,11 @@ u64 host_absence(struct inode *dir)
 {
 	struct hostfs *fs = hnode(dir)->fs;
 
-	return fs->believe_ns ? now(fs) / fs->believe_ns + 1 : 0;
+	if (!fs->believe_ns)
+		return 0;
+	if (now(fs) >= fs->absence_until) {
+		fs->absence++;
+		fs->absence_until = now(fs) + fs->believe_ns;
+	}
+	return fs->absence;
 }

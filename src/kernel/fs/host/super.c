@@ -8,13 +8,16 @@
 #include "fs/host/host.h"
 #include "host/file.h"
 
-/* Nobody but the host changes its tree, and a moment late is early enough. */
-#define BELIEVE_NS 1000000000UL
+/* Linux: what is changed is changed for everybody at once. Here: what the host changes in a tree that is read-only to guests
+ * shows late, names and directories after a second at most, attributes of files after a tenth, because nobody tells husk
+ * of it. */
+#define BELIEVE_NS      1000000000UL
+#define BELIEVE_FILE_NS 100000000UL
 
 /* What is neither a file nor a directory is shown, never opened. */
 #define COMMON                                                                           \
-	.getattr = host_getattr, .getxattr = host_getxattr, .listxattr = host_listxattr, \
-	.release = host_release_inode
+	.getattr = host_getattr, .ownership = host_ownership, .getxattr = host_getxattr, \
+	.listxattr = host_listxattr, .release = host_release_inode
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
 	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .absence = host_absence,
@@ -76,6 +79,7 @@ int host_super(struct kernel *k, struct hostfd dir, const char *source, bool wri
 		sb->read_only = !writable;
 		fs->writable = writable;
 		fs->believe_ns = writable ? 0 : BELIEVE_NS;
+		fs->believe_file_ns = writable ? 0 : BELIEVE_FILE_NS;
 		sb->priv = fs;
 		sb->statfs = host_statfs;
 		sb->sync = host_sync_super;

@@ -97,6 +97,13 @@ void overlay_release_inode(struct inode *i)
 	tmpfs_release_inode(i);
 }
 
+int overlay_ownership(struct inode *i, struct ownership *o)
+{
+	const struct lower *l = tnode(i)->lower;
+
+	return l && !l->owned ? inode_ownership(l->inode, o) : tmpfs_ownership(i, o);
+}
+
 int overlay_getattr(struct inode *i, struct kstat *st)
 {
 	struct lower *l = tnode(i)->lower;

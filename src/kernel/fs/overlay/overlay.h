@@ -82,6 +82,7 @@ int overlay_own_name(struct inode *dir, const char *name, size_t len, struct ino
 /* A name of @i went: if it was the last, nothing keeps it but its users. */
 void overlay_unpin(struct inode *i);
 int overlay_getattr(struct inode *i, struct kstat *st);
+int overlay_ownership(struct inode *i, struct ownership *o);
 int overlay_setattr(struct inode *i, const struct iattr *a);
 long overlay_readlink(struct inode *i, char *buf, size_t size);
 void overlay_release_inode(struct inode *i);

@@ -9,10 +9,10 @@
 
 #define FIRST_INO (1UL << 32) /* above the numbers that lower trees give, as a rule */
 
-#define COMMON                                                                                            \
-	.getattr = overlay_getattr, .setattr = overlay_setattr, .getxattr = overlay_getxattr,             \
-	.setxattr = overlay_setxattr, .listxattr = overlay_listxattr, .removexattr = overlay_removexattr, \
-	.release = overlay_release_inode
+#define COMMON                                                                                      \
+	.getattr = overlay_getattr, .ownership = overlay_ownership, .setattr = overlay_setattr,     \
+	.getxattr = overlay_getxattr, .setxattr = overlay_setxattr, .listxattr = overlay_listxattr, \
+	.removexattr = overlay_removexattr, .release = overlay_release_inode
 const struct inode_kinds overlay_kinds = {
 	.file = {COMMON, .open = overlay_open, .before_change = overlay_before_change},
 	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .hide = overlay_hide,

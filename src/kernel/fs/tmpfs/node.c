@@ -132,6 +132,14 @@ void tmpfs_release_inode(struct inode *i)
 	}
 }
 
+int tmpfs_ownership(struct inode *i, struct ownership *o)
+{
+	const struct tnode *n = tnode(i);
+
+	*o = (struct ownership){n->mode, n->uid, n->gid};
+	return 0;
+}
+
 int tmpfs_getattr(struct inode *i, struct kstat *st)
 {
 	struct tnode *n = tnode(i);

@@ -38,10 +38,10 @@ int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 }
 
 /* FIFOs are opened by fs/pipe, sockets by connect, devices not at all (ENXIO). */
-#define COMMON                                                                                      \
-	.getattr = tmpfs_getattr, .setattr = tmpfs_setattr, .getxattr = tmpfs_getxattr,             \
-	.setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, .removexattr = tmpfs_removexattr, \
-	.release = tmpfs_release_inode
+#define COMMON                                                                                \
+	.getattr = tmpfs_getattr, .ownership = tmpfs_ownership, .setattr = tmpfs_setattr,     \
+	.getxattr = tmpfs_getxattr, .setxattr = tmpfs_setxattr, .listxattr = tmpfs_listxattr, \
+	.removexattr = tmpfs_removexattr, .release = tmpfs_release_inode
 const struct inode_kinds tmpfs_kinds = {
 	.file = {COMMON, .open = tmpfs_open},
 	.dir = {COMMON, .lookup = tmpfs_lookup, .create = tmpfs_create, .symlink = tmpfs_symlink,

@@ -99,6 +99,7 @@ int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, 
 		struct inode **out);
 int tnode_count(struct tnode *n);
 int tmpfs_getattr(struct inode *i, struct kstat *st);
+int tmpfs_ownership(struct inode *i, struct ownership *o);
 int tmpfs_setattr(struct inode *i, const struct iattr *a);
 void tmpfs_release_inode(struct inode *i);
 
