@@ -35,7 +35,7 @@
 #define TRACER_TRANSFER_FD (HUSK_SOCKET_FD + 1)
 #define NR_TRACER_FDS      2
 
-#define POKE_MAX 1024 /* bytes that are copied word by word rather than by way of the memfd */
+#define POKE_MAX 256 /* bytes that are copied word by word rather than by way of the memfd */
 
 enum tracee_state {
 	TRACEE_NEW,     /* ordered: not there yet */
