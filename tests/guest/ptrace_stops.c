@@ -180,6 +180,9 @@ static int make_calls(void *arg)
 	return r == -1 && error == EBADF && s == 4242 ? 0 : 1;
 }
 
+#define SINGLEBLOCK      33
+#define SET_SYSCALL_INFO 0x4212
+
 static void get_info(pid_t pid, struct ptrace_syscall_info *info, long size)
 {
 	memset(info, 0xaa, sizeof *info);
@@ -260,6 +263,51 @@ static void to_entry(pid_t pid, long nr)
 		if ((long)regs.orig_rax == nr && (long)regs.rax == -ENOSYS)
 			return;
 	}
+}
+
+/* The same by what describes a call (Linux 6.16). */
+static void test_set_info(void)
+{
+	struct ptrace_syscall_info info = {0};
+	pid_t pid = traced_child(call_getppid, (void *)77L);
+	long err;
+
+	CHECK_ERRNO(pt(SET_SYSCALL_INFO, pid, sizeof info - 1, (uintptr_t)&info), EINVAL);
+	errno = 0;
+	err = pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info) ? errno : 0;
+	kill_and_reap(pid);
+	/* Kernels before that have no such request. */
+	if (err == EIO)
+		return;
+	CHECK_EQ(err, EINVAL); /* no stop of a call */
+	pid = traced_child(call_getppid, (void *)77L);
+	CHECK_OK(pt(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD));
+	do {
+		CHECK_OK(pt(PTRACE_SYSCALL, pid, 0, 0));
+		EXPECT_STOP(pid, SIGTRAP | 0x80);
+		CHECK(pt(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info) > 0);
+	} while (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_getppid);
+	CHECK_ERRNO(pt(SET_SYSCALL_INFO, pid, sizeof info, 8), EFAULT);
+	info.pad[0] = 1;
+	CHECK_ERRNO(pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info), EINVAL);
+	info.pad[0] = 0;
+	info.op = PTRACE_SYSCALL_INFO_EXIT;
+	CHECK_ERRNO(pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info), EINVAL);
+	info.op = PTRACE_SYSCALL_INFO_ENTRY;
+	info.entry.nr = 1UL << 32;
+	CHECK_ERRNO(pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info), ERANGE);
+	info.entry.nr = SYS_close;
+	info.entry.args[0] = 12345;
+	CHECK_OK(pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info));
+	CHECK_OK(pt(PTRACE_SYSCALL, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP | 0x80);
+	CHECK_EQ(pt(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info), 33);
+	CHECK_EQ(info.exit.rval, -EBADF);
+	info.exit.rval = 77;
+	info.exit.is_error = 0;
+	CHECK_OK(pt(SET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info));
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, 0);
 }
 
 static void test_change(void)
@@ -406,6 +454,26 @@ static void test_step(void)
 	CHECK_EQ(rip_of(pid), at + 8);
 	step(pid, TRAP_TRACE);
 	CHECK_EQ(rip_of(pid), at + 9);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, 0);
+}
+
+/* To the next branch, or a step where the processor cannot tell: from one instruction to another that comes behind it. */
+static void test_block(void)
+{
+	pid_t pid = traced_child(step_code, NULL);
+	unsigned long at;
+	siginfo_t info;
+
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP);
+	at = rip_of(pid);
+	CHECK_ERRNO(pt(SINGLEBLOCK, pid, 0, 65), EIO);
+	CHECK_OK(pt(SINGLEBLOCK, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP);
+	CHECK(rip_of(pid) > at);
+	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
+	CHECK(info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT);
 	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
 	EXPECT_END(pid, 0);
 }
@@ -573,8 +641,10 @@ int main(void)
 	test_blocked();
 	test_calls();
 	test_change();
+	test_set_info();
 	test_restart();
 	test_step();
+	test_block();
 	test_step_handler();
 	test_group_stop();
 	test_seize();

@@ -196,6 +196,8 @@ static const struct request {
 	{PTRACE_CONT, request_cont},
 	{PTRACE_KILL, request_kill, .any_state = true},
 	{PTRACE_SINGLESTEP, request_step},
+	/* Linux: to the next branch, where the processor can. Here: one instruction, as on machines that cannot. */
+	{HUSK_SINGLEBLOCK, request_step},
 	{GETREGS, request_get_regs},
 	{SETREGS, request_set_regs},
 	{GETFPREGS, request_get_fpregs},
@@ -220,10 +222,11 @@ static const struct request {
 	{PTRACE_SECCOMP_GET_FILTER, request_get_filter},
 	{PTRACE_SECCOMP_GET_METADATA, request_get_metadata},
 	{PTRACE_GET_SYSCALL_INFO, request_syscall_info},
+	{HUSK_SET_SYSCALL_INFO, request_set_syscall_info},
 	{HUSK_GET_DISPATCH, request_get_dispatch},
 	{HUSK_SET_DISPATCH, request_set_dispatch},
-	/* Linux: PTRACE_SINGLEBLOCK, to the next branch; 32-bit segments (PTRACE_GET_THREAD_AREA); PTRACE_SET_SYSCALL_INFO;
-	 * PTRACE_GET_RSEQ_CONFIGURATION. Here: EIO, as on processors and kernels that have none of these. */
+	/* Linux: 32-bit segments (PTRACE_GET_THREAD_AREA), PTRACE_GET_RSEQ_CONFIGURATION. Here: EIO, as by kernels without
+	 * 32-bit programs and rseq(2). */
 };
 
 static const struct request *find(u64 number)

@@ -149,6 +149,54 @@ long request_syscall_info(struct task *t, struct call *c, struct task *child, u6
 	return err ? err : (long)size;
 }
 
+/* set_syscall_info_entry(): a number is an int, and what is no call has no arguments. */
+static long set_entry(struct task *child, u64 nr, const __u64 *args)
+{
+	struct guest_regs *r = task_regs(child);
+
+	if ((s64)nr != (s32)nr)
+		return -ERANGE;
+	r->orig_rax = nr;
+	child->in_host_call = false;
+	if ((s32)nr == -1)
+		return 0;
+	r->rdi = args[0];
+	r->rsi = args[1];
+	r->rdx = args[2];
+	r->r10 = args[3];
+	r->r8 = args[4];
+	r->r9 = args[5];
+	return 0;
+}
+
+/* Linux 6.16. */
+long request_set_syscall_info(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	struct ptrace_syscall_info info, now = {.op = PTRACE_SYSCALL_INFO_NONE};
+	int err;
+
+	if (addr < sizeof info)
+		return -EINVAL;
+	err = user_get(t, &info, data);
+	if (err)
+		return err;
+	call_info(child, &now);
+	/* What later kernels may know is not looked at; one kind of stop does not become another. */
+	if (info.pad[0] || info.pad[1] || info.pad[2] || info.op != now.op)
+		return -EINVAL;
+	switch (info.op) {
+	case PTRACE_SYSCALL_INFO_ENTRY:
+		return set_entry(child, info.entry.nr, info.entry.args);
+	case PTRACE_SYSCALL_INFO_SECCOMP:
+		return set_entry(child, info.seccomp.nr, info.seccomp.args);
+	case PTRACE_SYSCALL_INFO_EXIT:
+		task_regs(child)->rax = (u64)info.exit.rval;
+		child->in_host_call = false;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 /* ---- filters ---- */
 
 static int may_dump(const struct task *t)
