@@ -121,7 +121,7 @@ static u64 run_batch(const struct load *l, enum engine engine, u32 *sum)
 		EACH(bpf_interpret(l->program->insns, p));
 	case THREADED:
 		if (l->code) {
-			EACH(bpf_run(l->code->ops, p, l->length, l->code->code.tables));
+			EACH(bpf_run(l->code->ops, p, l->length));
 		}
 		EACH(bpf_table_run(l->threaded, threaded, (u32)d->nr, d));
 	default:

@@ -31,7 +31,7 @@ static void try_packet(const struct bpf_program *p, const u8 *data, size_t size)
 
 	if (bpf_compile(&c, p, arena))
 		return;
-	must(bpf_run(c.ops, data, size, c.code.tables) == plain, "the threaded interpreter differs");
+	must(bpf_run(c.ops, data, size) == plain, "the threaded interpreter differs");
 	must(!c.function || c.function(data, size) == plain, "the compiled program differs");
 	bpf_compiled_free(&c);
 }

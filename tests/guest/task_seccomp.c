@@ -209,6 +209,27 @@ static void errnos(void)
 	CHECK(syscall(SYS_getgid) >= 0);
 }
 
+/* By the instruction alone, so that libc does not look at the value. */
+static long raw_call(long nr)
+{
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result) : "a"(nr) : "rcx", "r11", "memory");
+	return result;
+}
+
+/* Numbers that are no errors but mean something to a kernel itself. */
+static void odd_errnos(void)
+{
+	static const short odd[] = {512, 513, 514, 515, 516, 599, 600, 601, 602, 603, 604, 4095, 4096};
+
+	promise();
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | (unsigned)odd[i], 0));
+		CHECK_EQ(raw_call(SYS_getppid), odd[i] < 4095 ? -odd[i] : -4095);
+	}
+}
+
 /* By argument, by instruction pointer, by an unknown number. */
 static void arguments(void)
 {
@@ -323,7 +344,76 @@ static void killed_thread(void)
 	CHECK(getpid() > 0);
 }
 
+/* The last thread that lives ends as a process does, be it the leader or not. */
+static void *outlive_leader(void *arg)
+{
+	pthread_join(*(pthread_t *)arg, NULL);
+	syscall(SYS_getppid);
+	return NULL;
+}
+
+static void killed_last(void)
+{
+	static pthread_t self;
+	pthread_t thread;
+
+	promise();
+	refuse(SYS_getppid, SECCOMP_RET_KILL_THREAD, 0);
+	self = pthread_self();
+	if (pthread_create(&thread, NULL, outlive_leader, &self))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+/* One of several: the process's end tells nothing of it. */
+static void killed_process_by_thread(void)
+{
+	pthread_t thread;
+
+	promise();
+	refuse(SYS_getppid, SECCOMP_RET_KILL_PROCESS, 0);
+	pthread_create(&thread, NULL, call_getppid, NULL);
+	for (;;)
+		pause();
+}
+
+/* Neither a handler nor a mask keeps SIGSYS away. */
+static void kill_is_not_caught(void)
+{
+	struct sigaction action = {.sa_handler = SIG_IGN};
+	sigset_t set;
+
+	promise();
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	sigaction(SIGSYS, &action, NULL);
+	refuse(SYS_getppid, SECCOMP_RET_KILL_PROCESS | 77, 0);
+	syscall(SYS_getppid);
+}
+
 /* ---- strict ---- */
+
+static void *strict_thread(void *arg)
+{
+	__atomic_store_n(&tid_word, (int)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+	syscall(SYS_set_tid_address, &tid_word);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+	syscall(SYS_getpid);
+	return NULL;
+}
+
+/* Strict mode is a thread's own, and kills no other. */
+static void strict_alone(void)
+{
+	pthread_t thread;
+	int tid;
+
+	tid_word = -1;
+	CHECK_EQ(pthread_create(&thread, NULL, strict_thread, NULL), 0);
+	while ((tid = __atomic_load_n(&tid_word, __ATOMIC_SEQ_CST)))
+		syscall(SYS_futex, &tid_word, FUTEX_WAIT, tid, NULL, NULL, 0);
+	CHECK_EQ(prctl(PR_GET_SECCOMP, 0, 0, 0, 0), 0);
+}
 
 static void strict_allowed(void)
 {
@@ -481,6 +571,95 @@ static void all_or_nothing(void)
 	CHECK(syscall(SYS_getppid) > 0);
 }
 
+/*
+ * Threads come and go while a filter spreads. Who begins a call after TSYNC has told of its success is under the filter,
+ * whoever made it and when.
+ */
+static int spread, stop_making;
+
+static void *made_meanwhile(void *arg)
+{
+	int before = __atomic_load_n(&spread, __ATOMIC_SEQ_CST);
+	long result = raw_call(SYS_getppid);
+
+	CHECK(result == -66 || (!before && result > 0));
+	return NULL;
+}
+
+static void *makes_threads(void *arg)
+{
+	pthread_t thread;
+
+	while (!__atomic_load_n(&stop_making, __ATOMIC_SEQ_CST)) {
+		CHECK_EQ(pthread_create(&thread, NULL, made_meanwhile, NULL), 0);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	}
+	made_meanwhile(NULL);
+	return NULL;
+}
+
+static void sync_and_clone(void)
+{
+	pthread_t makers[3], last;
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_create(&makers[i], NULL, makes_threads, NULL), 0);
+	CHECK_EQ(pthread_create(&last, NULL, made_meanwhile, NULL), 0); /* the makers are at it */
+	CHECK_EQ(pthread_join(last, NULL), 0);
+	promise();
+	CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | 66, SECCOMP_FILTER_FLAG_TSYNC));
+	__atomic_store_n(&spread, 1, __ATOMIC_SEQ_CST);
+	CHECK_EQ(pthread_create(&last, NULL, made_meanwhile, NULL), 0);
+	CHECK_EQ(pthread_join(last, NULL), 0);
+	__atomic_store_n(&stop_making, 1, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_join(makers[i], NULL), 0);
+}
+
+/* The same with a thread that executes a program: what it has become knows by a pipe whether TSYNC was through. */
+static int through[2];
+
+static void *executes(void *arg)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "%d", through[0]);
+	pthread_barrier_wait(&barrier);
+	execl("/proc/self/exe", "task_seccomp", "after-sync", name, NULL);
+	CHECK(0);
+	return NULL;
+}
+
+static void sync_in_exec(void)
+{
+	pthread_t thread;
+
+	CHECK_OK(pipe2(through, O_NONBLOCK));
+	pthread_barrier_init(&barrier, NULL, 2);
+	CHECK_EQ(pthread_create(&thread, NULL, executes, NULL), 0);
+	promise();
+	pthread_barrier_wait(&barrier);
+	CHECK_OK(refuse(SYS_getppid, SECCOMP_RET_ERRNO | 55, SECCOMP_FILTER_FLAG_TSYNC));
+	CHECK_EQ(write(through[1], "y", 1), 1);
+	pthread_join(thread, NULL);
+}
+
+static int after_sync(int fd)
+{
+	char c;
+	int filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+
+	CHECK(filtered || read(fd, &c, 1) != 1);
+	CHECK_EQ(raw_call(SYS_getppid) == -55, filtered);
+	return check_failed();
+}
+
+static void sync_and_exec(void)
+{
+	for (int i = 0; i < 10; i++)
+		held("sync and exec", in_child(sync_in_exec));
+}
+
 /* ---- calls that husk's stub answers itself ---- */
 
 static int word;
@@ -600,13 +779,16 @@ static int killed_by(int status)
 int main(int argc, char **argv)
 {
 	if (argc > 1)
-		return strcmp(argv[1], "log") ? after_exec() : to_be_logged();
+		return !strcmp(argv[1], "log")          ? to_be_logged()
+		       : !strcmp(argv[1], "after-sync") ? after_sync(atoi(argv[2]))
+							: after_exec();
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
 		check_skip("runs under a filter already");
 	held("errors", in_child(errors));
 	held("actions", in_child(actions));
 	held("actions logged", in_child(actions_logged));
 	held("errnos", in_child(errnos));
+	held("odd errnos", in_child(odd_errnos));
 	held("arguments", in_child(arguments));
 	held("traps", in_child(traps));
 	CHECK_EQ(killed_by(in_child(trap_blocked)), SIGSYS);
@@ -614,14 +796,20 @@ int main(int argc, char **argv)
 	CHECK_EQ(killed_by(in_child(killed_by_unknown)), SIGSYS);
 	CHECK_EQ(killed_by(in_child(killed_alone)), SIGSYS);
 	held("killed thread", in_child(killed_thread));
+	CHECK_EQ(killed_by(in_child(killed_last)), SIGSYS);
+	CHECK_EQ(killed_by(in_child(killed_process_by_thread)), SIGSYS);
+	CHECK_EQ(killed_by(in_child(kill_is_not_caught)), SIGSYS);
 	CHECK_EQ(in_child(strict_allowed), 42 << 8);
 	CHECK_EQ(killed_by(in_child(strict_refused)), SIGKILL);
+	held("strict alone", in_child(strict_alone));
 	held("fork", in_child(inherited_by_fork));
 	held("exec", in_child(inherited_by_exec));
 	held("status", in_child(status_lines));
 	held("one thread", in_child(one_thread));
 	held("all threads", in_child(all_threads));
 	held("all or nothing", in_child(all_or_nothing));
+	held("sync and clone", in_child(sync_and_clone));
+	held("sync and exec", in_child(sync_and_exec));
 	held("futexes", in_child(futexes));
 	held("mutex", in_child(mutex_under_filter));
 	held("path limit", in_child(path_limit));

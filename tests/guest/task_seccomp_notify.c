@@ -284,7 +284,7 @@ static const struct {
 	{7, 99, 99},
 	{1L << 40, 0, 1L << 40},
 	{INT64_MIN, 0, INT64_MIN},
-	{0, -512, -512}, /* the kernel's own numbers mean nothing here */
+	{0, -512, -512}, /* the kernel's own numbers mean nothing as long as there is no signal */
 	{0, -513, -513},
 	{0, -516, -516},
 	{-600, 0, -600},
@@ -746,6 +746,54 @@ static void steady(void)
 	CHECK_EQ(status_of(pid), 0);
 }
 
+/*
+ * Of the kernel's own numbers, as the answer to a call for which a signal waits: it restarts, or fails with EINTR, as calls
+ * do that end so by themselves.
+ */
+static const struct {
+	int error, flags, again;
+	long result;
+} own_numbers[] = {
+	{-512, 0, 0, -EINTR},
+	{-512, SA_RESTART, 1, MAGIC},
+	{-513, 0, 1, MAGIC},
+	{-514, 0, 0, -EINTR},
+	{-514, SA_RESTART, 0, -EINTR},
+	{-516, SA_RESTART, 0, -EINTR},
+	{-515, 0, 0, -515},
+	{-600, 0, 0, -600},
+	{-603, SA_RESTART, 0, -603},
+};
+
+static size_t own_number;
+
+static long call_own_number(void)
+{
+	handle(own_numbers[own_number].flags);
+	CHECK_EQ(raw_getppid(), own_numbers[own_number].result);
+	CHECK_EQ(handled, 1);
+	return 0;
+}
+
+static void answered_with_signal(void)
+{
+	for (own_number = 0; own_number < sizeof own_numbers / sizeof *own_numbers; own_number++) {
+		struct seccomp_notif req;
+		int fd;
+		pid_t pid = stranger(SYS_getppid, WAIT_KILLABLE, call_own_number, &fd);
+
+		req = receive(fd);
+		CHECK_OK(kill(pid, SIGUSR1));
+		CHECK_OK(answer(fd, req.id, 0, own_numbers[own_number].error, 0));
+		if (own_numbers[own_number].again) {
+			req = receive(fd);
+			CHECK_OK(answer(fd, req.id, MAGIC, 0, 0));
+		}
+		CHECK_EQ(status_of(pid), 0);
+		close(fd);
+	}
+}
+
 /* The supervisor's own wait. */
 static void recv_interrupted(void)
 {
@@ -975,6 +1023,7 @@ int main(int argc, char **argv)
 	run("killed", killed_received);
 	run("killed in a killable wait", killed_killable);
 	run("steady", steady);
+	run("answered with a signal", answered_with_signal);
 	run("recv interrupted", recv_interrupted);
 	run("descriptors", descriptors);
 	run("threads", threads);

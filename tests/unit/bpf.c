@@ -4,10 +4,11 @@
  * interpreter, the threaded one, machine code, tables and residues, which must all agree.
  *
  * links: src/kernel/bpf/check.c src/kernel/bpf/convert.c src/kernel/bpf/interpret.c src/kernel/bpf/plan.c
- * links: src/kernel/bpf/pool.c src/kernel/bpf/layout.c src/kernel/bpf/lower.c src/kernel/bpf/run.c
- * links: src/kernel/bpf/jit.c src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c
- * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c
- * links: src/kernel/bpf/table.c src/base/bug.c src/base/text.c
+ * links: src/kernel/bpf/walk.c src/kernel/bpf/sym.c src/kernel/bpf/pool.c src/kernel/bpf/layout.c
+ * links: src/kernel/bpf/lower.c src/kernel/bpf/fuse.c src/kernel/bpf/run.c src/kernel/bpf/jit.c
+ * links: src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c src/kernel/bpf/arena.c
+ * links: src/kernel/bpf/chain.c src/kernel/bpf/ladder.c src/kernel/bpf/table.c src/base/bug.c
+ * links: src/base/text.c
  */
 #include "bpf/arena.h"
 #include "bpf/chain.h"
@@ -121,7 +122,7 @@ static u32 all_engines(const char *what, const struct sock_filter *f, unsigned n
 		return 0;
 	}
 	plain = bpf_program_run(p, kind == S ? data : &packet);
-	is(what, bpf_run(c.ops, data, size, c.code.tables), plain);
+	is(what, bpf_run(c.ops, data, size), plain);
 	if (arena) {
 		is("compiled", !c.function, 0);
 		if (c.function)
@@ -307,6 +308,95 @@ static void long_runs(void)
 		is("numbers by table", bpf_chain_run(c, &d), bpf_chain_run_plain(c, &d, NULL));
 	}
 	bpf_chain_put(c);
+}
+
+/* Verdicts that look like a table's marks, behind one comparison and behind several; ladders that turn both ways. */
+static void odd_verdicts(void)
+{
+	static const u32 odd[] = {0xffff0000, 0xffff0001,      0xffffffff,
+				  0xfffeffff, SECCOMP_RET_LOG, 0x7fff1234};
+
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		const struct sock_filter f[] = {
+			STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+			JUMP(BPF_JMP | BPF_JEQ | BPF_K, 3, 0, 9),
+			STMT(BPF_LD | BPF_W | BPF_ABS, 20),
+			JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 6),
+			STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+			JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 3, 0),
+			JUMP(BPF_JMP | BPF_JSET | BPF_K, 8, 3, 0),
+			STMT(BPF_LD | BPF_W | BPF_ABS, 24),
+			JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 1, 0),
+			RET(odd[i]),
+			RET(SECCOMP_RET_ERRNO | 1),
+			STMT(BPF_LD | BPF_W | BPF_ABS, 16),
+			JUMP(BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 1),
+			RET(odd[i]),
+			RET(SECCOMP_RET_ALLOW),
+		};
+		struct bpf_chain *c = put_on(NULL, f, ARRAY_SIZE(f));
+
+		for (int n = 0; n < 4 * 16 * 3 * 2; n++) {
+			struct seccomp_data d = {
+				.nr = n % 4 + 1,
+				.arch = AUDIT_ARCH_X86_64,
+				.args = {(u64)(n / 4 % 16) | (u64)(n / 192) << 32, (u64)(8 + n / 64 % 3)}};
+
+			is("an odd verdict", bpf_chain_run(c, &d), bpf_chain_run_plain(c, &d, NULL));
+		}
+		bpf_chain_put(c);
+	}
+}
+
+/* What `tcp port 22` and arithmetic on headers compile to: rows of operations that are done as one. */
+static void header_programs(struct random *r)
+{
+	static const struct sock_filter ports[] = {
+		STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x86dd, 23, 0),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x800, 0, 22),
+		STMT(BPF_LD | BPF_B | BPF_ABS, 23),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 132, 2, 0),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 1, 0),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 17, 0, 18),
+		STMT(BPF_LD | BPF_H | BPF_ABS, 20),
+		JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x1fff, 16, 0),
+		STMT(BPF_LDX | BPF_B | BPF_MSH, 14),
+		STMT(BPF_LD | BPF_H | BPF_IND, 14),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 22, 2, 0),
+		STMT(BPF_LD | BPF_H | BPF_IND, 16),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 22, 0, 11),
+		STMT(BPF_LD | BPF_H | BPF_ABS, 16),
+		STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+		STMT(BPF_ST, 1),
+		STMT(BPF_LD | BPF_B | BPF_IND, 26),
+		STMT(BPF_ALU | BPF_AND | BPF_K, 0xf0),
+		STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
+		STMT(BPF_MISC | BPF_TAX, 0),
+		STMT(BPF_LD | BPF_MEM, 1),
+		STMT(BPF_ALU | BPF_SUB | BPF_X, 0),
+		JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		RET(262144),
+		RET(0),
+	};
+	unsigned hits = 0;
+	u8 packet[64];
+
+	for (unsigned n = 0; n < 4000 && !failed; n++) {
+		static const u8 good[] = {
+			[12] = 8, [14] = 0x45, [17] = 60, [23] = 6, [36] = 0, [37] = 22, [46] = 0x50};
+		u32 length = random_below(r, 4) ? 60 : random_below(r, 60);
+		u8 *exact = malloc(length + 1);
+
+		memset(packet, 0, sizeof packet);
+		memcpy(packet, good, sizeof good);
+		for (unsigned i = random_below(r, 3); i; i--)
+			packet[12 + random_below(r, 36)] ^= (u8)(1u << random_below(r, 8));
+		memcpy(exact, packet, length);
+		hits += all_engines("headers", ports, ARRAY_SIZE(ports), P, exact, length) != 0;
+		free(exact);
+	}
+	is("most headers are let through", hits > 1000 && hits < 3900, true);
 }
 
 /* ---- random programs ---- */
@@ -635,6 +725,8 @@ int main(int argc, char **argv)
 	precedence();
 	path_limit();
 	long_runs();
+	odd_verdicts();
+	header_programs(&r);
 	hostile_chains(NULL);
 	hostile_chains(arena);
 	divisions();

@@ -13,10 +13,11 @@
  *	bpf_kernel [PROGRAMS [SEED]]
  *
  * links: src/kernel/bpf/check.c src/kernel/bpf/convert.c src/kernel/bpf/interpret.c src/kernel/bpf/plan.c
- * links: src/kernel/bpf/pool.c src/kernel/bpf/layout.c src/kernel/bpf/lower.c src/kernel/bpf/run.c
- * links: src/kernel/bpf/jit.c src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c
- * links: src/kernel/bpf/arena.c src/kernel/bpf/chain.c src/kernel/bpf/ladder.c
- * links: src/kernel/bpf/table.c src/base/bug.c src/base/text.c
+ * links: src/kernel/bpf/walk.c src/kernel/bpf/sym.c src/kernel/bpf/pool.c src/kernel/bpf/layout.c
+ * links: src/kernel/bpf/lower.c src/kernel/bpf/fuse.c src/kernel/bpf/run.c src/kernel/bpf/jit.c
+ * links: src/kernel/bpf/emit.c src/kernel/bpf/x86.c src/kernel/bpf/verify.c src/kernel/bpf/arena.c
+ * links: src/kernel/bpf/chain.c src/kernel/bpf/ladder.c src/kernel/bpf/table.c src/base/bug.c
+ * links: src/base/text.c
  */
 #include "bpf/arena.h"
 #include "bpf/chain.h"
@@ -351,7 +352,7 @@ static bool try_packets(const int *socket)
 		verdicts++;
 		equal = kernel == (long)min(ours, length) &&
 			bpf_compiled_run(&compiled, packet, length) == ours &&
-			bpf_run(compiled.ops, packet, length, compiled.code.tables) == ours;
+			bpf_run(compiled.ops, packet, length) == ours;
 		if (!equal) {
 			show("packets differ", size);
 			printf("# kernel %ld of %u, ours %u\n", kernel, length, ours);

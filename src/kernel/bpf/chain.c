@@ -92,10 +92,9 @@ u32 bpf_chain_run_plain(const struct bpf_chain *c, const struct seccomp_data *d,
 	return verdict;
 }
 
-static u32 run_one(bpf_function *function, const struct bpf_op *ops, const u32 *tables,
-		   const struct seccomp_data *d)
+static u32 run_one(bpf_function *function, const struct bpf_op *ops, const struct seccomp_data *d)
 {
-	return function ? function(d, sizeof *d) : bpf_run(ops, d, sizeof *d, tables);
+	return function ? function(d, sizeof *d) : bpf_run(ops, d, sizeof *d);
 }
 
 u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d)
@@ -105,19 +104,19 @@ u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d)
 	if (bpf_passes_all(d->arch, (u32)d->nr))
 		return verdict;
 	for (; c; c = c->older)
-		verdict = bpf_stronger(verdict, run_one(bpf_code_function(&c->code, 0),
-							bpf_code_ops(&c->code, 0), c->code.tables, d));
+		verdict = bpf_stronger(verdict,
+				       run_one(bpf_code_function(&c->code, 0), bpf_code_ops(&c->code, 0), d));
 	return verdict;
 }
 
-u32 bpf_residue_run_all(const struct bpf_residue *r, const struct seccomp_data *d)
+u32 bpf_residue_rest(const struct bpf_residue *r, const struct seccomp_data *d)
 {
 	u32 verdict = SECCOMP_RET_ALLOW;
 
 	if (r->whole)
 		return bpf_chain_run_whole(r->whole, d);
 	for (;; r = r->older) {
-		u32 one = r->ops ? run_one(r->function, r->ops, r->tables, d) : r->own;
+		u32 one = r->ops ? run_one(r->function, r->ops, d) : r->own;
 
 		verdict = bpf_stronger(verdict, one);
 		if (!r->older)

@@ -24,15 +24,14 @@
 
 /* What is left for one number. */
 struct bpf_residue {
+	/* Nullable: the same as the code of a program that is alone, and as fast. */
+	const struct bpf_rung *ladder;
+	bpf_function *direct;            /* nullable: of a program that is alone and has no ladder */
 	bpf_function *function;          /* nullable: interpreted */
 	const struct bpf_op *ops;        /* NULL: the constant own */
-	const u32 *tables;               /* of ops */
 	const struct bpf_residue *older; /* nullable */
-	/* Nullable: in place of the code of a program that is alone; verdicts above ALLOW are ALLOW in it. */
-	const struct bpf_rung *ladder;
 	/* Nullable: all programs from this link on, whatever else stands here. */
 	const struct bpf_chain *whole;
-	bool alone;         /* one program, and all older ones allow */
 	u32 own, older_own; /* older_own: of the older filters if that is constant, else ALLOW */
 };
 
@@ -41,6 +40,14 @@ struct bpf_table {
 	const struct bpf_residue **residues;
 	struct bpf_residue *own; /* owned: those of this link, some of residues */
 	u32 count;
+	/*
+	 * Nullable, owned: where many numbers have a residue, nobody can foresee which of two kinds the next call is. Then
+	 * every number has a rung, by first: the first of its ladder, or one that compares nothing. What follows is a
+	 * verdict or what its word says.
+	 */
+	struct bpf_rung *glances;
+	u32 glance_count;
+	u16 first[BPF_TABLE_SIZE];
 };
 
 #define BPF_RESIDUE_MARK 0xffff0000u
@@ -93,7 +100,7 @@ u32 bpf_chain_run_plain(const struct bpf_chain *c, const struct seccomp_data *d,
 u32 bpf_chain_run_whole(const struct bpf_chain *c, const struct seccomp_data *d);
 
 /* For residues with older ones, or without code. */
-u32 bpf_residue_run_all(const struct bpf_residue *r, const struct seccomp_data *d);
+u32 bpf_residue_rest(const struct bpf_residue *r, const struct seccomp_data *d);
 
 /* Of two verdicts: the first is the newer filter's. */
 static inline u32 bpf_stronger(u32 newer, u32 older)
@@ -103,14 +110,14 @@ static inline u32 bpf_stronger(u32 newer, u32 older)
 }
 
 /* What is left of the programs for a number. */
-static inline u32 bpf_residue_run(const struct bpf_residue *r, const struct seccomp_data *d)
+static inline __attribute__((always_inline)) u32 bpf_residue_run(const struct bpf_residue *r,
+								 const struct seccomp_data *d)
 {
 	if (r->ladder)
 		return bpf_ladder_run(r->ladder, d);
-	if (!r->alone)
-		return bpf_residue_run_all(r, d);
-	return bpf_stronger(SECCOMP_RET_ALLOW, r->function ? r->function(d, sizeof *d)
-							   : bpf_run(r->ops, d, sizeof *d, r->tables));
+	if (r->direct)
+		return bpf_stronger(SECCOMP_RET_ALLOW, r->direct(d, sizeof *d));
+	return bpf_residue_rest(r, d);
 }
 
 /* The table for calls of @arch, or NULL. */
@@ -129,19 +136,23 @@ static inline bool bpf_table_constant(const struct bpf_table *t, u32 nr, u32 *ve
 	return *verdict < BPF_RESIDUE_MARK;
 }
 
-/*
- * The verdict on @d by the table of its architecture. @d is only read where the verdict is not constant, so
- * that a caller that looks at bpf_table_constant() first need not fill it.
- */
-static inline u32 bpf_table_run(const struct bpf_chain *c, const struct bpf_table *t, u32 nr,
-				const struct seccomp_data *d)
+/* The verdict on @d by the table of its architecture. A caller that looks at bpf_table_constant() first need not always fill @d. */
+static inline __attribute__((always_inline)) u32
+bpf_table_run(const struct bpf_chain *c, const struct bpf_table *t, u32 nr, const struct seccomp_data *d)
 {
 	u32 verdict;
 
 	if (__builtin_expect(nr >= BPF_TABLE_SIZE, 0))
 		return bpf_chain_run_whole(c, d);
-	if (bpf_table_constant(t, nr, &verdict))
-		return verdict;
+	if (__builtin_expect(t->glances == NULL, 1)) {
+		verdict = t->words[nr];
+		if (__builtin_expect(verdict < BPF_RESIDUE_MARK, 1))
+			return verdict;
+	} else {
+		verdict = bpf_rung_look(&t->glances[t->first[nr]], d);
+		if (verdict < BPF_RESIDUE_MARK)
+			return verdict;
+	}
 	return bpf_residue_run(t->residues[verdict & ~BPF_RESIDUE_MARK], d);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Optimised code of a plan: operations for the threaded interpreter (lower.c, run.c) and, where there is an
+ * Optimised code of a plan: operations for the threaded interpreter (lower.c, fuse.c, run.c) and, where there is an
  * arena, machine code (jit.c). One piece of code may have many entries: a chain's residues share theirs.
  */
 #ifndef HUSK_BPF_CODE_H
@@ -14,19 +14,29 @@ struct bpf_image;
 /* Machine code of a program. @size: of a packet, below 2 GiB; not looked at in seccomp programs. */
 typedef u32 bpf_function(const void *data, u64 size);
 
-/* One operation of the interpreter. t and f are distances in bytes from this operation. */
+struct bpf_op;
+
+/* What an operation does, and all that follow it: the verdict. @M: scratch words, for programs that have any. */
+typedef u32 bpf_step(const struct bpf_op *op, const u8 *data, u64 size, u32 X, u32 A, u32 *M);
+
+/* One operation of the interpreter (ops.h). t and f are distances in bytes from this operation. */
 struct bpf_op {
-	const void *label;
+	bpf_step *run;
 	s32 t, f;
-	u32 k, mask;
-	u32 off, extra;
+	u32 off, mask;
+	union {
+		struct {
+			u32 k, extra;
+		};
+		u64 wide; /* a 64-bit value; the factor of a shift */
+	};
 };
 
 struct bpf_code {
-	struct bpf_op *ops; /* owned; NULL when nothing was lowered */
-	u32 *tables;        /* owned: the interpreter's search tables */
-	u32 *entries;       /* owned: by root, its first operation */
-	u32 op_count, table_size;
+	struct bpf_op
+		*ops; /* owned, with the tables of searches behind them; NULL when nothing was lowered */
+	u32 *entries; /* owned: by root, its first operation */
+	size_t bytes; /* of all that */
 	unsigned root_count;
 	struct bpf_image *image; /* owned; NULL: not compiled */
 };
@@ -47,7 +57,10 @@ static inline const struct bpf_op *bpf_code_ops(const struct bpf_code *code, uns
 bpf_function *bpf_code_function(const struct bpf_code *code, unsigned root);
 
 /* @data: struct seccomp_data, or @size bytes of a packet. */
-u32 bpf_run(const struct bpf_op *op, const void *data, u64 size, const u32 *tables);
+static inline u32 bpf_run(const struct bpf_op *op, const void *data, u64 size)
+{
+	return op->run(op, data, size, 0, 0, NULL);
+}
 
 /* A whole program, ready to be run. */
 struct bpf_compiled {
@@ -60,10 +73,10 @@ void bpf_compiled_free(struct bpf_compiled *c);
 
 static inline u32 bpf_compiled_run(const struct bpf_compiled *c, const void *data, u64 size)
 {
-	return c->function ? c->function(data, size) : bpf_run(c->ops, data, size, c->code.tables);
+	return c->function ? c->function(data, size) : bpf_run(c->ops, data, size);
 }
 
-/* For lower.c: the interpreter's labels, by enum bpf_label. */
-const void *const *bpf_labels(void);
+/* For lower.c: by enum bpf_label. */
+extern bpf_step *const bpf_steps[];
 
 #endif

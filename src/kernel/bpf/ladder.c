@@ -8,7 +8,7 @@ static bool rung_of(const struct bpf_node *n, struct bpf_rung *r, bool *swapped)
 	u64 mask, value;
 
 	if (n->op == NODE_TEST64) {
-		*r = (struct bpf_rung){.mask = n->wide_mask, .value = n->wide_k, .off = (u16)n->field.off};
+		*r = (struct bpf_rung){.mask = n->wide_mask, .value = n->wide_k, .off = n->field.off};
 		*swapped = false;
 		return true;
 	}
@@ -26,32 +26,33 @@ static bool rung_of(const struct bpf_node *n, struct bpf_rung *r, bool *swapped)
 	*swapped = n->code == BPF_JSET;
 	*r = (struct bpf_rung){.mask = n->field.off & 4 ? mask << 32 : mask,
 			       .value = n->field.off & 4 ? value << 32 : value,
-			       .off = (u16)(n->field.off & ~7u)};
+			       .off = (n->field.off & ~7u)};
 	return true;
+}
+
+static u32 verdict_of(const struct bpf_node *n)
+{
+	return n->op == NODE_RET_K && n->k != BPF_RUNG_NEXT ? n->k : BPF_RUNG_NEXT;
 }
 
 u32 bpf_ladder_make(const struct bpf_pool *pool, u32 node, struct bpf_rung *out)
 {
-	u32 count = 0;
-
-	for (;;) {
+	for (u32 count = 0; count < BPF_RUNGS_MOST; count++) {
 		const struct bpf_node *n = &pool->nodes[node], *yes, *no;
 		struct bpf_rung *r = &out[count];
 		bool swapped;
 
-		if (n->op == NODE_RET_K) {
-			*r = (struct bpf_rung){.verdict = n->k, .equal = true};
-			return count + 1;
-		}
-		if (count == BPF_RUNGS_MOST - 1 || !rung_of(n, r, &swapped))
+		if (!rung_of(n, r, &swapped))
 			return 0;
 		yes = &pool->nodes[swapped ? n->f : n->t];
 		no = &pool->nodes[swapped ? n->t : n->f];
-		r->equal = yes->op == NODE_RET_K;
-		if (!r->equal && no->op != NODE_RET_K)
+		r->equal = verdict_of(yes);
+		r->other = verdict_of(no);
+		if (r->equal != BPF_RUNG_NEXT && r->other != BPF_RUNG_NEXT)
+			return count + 1;
+		if (r->equal == r->other)
 			return 0;
-		r->verdict = r->equal ? yes->k : no->k;
-		node = (u32)((r->equal ? no : yes) - pool->nodes);
-		count++;
+		node = (u32)((r->equal == BPF_RUNG_NEXT ? yes : no) - pool->nodes);
 	}
+	return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plans become operations of the interpreter: one node, one operation; a search has its table. */
+/* Plans become operations of the interpreter: one node, one operation; a search has its table. fuse.c puts them in order. */
 #include "bpf/arena.h"
 #include "bpf/code.h"
+#include "bpf/fuse.h"
 #include "bpf/jit.h"
 #include "bpf/layout.h"
 #include "bpf/ops.h"
@@ -17,11 +18,13 @@
 #define INDEX_MOST 1024 /* values that a table by value may have */
 
 struct lowering {
-	struct bpf_code *code;
+	struct bpf_op *ops;
 	const struct bpf_pool *pool;
 	const struct bpf_layout *layout;
-	u32 *place; /* by node: its operation */
-	u32 at;     /* the operation in hand */
+	u32 *place;  /* by node: its operation */
+	u8 *labels;  /* by operation */
+	u32 at;      /* the operation in hand */
+	u32 *tables; /* where the next one begins */
 };
 
 /* Which of the labels for 8 bits, 16, 32: @base stands for the first. */
@@ -41,21 +44,31 @@ static bool whole(const struct bpf_field *f)
 	return f->mask == (f->size == 4 ? ~0u : (1u << f->size * 8) - 1);
 }
 
+/*
+ * Equality of a field, or of some of its bits with 0. Four bytes that end where the field does are compared: what is
+ * there in front of it surely is, what is behind it perhaps not.
+ */
+static enum bpf_label lower_equality(const struct lowering *l, const struct bpf_node *n, struct bpf_op *op)
+{
+	u8 size = n->field.size, front = n->field.off + size < 4 ? 0 : 4 - size;
+	u32 mask = bpf_raw(l->pool->kind, size, n->code == BPF_JSET ? n->k : n->field.mask);
+	u32 k = n->code == BPF_JSET ? 0 : bpf_raw(l->pool->kind, size, n->k);
+
+	op->off = n->field.off - front;
+	op->mask = mask << 8 * front;
+	op->k = k << 8 * front;
+	if (front || size == 4)
+		return L_IS;
+	return size == 1 ? L_IS_8 : L_IS_16;
+}
+
 static enum bpf_label lower_field_test(const struct lowering *l, const struct bpf_node *n, struct bpf_op *op)
 {
+	if (n->code == BPF_JEQ || n->code == BPF_JSET)
+		return lower_equality(l, n, op);
 	op->off = n->field.off;
-	switch (n->code) {
-	case BPF_JEQ:
-		op->k = bpf_raw(l->pool->kind, n->field.size, n->k);
-		op->mask = bpf_raw(l->pool->kind, n->field.size, n->field.mask);
-		return sized(whole(&n->field) ? L_EQ_8 : L_EQM_8, n->field.size);
-	case BPF_JSET:
-		op->k = bpf_raw(l->pool->kind, n->field.size, n->k);
-		return sized(L_SET_8, n->field.size);
-	default:
-		op->mask = n->field.mask;
-		return ordered(l, n->code == BPF_JGT ? L_GT_8 : L_GE_8, n->field.size);
-	}
+	op->mask = n->field.mask;
+	return ordered(l, n->code == BPF_JGT ? L_GT_8 : L_GE_8, n->field.size);
 }
 
 static enum bpf_label lower_test(const struct lowering *l, const struct bpf_node *n, struct bpf_op *op)
@@ -73,20 +86,31 @@ static enum bpf_label lower_test(const struct lowering *l, const struct bpf_node
 	return n->code == BPF_JEQ ? L_EQ_XK : L_SET_XK;
 }
 
+/* The distance from the operation in hand to the next table. */
+static u32 table_distance(const struct lowering *l)
+{
+	return (u32)((char *)l->tables - (char *)&l->ops[l->at]);
+}
+
 static enum bpf_label lower_test64(struct lowering *l, const struct bpf_node *n, struct bpf_op *op)
 {
 	op->off = n->field.off;
-	op->k = (u32)n->wide_k;
-	op->mask = (u32)(n->wide_k >> 32); /* run.c reads both as one */
+	op->wide = n->wide_k;
 	if (n->wide_mask == ~0ull)
-		return L_EQ_64;
-	op->extra = l->code->table_size;
-	l->code->tables[l->code->table_size++] = (u32)n->wide_mask;
-	l->code->tables[l->code->table_size++] = (u32)(n->wide_mask >> 32);
-	return L_EQM_64;
+		return L_IS_64;
+	op->mask = table_distance(l);
+	*l->tables++ = (u32)n->wide_mask;
+	*l->tables++ = (u32)(n->wide_mask >> 32);
+	return L_ISM_64;
 }
 
-static enum bpf_label lower_alu(const struct bpf_node *n)
+/* What shifted() of run.c multiplies with. */
+static u64 shift_factor(int shift)
+{
+	return 1ull << (32 + shift);
+}
+
+static enum bpf_label lower_alu(const struct bpf_node *n, struct bpf_op *op)
 {
 	static const u8 codes[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD,
 				   BPF_AND, BPF_OR,  BPF_XOR, BPF_LSH, BPF_RSH};
@@ -95,6 +119,10 @@ static enum bpf_label lower_alu(const struct bpf_node *n)
 	BUG_ON(n->reg != REG_A);
 	if (n->code == BPF_NEG)
 		return L_NEG;
+	if (n->src == REG_NONE && (n->code == BPF_LSH || n->code == BPF_RSH)) {
+		op->wide = shift_factor(n->code == BPF_LSH ? (int)(n->k & 31) : -(int)(n->k & 31));
+		return L_SHIFT_K;
+	}
 	while (codes[which] != n->code)
 		which++;
 	return (n->src == REG_NONE ? L_ADD_K : L_ADD_X) + which;
@@ -114,7 +142,7 @@ static enum bpf_label lower_field(const struct lowering *l, const struct bpf_nod
 
 	op->off = n->field.off;
 	op->mask = n->field.mask;
-	op->extra = n->field.shift >= 0 ? (u32)n->field.shift : (u32)-n->field.shift << 8;
+	op->wide = shift_factor(n->field.shift);
 	return ordered(l, base, n->field.size);
 }
 
@@ -135,7 +163,7 @@ static enum bpf_label lower_node(struct lowering *l, const struct bpf_node *n, s
 		if (n->field.size < 4 && n->wide_k >> n->field.size * 8)
 			op->k = ~0u; /* no such value is that large */
 		op->off = n->k;
-		return sized(L_IND_EQ_8, n->field.size);
+		return sized(L_IND_IS_8, n->field.size);
 	case NODE_LONG:
 		return L_LONG;
 	case NODE_NEED:
@@ -147,7 +175,7 @@ static enum bpf_label lower_node(struct lowering *l, const struct bpf_node *n, s
 	case NODE_MOVE:
 		return lower_move(n);
 	case NODE_ALU:
-		return lower_alu(n);
+		return lower_alu(n, op);
 	case NODE_IND:
 		op->off = n->k;
 		return sized(L_IND_8, n->field.size);
@@ -162,7 +190,7 @@ static enum bpf_label lower_node(struct lowering *l, const struct bpf_node *n, s
 
 static s32 distance(const struct lowering *l, u32 node)
 {
-	return (s32)((l->place[node] - l->at) * sizeof(struct bpf_op));
+	return node == NO_NODE ? 0 : (s32)((l->place[node] - l->at) * sizeof(struct bpf_op));
 }
 
 /* A table by value if the last range begins early enough, else one to be searched. */
@@ -170,26 +198,24 @@ static enum bpf_label lower_switch(struct lowering *l, const struct bpf_switch *
 {
 	const struct bpf_node *n = &l->pool->nodes[s->node];
 	const struct bpf_range *r = &l->layout->ranges[s->first];
-	u32 *table = &l->code->tables[l->code->table_size], last = r[s->count - 1].low;
+	u32 last = r[s->count - 1].low;
 
 	op->off = n->field.off;
 	op->mask = bpf_raw(l->pool->kind, n->field.size, n->field.mask);
-	op->extra = l->code->table_size;
+	op->extra = table_distance(l);
 	if (n->field.size != 2 && last <= INDEX_MOST && last <= 8 * s->count + 64) {
 		op->k = last;
 		op->f = distance(l, r[s->count - 1].target);
 		for (u32 i = 0; i + 1 < s->count; i++)
 			for (u32 v = r[i].low; v < r[i + 1].low; v++)
-				table[v] = (u32)distance(l, r[i].target);
-		l->code->table_size += last;
+				*l->tables++ = (u32)distance(l, r[i].target);
 		return n->field.size == 1 ? L_INDEX_8 : L_INDEX_32;
 	}
-	*table++ = s->count;
-	for (u32 i = 0; i < s->count; i++) {
-		table[i] = r[i].low;
-		table[s->count + i] = (u32)distance(l, r[i].target);
-	}
-	l->code->table_size += 1 + 2 * s->count;
+	*l->tables++ = s->count;
+	for (u32 i = 0; i < s->count; i++)
+		*l->tables++ = r[i].low;
+	for (u32 i = 0; i < s->count; i++)
+		*l->tables++ = (u32)distance(l, r[i].target);
 	return sized(L_FIND_8, n->field.size);
 }
 
@@ -225,50 +251,39 @@ static u32 scan_length(const struct lowering *l, const struct bpf_node *n)
 /* Tried one after another, in one operation. */
 static enum bpf_label lower_scan(struct lowering *l, const struct bpf_node *n, u32 length, struct bpf_op *op)
 {
-	u32 *to = &l->code->tables[l->code->table_size];
 	u8 size = n->field.size;
 
 	op->off = n->field.off;
-	op->extra = l->code->table_size;
-	*to++ = length;
-	for (u32 i = 0; i < length; i++, to += 3) {
+	op->extra = table_distance(l);
+	*l->tables++ = length;
+	for (u32 i = 0; i < length; i++) {
 		u64 k = size == 8 ? n->wide_k : bpf_raw(l->pool->kind, size, n->k);
 
-		to[0] = (u32)k;
-		to[1] = (u32)(k >> 32);
-		to[2] = (u32)distance(l, n->t);
+		*l->tables++ = (u32)k;
+		*l->tables++ = (u32)(k >> 32);
+		*l->tables++ = (u32)distance(l, n->t);
 		if (i + 1 < length)
 			n = &l->pool->nodes[n->f];
 	}
-	*to++ = (u32)distance(l, n->f);
-	l->code->table_size = (u32)(to - l->code->tables);
+	*l->tables++ = (u32)distance(l, n->f);
 	return size == 8 ? L_SCAN_64 : sized(L_SCAN_8, size);
 }
 
-static void lower_all(struct lowering *l)
+static enum bpf_label lower_one(struct lowering *l, u32 id, struct bpf_op *op)
 {
-	const void *const *labels = bpf_labels();
+	const struct bpf_node *n = &l->pool->nodes[id];
+	u32 role = l->layout->role[id], length;
+	bool swapped = n->op == NODE_TEST && n->field.size && n->code == BPF_JSET;
 
-	for (l->at = 0; l->at < l->layout->count; l->at++) {
-		u32 id = l->layout->order[l->at], role = l->layout->role[id];
-		const struct bpf_node *n = &l->pool->nodes[id];
-		struct bpf_op *op = &l->code->ops[l->at];
-		u32 length;
-
-		*op = (struct bpf_op){0};
-		if (role >= ROLE_SWITCH) {
-			op->label = labels[lower_switch(l, &l->layout->switches[role - ROLE_SWITCH], op)];
-			continue;
-		}
-		length = scan_length(l, n);
-		if (length >= SCAN_LEAST) {
-			op->label = labels[lower_scan(l, n, length, op)];
-			continue;
-		}
-		op->label = labels[lower_node(l, n, op)];
-		op->t = n->t == NO_NODE ? 0 : distance(l, n->t);
-		op->f = n->f == NO_NODE ? 0 : distance(l, n->f);
-	}
+	*op = (struct bpf_op){0};
+	if (role >= ROLE_SWITCH)
+		return lower_switch(l, &l->layout->switches[role - ROLE_SWITCH], op);
+	length = scan_length(l, n);
+	if (length >= SCAN_LEAST)
+		return lower_scan(l, n, length, op);
+	op->t = distance(l, swapped ? n->f : n->t);
+	op->f = distance(l, swapped ? n->t : n->f);
+	return lower_node(l, n, op);
 }
 
 /* More words than the tables can take. */
@@ -281,26 +296,61 @@ static size_t table_room(const struct bpf_layout *layout, const struct bpf_pool 
 	return room;
 }
 
+/* Scratch words are needed, T's or M's. */
+static bool needs_frame(const struct bpf_pool *pool, const struct bpf_layout *layout)
+{
+	for (u32 i = 0; i < layout->count; i++) {
+		const struct bpf_node *n = &pool->nodes[layout->order[i]];
+
+		if (n->op == NODE_STORE || n->op == NODE_FETCH ||
+		    (n->reg == REG_T && (n->op == NODE_SET || n->op == NODE_FIELD || n->op == NODE_MOVE)))
+			return true;
+	}
+	return false;
+}
+
+/* Where each root begins: at its operation, or at a frame in front of it. How many operations there are then. */
+static u32 enter(struct lowering *l, struct bpf_code *code, const u32 *roots, u32 count, bool frame)
+{
+	for (unsigned i = 0; i < code->root_count; i++) {
+		code->entries[i] = l->place[roots[i]];
+		if (!frame)
+			continue;
+		l->at = code->entries[i] = count++;
+		l->ops[l->at] = (struct bpf_op){.run = bpf_steps[L_FRAME], .t = distance(l, roots[i])};
+	}
+	return count;
+}
+
 static int lower(struct bpf_code *code, const struct bpf_pool *pool, const struct bpf_layout *layout,
 		 const u32 *roots)
 {
-	struct lowering l = {code, pool, layout};
+	bool frame = needs_frame(pool, layout);
+	u32 all = layout->count + (frame ? code->root_count : 0);
+	struct lowering l = {.pool = pool, .layout = layout};
+	struct bpf_op *trimmed;
+	u32 *order = malloc(layout->count * sizeof *order);
 
 	l.place = malloc(pool->n * sizeof *l.place);
-	code->ops = malloc(layout->count * sizeof *code->ops);
-	code->tables = malloc(table_room(layout, pool) * sizeof *code->tables);
-	if (!l.place || !code->ops || !code->tables) {
-		free(l.place);
-		return -ENOMEM;
+	l.labels = malloc(layout->count);
+	l.ops = code->ops = malloc(all * sizeof *l.ops + table_room(layout, pool) * sizeof *l.tables);
+	if (order && l.place && l.labels && l.ops) {
+		bpf_rows_order(pool, layout, order, l.place);
+		l.tables = (u32 *)(void *)(l.ops + all);
+		for (l.at = 0; l.at < layout->count; l.at++)
+			l.labels[l.at] = (u8)lower_one(&l, order[l.at], &l.ops[l.at]);
+		bpf_rows_fuse(l.ops, l.labels, layout->count);
+		for (u32 i = 0; i < layout->count; i++)
+			l.ops[i].run = bpf_steps[l.labels[i]];
+		enter(&l, code, roots, layout->count, frame);
+		code->bytes = (size_t)((char *)l.tables - (char *)l.ops);
+		trimmed = realloc(l.ops, code->bytes);
+		code->ops = trimmed ? trimmed : l.ops;
 	}
-	for (u32 i = 0; i < layout->count; i++)
-		l.place[layout->order[i]] = i;
-	for (unsigned i = 0; i < code->root_count; i++)
-		code->entries[i] = l.place[roots[i]];
-	lower_all(&l);
-	code->op_count = layout->count;
+	free(order);
 	free(l.place);
-	return 0;
+	free(l.labels);
+	return code->bytes ? 0 : -ENOMEM;
 }
 
 int bpf_code_make(struct bpf_code *code, const struct bpf_pool *pool, const u32 *roots, unsigned root_count,
@@ -331,7 +381,6 @@ void bpf_code_free(struct bpf_code *code)
 {
 	bpf_image_free(code->image);
 	free(code->ops);
-	free(code->tables);
 	free(code->entries);
 	*code = (struct bpf_code){0};
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The threaded interpreter of plans: each operation holds the address of its code, and jumps to the next one's
- * itself, so that the processor predicts every jump by what came before it. One operation loads, masks, compares
- * and branches. A and X are registers; packet fields that are only compared for equality are never swapped.
+ * The threaded interpreter of plans: each operation is a function that ends by jumping to the next one's, so that the
+ * processor predicts every jump by what came before it. A and X are registers; packet fields that are only compared
+ * for equality are never swapped. Functions of rows of operations (ops.h) are made of the same pieces as those of one.
  *
  * Nothing is checked here but packet lengths: lower.c made the operations of a checked program.
  */
@@ -10,6 +10,8 @@
 #include "bpf/ops.h"
 
 #include <string.h>
+
+#define TEMPORARY BPF_MEMWORDS /* of M: T */
 
 static inline u8 load_8(const u8 *p)
 {
@@ -31,6 +33,7 @@ static inline u32 load_W32(const u8 *p)
 	memcpy(&v, p, sizeof v);
 	return v;
 }
+#define load_32 load_W32
 
 static inline u64 load_64(const u8 *p)
 {
@@ -49,24 +52,21 @@ static inline u32 load_B32(const u8 *p)
 {
 	return __builtin_bswap32(load_W32(p));
 }
-#define load_32 load_W32
 
 static inline u64 wide(const u32 *low)
 {
 	return low[0] | (u64)low[1] << 32;
 }
 
-static u32 run(const struct bpf_op *op, const u8 *data, u64 size, const u32 *tables,
-	       const void *const **labels);
-
-/*
- * A search: number of ranges, then their lower ends, then the distances to their operations. Of its own, and going on in
- * a run of its own (no register is needed behind a search: layout.c), so that it costs the others no registers.
- */
-__attribute__((noinline)) static u32 find(const struct bpf_op *op, const u8 *data, u64 size,
-					  const u32 *tables, u32 value)
+/* What stands behind the operations. */
+static inline const u32 *table_of(const struct bpf_op *op, u32 distance)
 {
-	const u32 *table = tables + op->extra;
+	return (const u32 *)(const void *)((const char *)op + distance);
+}
+
+/* Where a search finds @value: number of ranges, then their lower ends, then the distances to their operations. */
+static inline s32 find(const u32 *table, u32 value)
+{
 	u32 count = *table++, at = 0;
 
 	for (u32 n = count; n > 1;) {
@@ -75,151 +75,165 @@ __attribute__((noinline)) static u32 find(const struct bpf_op *op, const u8 *dat
 		at += table[at + half] <= value ? half : 0;
 		n -= half;
 	}
-	op = (const struct bpf_op *)((const char *)op + (s32)table[count + at]);
-	return run(op, data, size, tables, NULL);
+	return (s32)table[count + at];
 }
 
 /* A run of equalities of one field: their number, then for each the value and the distance; behind them the other. */
-__attribute__((noinline)) static u32 scan(const struct bpf_op *op, const u8 *data, u64 size,
-					  const u32 *tables, u64 value)
+static inline s32 scan(const u32 *table, u64 value)
 {
-	const u32 *entry = tables + op->extra, *end = entry + 1 + 3 * *entry;
+	const u32 *entry = table, *end = entry + 1 + 3 * *entry;
 
 	for (entry++; entry < end && wide(entry) != value; entry += 3)
 		continue;
-	op = (const struct bpf_op *)((const char *)op + (s32)(entry < end ? entry[2] : *end));
-	return run(op, data, size, tables, NULL);
+	return (s32)(entry < end ? entry[2] : *end);
+}
+
+/* A field is shifted by a factor of 2^(32 + shift), which needs no register of its own for the count. */
+static inline u32 shifted(u32 value, u64 factor)
+{
+	return (u32)(value * factor >> 32);
 }
 
 /* clang-format off */
-#define GO(distance)                                                            \
-	do {                                                                    \
-		op = (const struct bpf_op *)((const char *)op + (distance));    \
-		goto *op->label;                                                \
+#if __has_attribute(musttail)
+#define TAIL __attribute__((musttail))
+#else
+#define TAIL
+#endif
+#define GO(distance)                                                              \
+	do {                                                                      \
+		op = (const struct bpf_op *)((const char *)op + (distance));      \
+		TAIL return op->run(op, data, size, X, A, M);                     \
 	} while (0)
-#define NEXT GO(op->t)
-#define TEST(condition)          \
-	do {                     \
-		if (condition)   \
-			GO(op->t); \
-		GO(op->f);       \
-	} while (0)
-#define FIELD(size) (load_##size(data + op->off) & op->mask)
-#define FIELD_TO(reg, size) reg = FIELD(size) << (op->extra & 31) >> (op->extra >> 8); NEXT
+
+/* ---- what each operation does ---- */
+
+#define FIELD(bits) (load_##bits(data + op->off) & op->mask)
 /* Loads at X + k: wraps at 32 bits, as the offset in Linux does. */
-#define IND(bytes)                                   \
-	at = X + op->off;                            \
-	if (at + (bytes) > size)                     \
+#define AT(bytes)                                \
+	u64 at = (u32)(X + op->off);             \
+	if (__builtin_expect(at + (bytes) > size, 0)) \
 		return 0
 
-static u32 run(const struct bpf_op *op, const u8 *data, u64 size, const u32 *tables, const void *const **labels)
+#define S_NEED       if (size < op->k) return 0
+#define S_IND_8      AT(1); A = load_8(data + at)
+#define S_IND_16     AT(2); A = load_B16(data + at)
+#define S_IND_32     AT(4); A = load_B32(data + at)
+#define S_CONST_A    A = op->k
+#define S_CONST_X    X = op->k
+#define S_CONST_T    M[TEMPORARY] = op->k
+#define S_LEN_A      A = (u32)size
+#define S_LEN_X      X = (u32)size
+#define S_FIELD_8_A   A = shifted(FIELD(8), op->wide)
+#define S_FIELD_B16_A A = shifted(FIELD(B16), op->wide)
+#define S_FIELD_B32_A A = shifted(FIELD(B32), op->wide)
+#define S_FIELD_W32_A A = shifted(FIELD(W32), op->wide)
+#define S_FIELD_8_X   X = shifted(FIELD(8), op->wide)
+#define S_FIELD_B16_X X = shifted(FIELD(B16), op->wide)
+#define S_FIELD_B32_X X = shifted(FIELD(B32), op->wide)
+#define S_FIELD_W32_X X = shifted(FIELD(W32), op->wide)
+#define S_FIELD_8_T   M[TEMPORARY] = shifted(FIELD(8), op->wide)
+#define S_FIELD_B16_T M[TEMPORARY] = shifted(FIELD(B16), op->wide)
+#define S_FIELD_B32_T M[TEMPORARY] = shifted(FIELD(B32), op->wide)
+#define S_FIELD_W32_T M[TEMPORARY] = shifted(FIELD(W32), op->wide)
+#define S_MOVE_AX    A = X
+#define S_MOVE_XA    X = A
+#define S_MOVE_AT    A = M[TEMPORARY]
+#define S_MOVE_TA    M[TEMPORARY] = A
+#define S_STORE_A    M[op->k] = A
+#define S_STORE_X    M[op->k] = X
+#define S_FETCH_A    A = M[op->k]
+#define S_FETCH_X    X = M[op->k]
+#define S_NEG        A = -A
+#define S_SHIFT_K    A = shifted(A, op->wide)
+#define S_ADD_K      A += op->k
+#define S_SUB_K      A -= op->k
+#define S_MUL_K      A *= op->k
+#define S_DIV_K      A /= op->k
+#define S_MOD_K      A %= op->k
+#define S_AND_K      A &= op->k
+#define S_OR_K       A |= op->k
+#define S_XOR_K      A ^= op->k
+#define S_ADD_X      A += X
+#define S_SUB_X      A -= X
+#define S_MUL_X      A *= X
+#define S_DIV_X      A /= X
+#define S_MOD_X      A %= X
+#define S_AND_X      A &= X
+#define S_OR_X       A |= X
+#define S_XOR_X      A ^= X
+#define S_LSH_X      A <<= X & 31
+#define S_RSH_X      A >>= X & 31
+
+#define C_LONG      (size >= op->k)
+#define C_IS        (FIELD(32) == op->k)
+#define C_IS_8      (FIELD(8) == op->k)
+#define C_IS_16     (FIELD(16) == op->k)
+#define C_IS_64     (load_64(data + op->off) == op->wide)
+#define C_ISM_64    ((load_64(data + op->off) & wide(table_of(op, op->mask))) == op->wide)
+#define C_GT_8      (FIELD(8) > op->k)
+#define C_GT_B16    (FIELD(B16) > op->k)
+#define C_GT_B32    (FIELD(B32) > op->k)
+#define C_GT_W32    (FIELD(W32) > op->k)
+#define C_GE_8      (FIELD(8) >= op->k)
+#define C_GE_B16    (FIELD(B16) >= op->k)
+#define C_GE_B32    (FIELD(B32) >= op->k)
+#define C_GE_W32    (FIELD(W32) >= op->k)
+#define C_EQ_AK     (A == op->k)
+#define C_GT_AK     (A > op->k)
+#define C_GE_AK     (A >= op->k)
+#define C_SET_AK    (A & op->k)
+#define C_EQ_AX     (A == X)
+#define C_GT_AX     (A > X)
+#define C_GE_AX     (A >= X)
+#define C_SET_AX    (A & X)
+#define C_EQ_XK     (X == op->k)
+#define C_SET_XK    (X & op->k)
+#define C_IND_IS_8  ({ AT(1); load_8(data + at) == op->k; })
+#define C_IND_IS_16 ({ AT(2); load_16(data + at) == op->k; })
+#define C_IND_IS_32 ({ AT(4); load_32(data + at) == op->k; })
+
+/* ---- the functions ---- */
+
+#define STEP(name) \
+	static u32 do_##name(const struct bpf_op *op, const u8 *data, u64 size, u32 X, u32 A, u32 *M)
+#define S(step) { S_##step; } op++;
+#define T(test) if (!(C_##test)) GO(op->f); op++;
+#define F(test) if (C_##test) GO(op->t); op++;
+#define L(step) { S_##step; } GO(op->t);
+#define E(test) if (C_##test) GO(op->t); GO(op->f);
+
+#define STRAIGHT(name)   STEP(name) { L(name) }
+#define TEST(name)       STEP(name) { E(name) }
+#define FUSED(name, row) STEP(name) { row }
+BPF_STRAIGHT(STRAIGHT)
+BPF_TESTS(TEST)
+BPF_FUSED(FUSED)
+
+STEP(RET_K) { return op->k; }
+STEP(RET_A) { return A; }
+STEP(FIND_8) { GO(find(table_of(op, op->extra), FIELD(8))); }
+STEP(FIND_16) { GO(find(table_of(op, op->extra), FIELD(16))); }
+STEP(FIND_32) { GO(find(table_of(op, op->extra), FIELD(32))); }
+STEP(INDEX_8) { u32 v = FIELD(8); GO(v < op->k ? (s32)table_of(op, op->extra)[v] : op->f); }
+STEP(INDEX_32) { u32 v = FIELD(32); GO(v < op->k ? (s32)table_of(op, op->extra)[v] : op->f); }
+STEP(SCAN_8) { GO(scan(table_of(op, op->extra), load_8(data + op->off))); }
+STEP(SCAN_16) { GO(scan(table_of(op, op->extra), load_16(data + op->off))); }
+STEP(SCAN_32) { GO(scan(table_of(op, op->extra), load_32(data + op->off))); }
+STEP(SCAN_64) { GO(scan(table_of(op, op->extra), load_64(data + op->off))); }
+
+/* In front of programs that use M: a call, and no jump, for the words are its own. */
+STEP(FRAME)
 {
-	static const void *const addresses[] = {
-#define LABEL(name) &&name,
-		BPF_OPS(LABEL)
+	u32 words[BPF_MEMWORDS + 1];
+
+	op = (const struct bpf_op *)((const char *)op + op->t);
+	return op->run(op, data, size, X, A, words);
+}
+
+bpf_step *const bpf_steps[NR_BPF_LABELS] = {
+#define LABEL(name, ...) [L_##name] = do_##name,
+	BPF_STRAIGHT(LABEL) BPF_TESTS(LABEL) BPF_ENDS(LABEL) BPF_FUSED(LABEL)
 #undef LABEL
-	};
-	u32 M[BPF_MEMWORDS];
-	u32 A = 0, X = 0, T = 0, v;
-	u64 at;
-
-	if (!op) {
-		*labels = addresses;
-		return 0;
-	}
-	goto *op->label;
-
-RET_K: return op->k;
-RET_A: return A;
-EQ_8: TEST(load_8(data + op->off) == op->k);
-EQ_16: TEST(load_16(data + op->off) == op->k);
-EQ_32: TEST(load_32(data + op->off) == op->k);
-EQ_64: TEST(load_64(data + op->off) == wide(&op->k));
-EQM_8: TEST(FIELD(8) == op->k);
-EQM_16: TEST(FIELD(16) == op->k);
-EQM_32: TEST(FIELD(32) == op->k);
-EQM_64: TEST((load_64(data + op->off) & wide(tables + op->extra)) == wide(&op->k));
-SET_8: TEST(load_8(data + op->off) & op->k);
-SET_16: TEST(load_16(data + op->off) & op->k);
-SET_32: TEST(load_32(data + op->off) & op->k);
-GT_8: TEST(FIELD(8) > op->k);
-GT_B16: TEST(FIELD(B16) > op->k);
-GT_B32: TEST(FIELD(B32) > op->k);
-GT_W32: TEST(FIELD(W32) > op->k);
-GE_8: TEST(FIELD(8) >= op->k);
-GE_B16: TEST(FIELD(B16) >= op->k);
-GE_B32: TEST(FIELD(B32) >= op->k);
-GE_W32: TEST(FIELD(W32) >= op->k);
-FIND_8: return find(op, data, size, tables, FIELD(8));
-FIND_16: return find(op, data, size, tables, FIELD(16));
-FIND_32: return find(op, data, size, tables, FIELD(32));
-INDEX_8: v = FIELD(8); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
-INDEX_32: v = FIELD(32); GO(v < op->k ? (s32)tables[op->extra + v] : op->f);
-SCAN_8: return scan(op, data, size, tables, load_8(data + op->off));
-SCAN_16: return scan(op, data, size, tables, load_16(data + op->off));
-SCAN_32: return scan(op, data, size, tables, load_32(data + op->off));
-SCAN_64: return scan(op, data, size, tables, load_64(data + op->off));
-EQ_AK: TEST(A == op->k);
-GT_AK: TEST(A > op->k);
-GE_AK: TEST(A >= op->k);
-SET_AK: TEST(A & op->k);
-EQ_AX: TEST(A == X);
-GT_AX: TEST(A > X);
-GE_AX: TEST(A >= X);
-SET_AX: TEST(A & X);
-EQ_XK: TEST(X == op->k);
-SET_XK: TEST(X & op->k);
-IND_8: IND(1); A = load_8(data + at); NEXT;
-IND_16: IND(2); A = load_B16(data + at); NEXT;
-IND_32: IND(4); A = load_B32(data + at); NEXT;
-IND_EQ_8: IND(1); TEST(load_8(data + at) == op->k);
-IND_EQ_16: IND(2); TEST(load_16(data + at) == op->k);
-IND_EQ_32: IND(4); TEST(load_32(data + at) == op->k);
-LONG: TEST(size >= op->k);
-NEED: if (size < op->k) return 0; NEXT;
-CONST_A: A = op->k; NEXT;
-CONST_X: X = op->k; NEXT;
-CONST_T: T = op->k; NEXT;
-LEN_A: A = (u32)size; NEXT;
-LEN_X: X = (u32)size; NEXT;
-FIELD_8_A: FIELD_TO(A, 8);
-FIELD_B16_A: FIELD_TO(A, B16);
-FIELD_B32_A: FIELD_TO(A, B32);
-FIELD_W32_A: FIELD_TO(A, W32);
-FIELD_8_X: FIELD_TO(X, 8);
-FIELD_B16_X: FIELD_TO(X, B16);
-FIELD_B32_X: FIELD_TO(X, B32);
-FIELD_W32_X: FIELD_TO(X, W32);
-FIELD_8_T: FIELD_TO(T, 8);
-FIELD_B16_T: FIELD_TO(T, B16);
-FIELD_B32_T: FIELD_TO(T, B32);
-FIELD_W32_T: FIELD_TO(T, W32);
-MOVE_AX: A = X; NEXT;
-MOVE_XA: X = A; NEXT;
-MOVE_AT: A = T; NEXT;
-MOVE_TA: T = A; NEXT;
-STORE_A: M[op->k] = A; NEXT;
-STORE_X: M[op->k] = X; NEXT;
-FETCH_A: A = M[op->k]; NEXT;
-FETCH_X: X = M[op->k]; NEXT;
-NEG: A = -A; NEXT;
-#define ALU(NAME, expression)                                          \
-	NAME##_K: { u32 a = A, b = op->k; A = (expression); } NEXT; \
-	NAME##_X: { u32 a = A, b = X; A = (expression); } NEXT;
-	BPF_ALU_OPS(ALU)
-#undef ALU
-}
+};
 /* clang-format on */
-
-u32 bpf_run(const struct bpf_op *op, const void *data, u64 size, const u32 *tables)
-{
-	return run(op, data, size, tables, NULL);
-}
-
-const void *const *bpf_labels(void)
-{
-	const void *const *labels;
-
-	run(NULL, NULL, 0, NULL, &labels);
-	return labels;
-}

@@ -22,6 +22,9 @@
 /* What tables and code of a chain may take; links beyond it have none of their own. */
 #define CHAIN_ROOM (4u << 20)
 
+/* From so many numbers with a residue of one comparison on a table has glances. */
+#define GLANCE_LEAST 32
+
 /* Own results of one program: per architecture and number a constant, or one more than the root of its code. */
 struct own {
 	u32 constant;
@@ -36,7 +39,7 @@ struct builder {
 	unsigned root_count;
 	u32 budget;
 	struct own *own;                 /* arch_count tables */
-	const struct bpf_rung **ladders; /* by root; NULL: it is none, or there is machine code */
+	const struct bpf_rung **ladders; /* by root; NULL: it is none */
 };
 
 static void take_root(struct builder *b, struct own *own, u32 node)
@@ -150,9 +153,10 @@ static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const stru
 	if (own->root) {
 		r->ops = bpf_code_ops(&c->code, own->root - 1);
 		r->function = bpf_code_function(&c->code, own->root - 1);
-		r->tables = c->code.tables;
-		r->alone = !r->older && r->older_own == SECCOMP_RET_ALLOW;
-		r->ladder = r->alone ? ladders[own->root - 1] : NULL;
+		if (!r->older && r->older_own == SECCOMP_RET_ALLOW) {
+			r->ladder = ladders[own->root - 1];
+			r->direct = r->ladder ? NULL : r->function;
+		}
 	}
 	if (same_as_last(t, r, *used)) {
 		t->words[nr] = BPF_RESIDUE_MARK | (t->count - 1);
@@ -163,11 +167,70 @@ static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const stru
 	++*used;
 }
 
+/* What is looked at first for a number that has @word. */
+static struct bpf_rung glance_of(const struct bpf_table *t, u32 word)
+{
+	const struct bpf_rung *ladder =
+		word < BPF_RESIDUE_MARK ? NULL : t->residues[word & ~BPF_RESIDUE_MARK]->ladder;
+	struct bpf_rung r = ladder ? *ladder : (struct bpf_rung){.equal = word, .other = word};
+
+	r.equal = r.equal == BPF_RUNG_NEXT ? word : r.equal;
+	r.other = r.other == BPF_RUNG_NEXT ? word : r.other;
+	return r;
+}
+
+static bool rungs_equal(const struct bpf_rung *a, const struct bpf_rung *b)
+{
+	return a->mask == b->mask && a->value == b->value && a->off == b->off && a->equal == b->equal &&
+	       a->other == b->other;
+}
+
+/* Whether glances pay: what nobody can foresee then, or what costs no more than a table of words. */
+static bool wants_glances(const struct bpf_table *t)
+{
+	u32 residues = 0, short_ones = 0;
+
+	for (u32 nr = 0; nr < BPF_TABLE_SIZE; nr++) {
+		const struct bpf_rung *r;
+
+		if (t->words[nr] < BPF_RESIDUE_MARK)
+			continue;
+		r = t->residues[t->words[nr] & ~BPF_RESIDUE_MARK]->ladder;
+		residues++;
+		short_ones += r && r->equal != BPF_RUNG_NEXT && r->other != BPF_RUNG_NEXT;
+	}
+	return short_ones >= GLANCE_LEAST || (residues && short_ones == residues);
+}
+
+/* Numbers that are alike share theirs; most are like one of the latest. */
+static int fill_glances(struct bpf_table *t)
+{
+	if (!wants_glances(t))
+		return 0;
+	t->glances = malloc(BPF_TABLE_SIZE * sizeof *t->glances);
+	if (!t->glances)
+		return -ENOMEM;
+	for (u32 nr = 0; nr < BPF_TABLE_SIZE; nr++) {
+		struct bpf_rung r = glance_of(t, t->words[nr]);
+		u32 i = t->glance_count, least = i > 8 ? i - 8 : 0;
+
+		while (i > least && !rungs_equal(&t->glances[i - 1], &r))
+			i--;
+		if (i == least) {
+			i = ++t->glance_count;
+			t->glances[i - 1] = r;
+		}
+		t->first[nr] = (u16)(i - 1);
+	}
+	return 0;
+}
+
 /* Gives back what is not used; most links leave no residues at all. */
 static void trim_table(struct bpf_table *t, u32 used)
 {
 	struct bpf_residue *own = used ? malloc(used * sizeof *own) : NULL;
 	const struct bpf_residue **residues;
+	struct bpf_rung *glances;
 
 	if (own || !used) {
 		for (u32 i = 0; i < t->count; i++)
@@ -181,6 +244,10 @@ static void trim_table(struct bpf_table *t, u32 used)
 	residues = realloc(t->residues, t->count * sizeof *residues);
 	if (residues || !t->count)
 		t->residues = residues;
+	if (t->glances) {
+		glances = realloc(t->glances, t->glance_count * sizeof *glances);
+		t->glances = glances ? glances : t->glances;
+	}
 }
 
 static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own,
@@ -201,8 +268,11 @@ static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own
 		else
 			combine(c, t, nr, &own[nr], ladders, below, &used);
 	}
+	if (fill_glances(t))
+		return -ENOMEM;
 	trim_table(t, used);
-	c->bytes += used * sizeof *t->own + t->count * sizeof *t->residues;
+	c->bytes +=
+		used * sizeof *t->own + t->count * sizeof *t->residues + t->glance_count * sizeof *t->glances;
 	return 0;
 }
 
@@ -221,6 +291,27 @@ static int fill_whole(struct bpf_chain *c, struct bpf_table *t, u32 arch)
 	return 0;
 }
 
+/* As a table has it. False: it looks like the mark of a residue. */
+static bool take_verdict(u32 *verdict)
+{
+	if (*verdict == BPF_RUNG_NEXT)
+		return true;
+	*verdict = bpf_stronger(SECCOMP_RET_ALLOW, *verdict);
+	return *verdict < BPF_RESIDUE_MARK;
+}
+
+/* The ladder at @node, or 0. Machine code is as fast as one of several rungs. */
+static u32 table_ladder(const struct bpf_chain *c, const struct bpf_pool *pool, u32 node,
+			struct bpf_rung *rungs)
+{
+	u32 count = bpf_ladder_make(pool, node, rungs);
+
+	for (u32 i = 0; i < count; i++)
+		if (!take_verdict(&rungs[i].equal) || !take_verdict(&rungs[i].other))
+			return 0;
+	return c->code.image && count > 1 ? 0 : count;
+}
+
 /* The residues that are ladders; the whole program, the first root, is not asked for by the tables. */
 static int find_ladders(struct bpf_chain *c, struct builder *b)
 {
@@ -230,32 +321,23 @@ static int find_ladders(struct bpf_chain *c, struct builder *b)
 	b->ladders = calloc(b->root_count, sizeof *b->ladders);
 	if (!b->ladders)
 		return -ENOMEM;
-	/* Machine code is as fast. */
-	if (c->code.image || b->root_count == 1)
+	if (b->root_count == 1)
 		return 0;
 	for (unsigned i = 1; i < b->root_count; i++)
-		room += bpf_ladder_make(&b->pool, b->roots[i], rungs);
+		room += table_ladder(c, &b->pool, b->roots[i], rungs);
 	c->rungs = malloc((room + 1) * sizeof *c->rungs);
 	if (!c->rungs)
 		return -ENOMEM;
 	for (unsigned i = 1; i < b->root_count; i++) {
-		u32 count = bpf_ladder_make(&b->pool, b->roots[i], rungs);
+		u32 count = table_ladder(c, &b->pool, b->roots[i], rungs);
 		struct bpf_rung *r = memcpy(c->rungs + used, rungs, count * sizeof *rungs);
 
-		for (u32 n = 0; n < count; n++)
-			r[n].verdict = bpf_stronger(SECCOMP_RET_ALLOW, r[n].verdict);
 		if (count)
 			b->ladders[i] = r;
 		used += count;
 	}
 	c->bytes += (size_t)used * sizeof *c->rungs;
 	return 0;
-}
-
-static size_t code_bytes(const struct bpf_code *code)
-{
-	return code->op_count * sizeof *code->ops + code->table_size * sizeof *code->tables +
-	       code->root_count * sizeof *code->entries;
 }
 
 static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
@@ -266,7 +348,7 @@ static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
 		error = bpf_code_make(&c->code, &b->pool, b->roots, b->root_count, arena);
 	if (!error)
 		error = find_ladders(c, b);
-	c->bytes += code_bytes(&c->code);
+	c->bytes += c->code.bytes;
 	for (unsigned i = 0; i < c->arch_count && !error; i++)
 		error = c->plain ? fill_whole(c, &c->tables[i], c->arches[i])
 				 : fill_table(c, i, &b->own[i * BPF_TABLE_SIZE], b->ladders);
@@ -295,6 +377,7 @@ void bpf_chain_unfill(struct bpf_chain *c)
 {
 	for (unsigned i = 0; i < c->arch_count && c->tables; i++) {
 		free(c->tables[i].residues);
+		free(c->tables[i].glances);
 		free(c->tables[i].own);
 	}
 	free(c->tables);

@@ -73,6 +73,16 @@ static long trap_call(struct task *t, u32 nr, u32 data, bool fatal)
 	return CALL_NORETURN;
 }
 
+long seccomp_result(struct task *t, s64 value)
+{
+	bool ours = value <= -ERESTARTSYS && value >= CALL_GONE;
+
+	if (!ours || (value >= -ERESTART_RESTARTBLOCK && signal_pending(t)))
+		return value;
+	task_regs(t)->rax = (u64)value;
+	return CALL_NORETURN;
+}
+
 static long kill_task(struct task *t, int signo)
 {
 	task_exit(t, signo);
@@ -82,7 +92,8 @@ static long kill_task(struct task *t, int signo)
 /* True: the call goes on. */
 static bool strict_allows(u32 nr)
 {
-	return nr == SYS_read || nr == SYS_write || nr == SYS_exit || nr == SYS_rt_sigreturn;
+	return bpf_passes_all(AUDIT_ARCH_X86_64, nr) || nr == SYS_read || nr == SYS_write || nr == SYS_exit ||
+	       nr == SYS_rt_sigreturn;
 }
 
 static call_fn traced;
@@ -103,7 +114,7 @@ static bool act_on(struct task *t, u32 verdict, long *result)
 		return false;
 	case SECCOMP_RET_ERRNO:
 		seccomp_log(t, &d, 0, action, filter && filter->log);
-		*result = -(long)min(data, 4095u);
+		*result = seccomp_result(t, -(s64)min(data, 4095u));
 		return true;
 	case SECCOMP_RET_TRAP:
 		seccomp_log(t, &d, 0, action, filter && filter->log);

@@ -65,15 +65,6 @@ static void notification_free(struct task *t, void *priv)
 	object_count(t->k, "notification", -1);
 }
 
-/* Some numbers mean something to the call's entry code: the supervisor's go past it. */
-static long result_of(struct task *t, s64 value)
-{
-	if (value > -ERESTARTSYS || value < CALL_GONE)
-		return value;
-	task_regs(t)->rax = (u64)value;
-	return CALL_NORETURN;
-}
-
 static long answered(struct task *t, struct call *c, struct notification *n)
 {
 	bool goes_on = n->flags & SECCOMP_USER_NOTIF_FLAG_CONTINUE;
@@ -85,7 +76,7 @@ static long answered(struct task *t, struct call *c, struct notification *n)
 	c->priv = NULL;
 	notification_free(t, n);
 	if (!goes_on)
-		return result_of(t, value);
+		return seccomp_result(t, value);
 	usermem_stale(t);
 	return call_handle(t, c);
 }

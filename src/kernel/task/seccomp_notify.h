@@ -37,6 +37,10 @@ void seccomp_filter_ended(struct seccomp_filter *filter);
  * a listener. */
 long seccomp_notify(struct task *t, const struct seccomp_filter *filter, const struct seccomp_data *data);
 
+/* What a filter or a supervisor has said that @t's call returns: what a handler would have returned for that. Numbers of the
+ * kernel's own (ERESTARTSYS) mean what they do on Linux: something only while a signal waits for the call's end. */
+long seccomp_result(struct task *t, s64 value);
+
 /* Tells the log of @action on @t's call, which ends with @signo (0: no signal), unless /proc/sys/kernel/seccomp/actions_logged
  * says otherwise. @requested: the filter asks for more than kills and LOG. (seccomp_log.c) */
 void seccomp_log(struct task *t, const struct seccomp_data *d, int signo, u32 action, bool requested);
