@@ -14,7 +14,8 @@
  *
  *	0x00000  struct slot     header: turn word, event, answer, registers
  *	0x01000  struct stub_op  operations for the stub to carry out on its way back
- *	0x02000  stub stack      of a thread's start (a signal handler runs on the signal stack)
+ *	0x02000  slot_memory     memory calls that the stub makes by itself (channel/memory.h)
+ *	0x03000  stub stack      of a thread's start (a signal handler runs on the signal stack)
  *	0x04000  signal stack    the host's signal frames; the guest's general and vector registers lie there
  *	0x10000  in              bytes that the stub read from guest memory
  *	0x18000  out             bytes that the stub shall write to guest memory
@@ -102,6 +103,7 @@
 #include <stddef.h>
 
 #include "base/types.h"
+#include "channel/memory.h"
 #include "channel/short.h"
 
 enum turn_state {
@@ -306,6 +308,7 @@ struct kpage {
 
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");
 _Static_assert(sizeof(struct stub_op) * HUSK_MAX_OPS <= 0x1000, "operations fit their page");
+_Static_assert(sizeof(struct slot_memory) <= 0x1000, "memory calls fit their page");
 _Static_assert(HUSK_CHAN_SIZE == HUSK_SLOT_SIZE * HUSK_NR_SLOTS, "region size");
 _Static_assert(1 << HUSK_SLOT_SHIFT == HUSK_SLOT_SIZE, "slot shift");
 _Static_assert(offsetof(struct slot, state) == SLOT_STATE, "assembly's offset");

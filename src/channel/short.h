@@ -25,7 +25,12 @@
 	X(gettimeofday, 96)   \
 	X(time, 201)          \
 	X(sched_yield, 24)    \
-	X(rt_sigprocmask, 14)
+	X(rt_sigprocmask, 14) \
+	X(mmap, 9)            \
+	X(mprotect, 10)       \
+	X(munmap, 11)         \
+	X(brk, 12)            \
+	X(madvise, 28)
 
 #define HUSK_QUICK_CALLS   256 /* numbers that the assembly path looks up */
 #define HUSK_COUNTED_CALLS 232 /* all numbers of both lists are below */
@@ -47,6 +52,10 @@ enum short_call {
 };
 
 #define SHORT_BIT(name) (1u << SHORT_##name)
+
+/* Those of channel/memory.h. */
+#define SHORT_MEMORY \
+	(SHORT_BIT(mmap) | SHORT_BIT(mprotect) | SHORT_BIT(munmap) | SHORT_BIT(brk) | SHORT_BIT(madvise))
 
 #endif
 #endif

@@ -167,13 +167,7 @@ s64 stub_run_ops(struct slot *slot)
 		stub_host_close(slot->fds[i]);
 	slot->nops = 0;
 	store(&slot->acked, slot->batch);
-	if (load(&slot->ack_wanted)) {
-		u64 index = slot_index(slot), one = 1;
-
-		__atomic_or_fetch(&region->ready[index / 64], one << (index % 64), __ATOMIC_SEQ_CST);
-		__atomic_or_fetch(&region->summary, one << (index / 64), __ATOMIC_SEQ_CST);
-		if (kpage->asleep)
-			stub_host_write(HUSK_DOORBELL_FD, &one, 8);
-	}
+	if (load(&slot->ack_wanted))
+		stub_announce(slot);
 	return err;
 }

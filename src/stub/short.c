@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls that are answered here, without the kernel: those whose result it has written down beforehand, clocks by the
- * host's vDSO, and what futex.c and the like do by host calls of their own.
+ * host's vDSO, and what futex.c, memory.c and the like do by host calls of their own.
  *
  * Which ones may be is the kernel's to say, thread by thread (slot->constants, slot->short_ways): a filter or a tracer
  * must see every call. What is out of the ordinary, an unreadable pointer or an unknown clock, is left to the kernel,
@@ -106,6 +106,12 @@ static int answer(struct slot *slot, struct ucontext *uc, u64 nr)
 		return short_sched_yield(r);
 	case __NR_rt_sigprocmask:
 		return stub_short_sigprocmask(slot);
+	case __NR_mmap:
+	case __NR_mprotect:
+	case __NR_munmap:
+	case __NR_brk:
+	case __NR_madvise:
+		return stub_short_memory(slot, nr);
 	}
 	return 0;
 }

@@ -64,6 +64,8 @@ int stub_frame(void);
 
 /* turn.c */
 void stub_hand_over(struct slot *slot, u32 event);
+/* Tells the service thread that this slot has news, and wakes it. */
+void stub_announce(struct slot *slot);
 /* Hands @event over and does what the kernel answers until the thread may go back to the guest (registers are
  * in @uc then, or in the slot alone where that is NULL: x86_64/patched.S), or until it is to go on with its host
  * call: 1. Where the kernel wants a signal frame and @uc is NULL, only that comes back. */
@@ -109,6 +111,8 @@ int stub_xrstor(u64 from, u64 features);
 int stub_short(struct slot *slot, struct ucontext *uc);
 /* futex.c: the same, but the result is in the slot's registers alone. */
 int stub_short_futex(struct slot *slot, struct ucontext *uc);
+/* memory.c: the same, of a call on memory. */
+int stub_short_memory(struct slot *slot, u64 nr);
 
 /* mask.c: the same, for rt_sigprocmask. */
 int stub_short_sigprocmask(struct slot *slot);

@@ -124,14 +124,11 @@ static void restore_bases(struct slot *slot)
 	}
 }
 
-/* Tells the service thread that this slot has news. The locked operations order the slot's words before the
- * look at `asleep`; the kernel does the reverse. */
-static void announce(struct slot *slot)
+/* The locked operations order the slot's words before the look at `asleep`; the kernel does the reverse. */
+void stub_announce(struct slot *slot)
 {
 	u64 index = slot_index(slot), one = 1;
 
-	if (slot->watched)
-		return;
 	__atomic_or_fetch(&region->ready[index / 64], one << (index % 64), __ATOMIC_SEQ_CST);
 	__atomic_or_fetch(&region->summary, one << (index / 64), __ATOMIC_SEQ_CST);
 	if (kpage->asleep)
@@ -184,7 +181,8 @@ static u32 before_turn(struct slot *slot)
 static void give_turn(struct slot *slot)
 {
 	store(&slot->state, TURN_KERNEL);
-	announce(slot);
+	if (!slot->watched)
+		stub_announce(slot);
 	wait_for_answer(slot);
 }
 

@@ -23,6 +23,7 @@
 #define HUSK_TRAP_TRAP_H
 
 #include "base/list.h"
+#include "channel/memory.h"
 #include "channel/short.h"
 #include "host/types.h"
 
@@ -50,6 +51,7 @@ enum trap_event_type {
 			   queued */
 	TRAP_DIED,      /* `space` is gone (thread is NULL): killed by signo, or by husk for meddling (signo
 			 * SIGKILL); told once the space has an owner */
+	TRAP_DEEDS,     /* a running stub of `space` has made memory calls: deeds() has them (no thread) */
 	TRAP_LOST, /* the driver's own process is gone: no space can be made any more (no thread, no space) */
 };
 
@@ -106,6 +108,11 @@ struct trap_thread {
 	 * calls with a constant one, plus 1 (0: ask). */
 	u32 short_ways;
 	u32 constants[NR_CONSTANT_CALLS];
+	/* With SHORT_MEMORY: where the stub may make memory calls by itself; borrowed while the thread is held; another
+	 * version, another content. What it has made: deeds() says, and must be asked before anything else is done. */
+	const struct memory_leave *leave;
+	u64 leave_version;
+	bool has_deeds;
 };
 
 struct trap_space {
@@ -235,6 +242,9 @@ struct trap_ops {
 	int (*op)(struct trap_space *space, const struct trap_op *op);
 	/* True while operations are queued or unacknowledged. */
 	bool (*ops_pending)(struct trap_space *space);
+	/* Memory calls that stubs of @space have made by themselves and that were not asked for yet, in order: how many, at
+	 * most HUSK_MEMORY_DEEDS. The guest's word. NULL: there are no stubs. */
+	u32 (*deeds)(struct trap_space *space, struct memory_deed *deeds);
 
 	/* Copies bytes that the stub read for this call before handing it over. Returns how many of the @size
 	 * bytes at guest address @addr, from its start, are to be had (0: none). */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A guest that lies in its channel: a second thread writes garbage into slot headers, operations, ready words
- * and signal frames while the first makes calls, forks and maps memory. The process may die; the others and
+ * and signal frames, and a single one into what it says of its memory calls, while the first makes calls, forks and maps memory. The process may die; the others and
  * husk go on.
  */
 #include "tests/escape/escape.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+
+#define KINDS 9
+#define ALONE 8 /* this kind is told by the only thread */
 
 struct plan {
 	uint64_t seed;
@@ -100,6 +103,12 @@ static void lie(struct plan *plan)
 		__atomic_store_n(&s->state, (uint32_t)value % 4, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&s->sleeping, (uint32_t)pick(&plan->seed) & 1, __ATOMIC_SEQ_CST);
 		break;
+	case 8: /* memory calls that never were, or others; by a process that is alone */
+		((volatile uint64_t *)((char *)s + HUSK_MEMORY_OFFSET))[next_random(&plan->seed) %
+									(sizeof(struct slot_memory) / 8)] =
+			value;
+		((struct slot_memory *)((char *)s + HUSK_MEMORY_OFFSET))->said += (uint32_t)value % 4;
+		break;
 	}
 }
 
@@ -123,13 +132,18 @@ static int victim(void *arg)
 	char path[64];
 	long end = now_ms() + 60;
 
-	if (pthread_create(&t, NULL, liar, &plan))
+	if (plan.kind != ALONE && pthread_create(&t, NULL, liar, &plan))
 		return UNSURE;
 	for (int i = 0; now_ms() < end; i++) {
+		for (int n = 0; plan.kind == ALONE && n < i % 16; n++)
+			lie(&plan);
+
 		void *p = mmap(NULL, 65536, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		int fd = open("/etc/passwd", O_RDONLY);
 		pid_t pid;
 
+		mprotect(p, 4096, PROT_READ);
+		(void)!sbrk(i % 5 * 4096);
 		if (p != MAP_FAILED)
 			munmap(p, 65536);
 		if (fd >= 0) {
@@ -158,7 +172,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	find_sites();
 	for (int round = 0; round < rounds; round++) {
-		for (int kind = 0; kind < 8; kind++) {
+		for (int kind = 0; kind < KINDS; kind++) {
 			struct plan plan = {.seed = 88172645463325252ULL +
 						    (uint64_t)(round * 8 + kind) * 7919,
 					    .kind = kind};

@@ -14,7 +14,7 @@
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *
- * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/kernel/mm/moved.c
+ * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/kernel/mm/leave.c src/kernel/mm/moved.c
  *
  * links: src/kernel/mm/patch.c src/kernel/mm/patch_map.c src/kernel/mm/patch_place.c
  *

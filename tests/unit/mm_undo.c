@@ -10,7 +10,7 @@
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *
- * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c
+ * links: src/kernel/mm/advise.c src/kernel/mm/lock.c src/kernel/mm/seal.c src/kernel/mm/leave.c
  *
  * links: src/kernel/mm/moved.c src/kernel/mm/vma_tree.c src/base/rbtree.c src/base/bug.c
  *

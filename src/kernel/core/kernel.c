@@ -63,6 +63,11 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 {
 	struct task *t;
 
+	if (event->type == TRAP_DEEDS) {
+		if (event->space->owner)
+			k->ops.memory_told(event->space->owner);
+		return;
+	}
 	k->stats.turns++;
 	if (event->type == TRAP_DIED) {
 		k->ops.space_died(event->space->owner, event->signo);
@@ -79,6 +84,8 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 	t->interrupting = false;
 	if (k->ops.place_shown && event->type != TRAP_OP_FAILED && !event->thread->lazy)
 		k->ops.place_shown(t, event);
+	if (event->thread->has_deeds && t->mm)
+		k->ops.memory_told(t->mm);
 	if (t->forced_tf)
 		step_end(t);
 	if (event->type != TRAP_OP_FAILED)
@@ -110,6 +117,7 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 		operation_failed(t, event);
 		break;
 	case TRAP_DIED:
+	case TRAP_DEEDS:
 	case TRAP_LOST:
 		break;
 	}

@@ -53,6 +53,8 @@ struct kernel_ops {
 	void (*place_real)(struct task *t);
 	/* mm: @size bytes in @bytes were read from @addr: makes patched code what it is in its file. */
 	void (*code_shown)(struct mm *mm, void *bytes, u64 addr, size_t size);
+	/* mm: a stub has made memory calls by itself: the store takes them over. */
+	void (*memory_told)(struct mm *mm);
 	/* mm: whether the operation that the host has just refused was one of patching, which the guest knows nothing of. */
 	bool (*own_op_refused)(struct task *t);
 	/* task: before @t, which has user dispatch, goes back: gives the trap leave to deliver dispatched calls. */
@@ -138,6 +140,7 @@ struct kernel {
 		u32 left;
 	} random;        /* mm room: the host's, fetched ahead and each used once */
 	bool host_seals; /* mm room: the host has mseal(2), so that seals are its own, too */
+	u64 leaves;      /* mm room: versions of leave that were given (mm/leave.c) */
 	u64 shared_ino;  /* mm room: the last number given to a shared anonymous mapping */
 	struct vfs *vfs; /* vfs room: mounts and file systems */
 	struct helper_pool *helpers;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "mm/internal.h"
+#include "mm/leave.h"
 
 #define BRK_RND    0x02000000UL
 #define HEAP_FLAGS (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT)
@@ -94,11 +95,13 @@ long mm_brk(struct task *t, u64 brk)
 		return (long)mm->brk;
 	if (limit != RLIM_INFINITY && brk - mm->start_brk + (mm->end_data - mm->start_data) > limit)
 		return (long)mm->brk;
-	if (from == to)
+	if (from == to) {
 		mm->brk = brk;
-	else if (to < from)
+		mm_leave_changed(mm);
+	} else if (to < from) {
 		(void)shrink(mm, brk, to, from);
-	else
+	} else {
 		(void)grow(t, mm, brk, from, to);
+	}
 	return (long)mm->brk;
 }

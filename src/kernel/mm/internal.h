@@ -63,6 +63,8 @@ void mm_undo_detach(struct mm *mm);
 
 /* To be called after each change of the store: refreshes the mm's page counts. */
 void mm_account(struct mm *mm);
+/* The same alone: after changes of which leave to change memory knows (mm/leave.c). */
+void mm_count(struct mm *mm);
 
 /* The protection that the host's mapping gets. */
 int mm_host_prot(u64 vm_flags);

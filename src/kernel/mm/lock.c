@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "mm/internal.h"
+#include "mm/leave.h"
 
 #define CAP_IPC_LOCK 14
 
@@ -112,6 +113,7 @@ static void apply_all(struct mm *mm, int flags)
 	struct vma *v, *next;
 
 	mm->def_flags = flags & MCL_FUTURE ? lock_flags_of(flags) : 0;
+	mm_leave_revoke(mm);
 	if (flags && !(flags & MCL_CURRENT))
 		return;
 	for (v = vma_first(&mm->vmas); v; v = next) {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "mm/internal.h"
+#include "mm/leave.h"
 #include "mm/patch.h"
 
 #define NR_MSEAL  462
@@ -260,6 +261,7 @@ size_t mm_mapped(struct mm *mm, u64 addr, size_t size, bool write, u64 flags)
 {
 	u64 at = addr;
 
+	mm_catch_up(mm);
 	while (at - addr < size) {
 		struct vma *v = vma_lookup(&mm->vmas, at);
 
@@ -295,6 +297,12 @@ long mm_peek(struct mm *mm, void *to, u64 addr, size_t size)
 }
 
 void mm_account(struct mm *mm)
+{
+	mm_leave_changed(mm);
+	mm_count(mm);
+}
+
+void mm_count(struct mm *mm)
 {
 	const struct vma_store *s = &mm->vmas;
 
@@ -389,6 +397,7 @@ void mm_init(struct kernel *k)
 	k->host_seals = syscall(NR_MSEAL, 0UL, 0UL, 0UL) == 0;
 	k->ops.access = mm_access;
 	k->ops.fault = mm_fault;
+	k->ops.memory_told = mm_catch_up;
 	k->ops.op_refused = op_refused;
 	k->ops.file_moved = mm_file_moved;
 }

@@ -19,6 +19,17 @@
 #define MM_MAX_COUNT   65530   /* vm.max_map_count */
 #define MM_DUMP_FILTER 0x33u   /* /proc/PID/coredump_filter, at first: mm/dump.c */
 
+/* Leave to make memory calls without the kernel: mm/leave.c. */
+struct mm_leave {
+	struct memory_leave given;
+	u64 version; /* of `given`; 0: it was never worked out */
+	u64 odd;     /* vma_store.odd then */
+	bool changed, allowed, revoked;
+	int wish; /* enum mm_wish */
+	u64 wish_addr, wish_len;
+	u32 next_zone;
+};
+
 struct mm {
 	struct kernel *k;
 	struct list on_kernel;
@@ -51,6 +62,7 @@ struct mm {
 	u64 (*random)(struct kernel *k);
 	struct list undos; /* struct mm_undo: changes whose host operation is not yet known to have worked */
 	int nundos;
+	struct mm_leave leave;
 	struct mm_patch *patch;            /* owned; NULL: no call site of it was ever looked at */
 	struct list scratches;             /* struct mm_scratch */
 	struct mm_fork_range *fork_ranges; /* owned; for mm_fork_finish() */

@@ -187,6 +187,7 @@ bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *tex
 	if (!queue_own(mm, start, PATCH_AREA_SIZE, patch_text_fd(text), 0))
 		return false;
 	p->areas[p->nareas++] = (struct patch_area){start, bias, patch_text_ref(text)};
+	mm->vmas.odd++;
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "host/smaps.h"
 #include "mm/internal.h"
+#include "mm/leave.h"
 
 #define NAME_COLUMN 73    /* where names begin */
 #define SHM_DEV     0x1UL /* major 0, minor 1: the kernel's own tmpfs mount */
@@ -202,6 +203,7 @@ int mm_show_maps(struct mm *mm, bool smaps, char **out, size_t *size)
 	char *host = smaps && mm->space ? host_smaps(mm->k->trap_ops->pid(mm->space)) : NULL;
 	struct vma *v;
 
+	mm_catch_up(mm);
 	add(&x, "%s", "");
 	for (v = vma_first(&mm->vmas); v; v = vma_next(v)) {
 		show_line(&x, mm, v);
@@ -223,9 +225,11 @@ int mm_show_rollup(struct mm *mm, char **out, size_t *size)
 	char *host = mm->space ? host_smaps(mm->k->trap_ops->pid(mm->space)) : NULL;
 	struct host_sums all = {0}, sums;
 	struct text x = {0};
-	struct vma *v, *first = vma_first(&mm->vmas), *last = first;
+	struct vma *v, *first, *last;
 	u64 anon;
 
+	mm_catch_up(mm);
+	first = last = vma_first(&mm->vmas);
 	for (v = first; v; v = vma_next(v)) {
 		sum_host(host, v->start, v->end, &sums);
 		for (size_t i = 0; i < ARRAY_SIZE(host_fields); i++)

@@ -217,6 +217,7 @@ int vma_insert(struct vma_store *s, u64 start, u64 end, u64 flags, u64 pgoff, st
 		vma_tree_insert(s, &p, take_vma(s, &new));
 	}
 	account(s, flags, end - start);
+	s->odd += !vma_plain(&new);
 	return 0;
 }
 
@@ -378,6 +379,7 @@ static int change_part(struct vma_store *s, struct vma_path *p, struct vma *v, u
 		return error;
 	unaccount(s, was, end - start);
 	account(s, flags, end - start);
+	s->odd += (flags & ~VM_PLAIN_FLAGS) != 0;
 	return 0;
 }
 
@@ -417,6 +419,7 @@ void vma_extend_down(struct vma_store *s, struct vma *v, u64 start)
 
 	BUG_ON(start >= v->start || (prev && prev->end > start) || vma_tree_find(s, v->start, &p) != v);
 	account(s, v->flags, v->start - start);
+	s->odd++;
 	move_start(v, start);
 	if (prev && can_merge(prev, v)) {
 		prev->end = v->end;

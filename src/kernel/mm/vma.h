@@ -90,7 +90,18 @@ struct vma_store {
 	int count, max_count;
 	u64 total, data, stack, exec, locked; /* pages, as Linux counts them */
 	u64 sealed;                           /* pages: while it is 0, nobody looks for seals */
+	u64 odd;                              /* counts what has come that is not plain memory: vma_plain() */
 };
+
+/* Private anonymous memory that nothing sets apart: who may change one page of it may change any. */
+#define VM_PLAIN_FLAGS                                                                                       \
+	(VM_ACCESS_FLAGS | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT | VM_NORESERVE | VM_HUGEPAGE | \
+	 VM_NOHUGEPAGE | VM_SEQ_READ | VM_RAND_READ | VM_DONTDUMP | VM_DONTCOPY | VM_WIPEONFORK)
+
+static inline bool vma_plain(const struct vma *v)
+{
+	return !v->object && !v->label && !(v->flags & ~VM_PLAIN_FLAGS);
+}
 
 /* A copy of what lay in a range, to put it back. */
 struct vma_snapshot {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/times.h>
 
+#include "mm/leave.h"
 #include "task/life.h"
 
 #define CAP_SYS_RESOURCE 24
@@ -12,6 +13,26 @@
 #define TICK_NS          10000000UL
 
 /* Sets @resource of @g (@new nullable) after reading it into *old. */
+static void counted_again(void *arg, long result)
+{
+}
+
+/* The group's memory calls are to be looked at by the new limit: also of who has leave to make them alone. */
+static void limit_memory(struct task *t, struct thread_group *g)
+{
+	struct mm *mm = NULL;
+	struct task *thread;
+
+	list_for_each (thread, &g->threads, group_node)
+		if (thread->mm)
+			mm = thread->mm;
+	if (!mm)
+		return;
+	mm_leave_revoke(mm);
+	if (g != t->group && mm->space && !mm->space->dead)
+		(void)t->k->trap_ops->settle(mm->space, counted_again, NULL);
+}
+
 static int do_limit(struct task *t, struct thread_group *g, u32 resource, const struct rlimit *new,
 		    struct rlimit *old)
 {
@@ -34,6 +55,8 @@ static int do_limit(struct task *t, struct thread_group *g, u32 resource, const 
 		*limit = *new;
 		if (resource == RLIMIT_CPU)
 			cpu_limit_changed(g);
+		if (resource == RLIMIT_AS || resource == RLIMIT_DATA)
+			limit_memory(t, g);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls on address spaces: arguments as Linux takes them, then the mm room. */
-#include "mm/mm.h"
+#include "mm/leave.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -30,16 +30,21 @@ long sys_mmap(struct task *t, struct call *c)
 	result = mm_map(t, t->mm, c->arg[0], c->arg[1], (int)c->arg[2], (int)flags, file, offset);
 	if (file)
 		file_put(file);
+	else if (result > 0)
+		mm_leave_wish(t->mm, c->arg[0] || flags & MAP_32BIT ? MM_WISH_CHANGE : MM_WISH_PLACE,
+			      (u64)result, align_up(c->arg[1], PAGE_SIZE));
 	return result;
 }
 
 long sys_munmap(struct task *t, struct call *c)
 {
+	mm_leave_wish(t->mm, MM_WISH_CHANGE, c->arg[0], c->arg[1]);
 	return mm_unmap(t->mm, c->arg[0], c->arg[1]);
 }
 
 long sys_mprotect(struct task *t, struct call *c)
 {
+	mm_leave_wish(t->mm, MM_WISH_CHANGE, c->arg[0], c->arg[1]);
 	return mm_protect(t, c->arg[0], c->arg[1], c->arg[2]);
 }
 
@@ -50,11 +55,13 @@ long sys_mremap(struct task *t, struct call *c)
 
 long sys_brk(struct task *t, struct call *c)
 {
+	mm_leave_wish(t->mm, MM_WISH_BRK, t->mm->start_brk, 0);
 	return mm_brk(t, c->arg[0]);
 }
 
 long sys_madvise(struct task *t, struct call *c)
 {
+	mm_leave_wish(t->mm, MM_WISH_CHANGE, c->arg[0], c->arg[1]);
 	return mm_advise(t, c->arg[0], c->arg[1], (int)c->arg[2]);
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mm/mm.h"
+#include "mm/leave.h"
 #include "task/life.h"
 #include "sys/seccomp.h"
 #include "task/dispatch.h"
@@ -350,7 +350,9 @@ long sys_personality(struct task *t, struct call *c)
 {
 	u32 old = t->personality;
 
-	if ((u32)c->arg[0] != 0xffffffff)
+	if ((u32)c->arg[0] != 0xffffffff) {
 		t->personality = (u32)c->arg[0];
+		mm_leave_revoke(t->mm);
+	}
 	return old;
 }

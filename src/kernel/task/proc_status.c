@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fs/tty.h"
-#include "mm/mm.h"
+#include "mm/leave.h"
 #include "task/ctty.h"
 #include "task/proc_pid.h"
 #include "task/signal.h"
@@ -61,6 +61,7 @@ static void host_rss(struct kernel *k, struct mm *mm, u64 *rss, u64 *shared)
 	*rss = *shared = 0;
 	if (!mm || !mm->space || mm->space->dead)
 		return;
+	mm_catch_up(mm);
 	snprintf(path, sizeof path, "/proc/%d/statm", k->trap_ops->pid(mm->space).pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

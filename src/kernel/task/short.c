@@ -3,13 +3,13 @@
  * The table of short ways: what may be answered without the kernel, for whom.
  *
  * Nothing is while --strace writes calls down, or for who is traced. Under a filter it is what the filter always allows, by the number alone.
- * Calls with a constant result are not looked at by user dispatch on the patched path, so those go while it is on. Private
+ * Memory calls need leave of the mm room (mm/leave.h). Calls with a constant result are not looked at by user dispatch on the patched path, so those go while it is on. Private
  * futexes are all the host's, or all the kernel's, in a whole mm (mm->own_futexes).
  */
 #include "task/short.h"
 
 #include "core/tracer.h"
-#include "mm/mm.h"
+#include "mm/leave.h"
 #include "task/life.h"
 #include "task/seccomp.h"
 #include "task/signal.h"
@@ -99,6 +99,8 @@ static void short_ways(struct task *t)
 		ways &= ~SHORT_BIT(futex);
 	if (t->dispatch.on)
 		constants = 0;
+	if (!mm_leave_give(t))
+		ways &= ~SHORT_MEMORY;
 	t->thread->short_ways = ways;
 	lend_mask(t);
 	tell_constants(t, constants);

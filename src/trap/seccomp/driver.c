@@ -350,10 +350,11 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                  \
 	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .constant = short_constant,            \
 	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending,  \
-	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,       \
-	.read = copy_read, .write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size, \
-	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                    \
-	.gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
+	.deeds = leave_deeds, .precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in,       \
+	.word = seccomp_word, .read = copy_read, .write = copy_write, .direct_max = copy_direct_max,       \
+	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                    \
+	.short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid,        \
+	.vdso = seccomp_vdso
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS};
 const struct trap_ops trap_dispatch = {.name = "dispatch", .start = dispatch_start, STUB_TRAP_OPS};

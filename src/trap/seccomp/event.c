@@ -375,6 +375,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		return false;
 	}
 	read_mask(th);
+	th->base.has_deeds = leave_has_deeds(th);
 	batch_acknowledge(th);
 	batch_retry(th->space);
 	th->nin = 0;
@@ -416,6 +417,17 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	return false;
 }
 
+/* A thread that runs has announced something: memory calls, perhaps. */
+static bool tell_deeds(struct sthread *th, struct trap_event *event)
+{
+	if (th->state != THREAD_RUNNING || !leave_has_deeds(th))
+		return false;
+	memset(event, 0, sizeof *event);
+	event->type = TRAP_DEEDS;
+	event->space = &th->space->base;
+	return true;
+}
+
 int event_next(struct trap *trap, struct trap_event *event)
 {
 	struct strap *t = strap_of(trap);
@@ -443,6 +455,8 @@ int event_next(struct trap *trap, struct trap_event *event)
 					return 1;
 			} else {
 				batch_retry(th->space);
+				if (tell_deeds(th, event))
+					return 1;
 			}
 		}
 	}
@@ -542,6 +556,7 @@ static void give_permissions(struct sthread *th)
 
 	short_publish(th);
 	give_mask(th);
+	leave_publish(th);
 	give_handler(th);
 	if (!memcmp(d, &th->given_dispatch, sizeof *d))
 		return;

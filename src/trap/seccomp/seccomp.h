@@ -12,6 +12,7 @@
  *	interrupt.c  taking threads that run; the watchdog
  *	copy.c       guest memory and vector state
  *	short.c      what the stub may answer without a turn, and how often it did
+ *	leave.c      memory calls that the stub makes without a turn
  *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
@@ -60,6 +61,8 @@ struct sthread {
 	bool handler_given;
 	bool mask_given; /* slot->mask is the thread's, slot->pending too */
 	u64 given_mask, given_pending;
+	u64 given_leave; /* the version; 0: none */
+	u32 deeds_taken;
 
 	u64 epoch;    /* space->settling's when it was given to the guest */
 	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
@@ -311,6 +314,12 @@ void count_short_calls(struct sthread *th);
 void short_publish(struct sthread *th); /* into the slot, before the guest gets it */
 void short_constant(struct trap_thread *thread, enum constant_call call, u32 value);
 void short_calls(struct trap *trap, u64 *count);
+
+/* leave.c */
+void leave_init(struct sthread *th);
+void leave_publish(struct sthread *th); /* where memory calls may be made: as short_publish() */
+bool leave_has_deeds(const struct sthread *th);
+u32 leave_deeds(struct trap_space *space, struct memory_deed *deeds);
 
 /* interrupt.c */
 void thread_interrupt(struct sthread *th);
