@@ -300,6 +300,7 @@ struct kpage {
 	u32 cpu;         /* where it runs */
 	u64 spin_cycles; /* how long a guest may spin for an answer */
 	u32 fsgsbase;    /* rdfsbase and wrfsbase may be used */
+	u32 rdpid;       /* rdpid may be used */
 	u32 kernel_pid;  /* what getppid() in a guest host process must give */
 	u32 dispatch;    /* enum dispatch_mode: how calls are caught before they reach the filter */
 	u32 patches;     /* call sites are patched: tell of those that come by signals */

@@ -130,6 +130,15 @@ static inline u64 slot_index(const struct slot *slot)
 	return ((u64)slot - HUSK_CHAN_BASE) >> HUSK_SLOT_SHIFT;
 }
 
+/* The CPU that we run on, by what the host's kernel has put where rdtscp, too, takes it from. */
+static inline u32 stub_rdpid(void)
+{
+	u64 aux;
+
+	__asm__ volatile("rdpid %0" : "=r"(aux));
+	return aux & 0xfff;
+}
+
 static inline u64 cycles(u32 *cpu)
 {
 	u32 low, high, aux;

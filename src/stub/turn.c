@@ -173,6 +173,9 @@ static u32 before_turn(struct slot *slot)
 		slot->in_host_call = 0;
 	if (slot->interrupted)
 		slot->interrupted = 0;
+	/* Seven times as fast as with the time. */
+	if (kpage->rdpid)
+		return stub_rdpid();
 	cycles(&cpu);
 	return cpu;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "core/call_table.h"
 #include "core/task.h"
 #include "core/tracer.h"
@@ -76,6 +77,14 @@ static void take_result(struct task *t, long result)
 	}
 }
 
+static void call_unwait(struct task *t)
+{
+	if (t->waits)
+		wait_remove_all(t);
+	if (t->call_timer.expires)
+		timer_cancel(t->k, &t->call_timer);
+}
+
 void task_run(struct task *t)
 {
 	struct call *c = &t->call;
@@ -92,8 +101,7 @@ void task_run(struct task *t)
 		resume(t);
 		return;
 	}
-	wait_remove_all(t);
-	timer_cancel(t->k, &t->call_timer);
+	call_unwait(t);
 	if (!c->active) {
 		task_return(t);
 		return;
@@ -226,7 +234,7 @@ void call_enter(struct task *t)
 {
 	struct call *c = &t->call;
 
-	memset(c, 0, sizeof *c);
+	clear(c, sizeof *c);
 	c->active = true;
 	call_fill(c, &t->thread->regs);
 	c->step = t->dispatch.on && !t->thread->not_dispatched ? enter_dispatch : enter_traced;
@@ -237,8 +245,7 @@ void call_end(struct task *t)
 {
 	struct call *c = &t->call;
 
-	wait_remove_all(t);
-	timer_cancel(t->k, &t->call_timer);
+	call_unwait(t);
 	if (c->file) {
 		struct file *f = c->file;
 
@@ -280,6 +287,12 @@ static void rewind_call(struct task *t, u64 nr)
 
 	r->rax = nr;
 	r->rip -= 2;
+}
+
+/* Whether @rax may be one of the ERESTART values. */
+static bool is_restart(u64 rax)
+{
+	return -rax - ERESTARTSYS <= ERESTART_RESTARTBLOCK - ERESTARTSYS;
 }
 
 void call_restart(struct task *t, bool handler, bool sa_restart)
@@ -376,7 +389,7 @@ void task_return(struct task *t)
 	}
 	if (t->work && !k->ops.return_work(t))
 		return;
-	if (usermem_flush(t))
+	if (t->mem.out && usermem_flush(t))
 		return;
 	if (t->mem.error && t->returning_call)
 		task_regs(t)->rax = (u64)t->mem.error;
@@ -387,8 +400,10 @@ void task_return(struct task *t)
 	if (t->single_step || t->watched)
 		step_begin(t);
 	k->ops.short_ways(t);
-	if (!t->in_host_call)
+	if (!t->in_host_call && is_restart(t->thread->regs.rax))
 		call_restart(t, false, false);
+	else if (!t->in_host_call)
+		t->thread->regs.orig_rax = ~0UL;
 	if (k->ops.place_real && !t->thread->lazy)
 		k->ops.place_real(t);
 	if (t->in_host_call) {

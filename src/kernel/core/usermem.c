@@ -43,8 +43,10 @@ static void chunks_free(struct chunk *c)
 
 void usermem_reset(struct task *t)
 {
-	chunks_free(t->mem.in);
-	chunks_free(t->mem.out);
+	if (t->mem.in || t->mem.out) {
+		chunks_free(t->mem.in);
+		chunks_free(t->mem.out);
+	}
 	memset(&t->mem, 0, sizeof t->mem);
 }
 

@@ -53,19 +53,19 @@ static void ask_filters(struct task *t)
 /* The constants of @set, as a thread has them: plus 1. */
 static void tell_constants(struct task *t, u32 set)
 {
-	const u32 values[NR_CONSTANT_CALLS] = {
-		[CONSTANT_getpid] = (u32)t->group->tgid,
-		[CONSTANT_gettid] = (u32)t->tid,
-		[CONSTANT_getppid] = (u32)parent_of(t->group),
-		[CONSTANT_getpgrp] = (u32)t->group->pgid,
-		[CONSTANT_getuid] = t->cred->uid,
-		[CONSTANT_geteuid] = t->cred->euid,
-		[CONSTANT_getgid] = t->cred->gid,
-		[CONSTANT_getegid] = t->cred->egid,
-	};
+	u32 *told = t->thread->constants;
 
-	for (u32 i = 0; i < NR_CONSTANT_CALLS; i++)
-		t->thread->constants[i] = set >> i & 1 ? values[i] + 1 : 0;
+	/* In every call: no loop, but where something is held back. */
+	told[CONSTANT_getpid] = (u32)t->group->tgid + 1;
+	told[CONSTANT_gettid] = (u32)t->tid + 1;
+	told[CONSTANT_getppid] = (u32)parent_of(t->group) + 1;
+	told[CONSTANT_getpgrp] = (u32)t->group->pgid + 1;
+	told[CONSTANT_getuid] = t->cred->uid + 1;
+	told[CONSTANT_geteuid] = t->cred->euid + 1;
+	told[CONSTANT_getgid] = t->cred->gid + 1;
+	told[CONSTANT_getegid] = t->cred->egid + 1;
+	for (u32 i = 0; set != ALL_CONSTANTS && i < NR_CONSTANT_CALLS; i++)
+		told[i] = set >> i & 1 ? told[i] : 0;
 }
 
 /* The stub may change the mask by rt_sigprocmask, or by dispatching a call. */

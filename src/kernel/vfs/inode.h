@@ -235,8 +235,23 @@ struct inode *inode_get(struct inode *i);
 void inode_put(struct inode *i);
 struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
-void path_get(struct path *p);
-void path_put(struct path *p); /* and zeroes it; a zero path is fine */
+static inline void path_get(struct path *p)
+{
+	p->mnt->refs++;
+	dentry_get(p->dentry);
+}
+/* And zeroes it; a zero path is fine. */
+static inline void path_put(struct path *p)
+{
+	if (!p->dentry)
+		return;
+	p->mnt->refs--;
+	if (p->dentry->refs > 1)
+		p->dentry->refs--;
+	else
+		dentry_put(p->dentry);
+	*p = (struct path){0};
+}
 static inline struct inode *path_inode(const struct path *p)
 {
 	return p->dentry->inode;

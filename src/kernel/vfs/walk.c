@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <string.h>
 
@@ -213,6 +214,7 @@ static inline bool is_dots(const char *s, size_t len)
  * begins; NULL: there is no such name. What is not plain, other errors too, is left to the way that asks. */
 static const char *walk_known(struct walk *w, const char *path)
 {
+	bool searches_all = w->task->cred->cap_effective >> CAP_DAC_OVERRIDE & 1;
 	struct path at = w->cur;
 
 	for (;;) {
@@ -225,7 +227,7 @@ static const char *walk_known(struct walk *w, const char *path)
 			hash = name_hash_add(hash, *end);
 		if (end == name || end - name > NAME_LIMIT || is_dots(name, (size_t)(end - name)) ||
 		    dir->type != S_IFDIR || at.dentry->unlinked ||
-		    inode_permission(w->task->cred, dir, MAY_EXEC))
+		    (!searches_all && inode_permission(w->task->cred, dir, MAY_EXEC)))
 			break;
 		d = dentry_cached(at.dentry, name, (size_t)(end - name), hash);
 		if (d && !d->inode)

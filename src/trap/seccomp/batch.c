@@ -224,7 +224,7 @@ static void launch(struct sthread *th)
 
 	th->nops = 0;
 	th->partial = false;
-	th->line_copy = fits_line(th);
+	th->line_copy = work && fits_line(th);
 	if (th->line_copy) {
 		th->copy_addr = th->copies[0].a[0];
 		th->copy_size = th->copies[0].a[1];
@@ -232,7 +232,8 @@ static void launch(struct sthread *th)
 		th->out_used = 0;
 		work = false;
 	}
-	batch_acknowledge(th);
+	if (!list_empty(&th->carried) || th->unacked)
+		batch_acknowledge(th);
 	if (work) {
 		int err = has_log(th) ? take_log(th) : 0;
 
@@ -287,7 +288,7 @@ void batch_answer(struct sthread *th, enum stub_answer answer)
 	th->base.held = false;
 	if (s->base.dead)
 		return;
-	if ((has_log(th) && waits_before(th)) || must_wait(th)) {
+	if ((has_log(th) || answer == ANSWER_FORK) && ((has_log(th) && waits_before(th)) || must_wait(th))) {
 		th->state = THREAD_WAITING;
 		wait_in_order(th);
 		return;

@@ -5,6 +5,7 @@
  */
 #include "trap/seccomp/seccomp.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,6 +40,13 @@
 #define STEP_EXEC               30
 #define STEP_DESCRIPTORS        31
 
+static bool has_rdpid(void)
+{
+	u32 a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_RDPID);
+}
+
 static int make_kpage(struct strap *t)
 {
 	t->kpage_fd = memfd_create("husk-kernel-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -52,6 +60,7 @@ static int make_kpage(struct strap *t)
 	fcntl(t->kpage_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 	t->kpage->kernel_pid = (u32)getpid();
 	t->kpage->dispatch = t->dispatch;
+	t->kpage->rdpid = has_rdpid();
 	t->kpage->fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT);
 	t->kpage->patches = borrows_gs(t);
 	return 0;
