@@ -15,9 +15,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -209,6 +211,40 @@ static void test_links(void)
 	CHECK_STR(link, "self/net");
 }
 
+/* Unix sockets: a pair, a listener with a path, an abstract one. */
+static void test_unix(void)
+{
+	struct sockaddr_un path = {AF_UNIX, "/dev/shm/husk-proc-unix"},
+			   abstract = {AF_UNIX, "\0husk-proc-unix"};
+	int pair[2], listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), named = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char want[200];
+	struct stat st;
+
+	unlink(path.sun_path);
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	CHECK_OK(bind(listener, (void *)&path, sizeof path));
+	CHECK_OK(listen(listener, 1));
+	CHECK_OK(bind(named, (void *)&abstract, sizeof(sa_family_t) + 15));
+	slurp("/proc/net/unix");
+	CHECK_OK(fstat(pair[1], &st));
+	snprintf(want, sizeof want, " 00000000 00000000 0001 03 %5lu\n", (unsigned long)st.st_ino);
+	CHECK(strstr(text, want));
+	CHECK_OK(fstat(listener, &st));
+	snprintf(want, sizeof want, " 00000000 00010000 0005 01 %5lu %s\n", (unsigned long)st.st_ino,
+		 path.sun_path);
+	CHECK(strstr(text, want));
+	CHECK_OK(fstat(named, &st));
+	snprintf(want, sizeof want, " 00000000 00000000 0002 01 %5lu @husk-proc-unix\n",
+		 (unsigned long)st.st_ino);
+	CHECK(strstr(text, want));
+	close(named);
+	close(listener);
+	close(pair[0]);
+	CHECK(!strstr(slurp("/proc/net/unix"), want));
+	close(pair[1]);
+	unlink(path.sun_path);
+}
+
 static int put(const char *path, const char *data)
 {
 	int fd = open(path, O_WRONLY), saved;
@@ -349,6 +385,7 @@ int main(void)
 	test_io();
 	test_fdinfo();
 	test_links();
+	test_unix();
 	test_writing();
 	test_status();
 	test_cpu();

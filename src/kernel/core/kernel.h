@@ -28,6 +28,7 @@ struct wait_queue;
 struct kernel;
 struct signal_state;
 struct synth_ops;
+struct text;
 
 /* What a higher room does for the core; each is set once, by its room's *_init(), and never NULL afterwards. */
 struct kernel_ops {
@@ -152,8 +153,11 @@ struct kernel {
 	u64 audit_serial;            /* of the last record of a filter's verdict */
 	u64 anon_ino;                /* vfs room: the last number given to a pipe or socket */
 	const struct synth_ops *proc_pids; /* task room: what /proc shows of processes */
-	struct list unix_bound;            /* net room: named sockets, struct unix_sock */
-	struct list unix_doomed;           /* net room: messages that are about to be freed */
+	struct list unix_socks;            /* net room: all sockets, struct unix_sock */
+	struct list unix_bound;            /* net room: the named ones among them */
+	void (*unix_show)(struct kernel *k,
+			  struct text *out); /* net room: /proc/net/unix; NULL: no socket was made */
+	struct list unix_doomed;             /* net room: messages that are about to be freed */
 	bool unix_purging;
 	struct {
 		struct list list; /* sockets that are in messages, struct unix_sock */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of /proc/PID/net: well formed, and empty but for the loopback device, so that programs that look find that
- * there is nothing.
+ * The files of /proc/PID/net: unix sockets, and else well formed and empty but for the loopback device, so that programs
+ * that look find that there is nothing.
  */
 #include "fs/proc_net.h"
 
@@ -27,6 +27,14 @@ static const char sockstat[] =
 	"sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n"
 	"UDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n";
 
+static int show_unix(struct task *t, struct text *out)
+{
+	text_add(out, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	if (t->k->unix_show)
+		t->k->unix_show(t->k, out);
+	return 0;
+}
+
 const struct synth_entry proc_net_entries[] = {
 	PROC_CONSTANT("dev", dev),
 	PROC_CONSTANT("tcp", SOCKET_TABLE "                                                     \n"),
@@ -35,7 +43,7 @@ const struct synth_entry proc_net_entries[] = {
 	PROC_CONSTANT("tcp6", SOCKET_TABLE6 "\n"),
 	PROC_CONSTANT("udp6", SOCKET_TABLE6 " ref pointer drops\n"),
 	PROC_CONSTANT("raw6", SOCKET_TABLE6 " ref pointer drops\n"),
-	PROC_CONSTANT("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+	PROC_SHOW("unix", show_unix),
 	PROC_CONSTANT("route",
 		      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 		      "                                                       \n"),

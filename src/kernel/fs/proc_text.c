@@ -113,8 +113,8 @@ static int show_locks(struct task *t, struct text *out)
 	return 0;
 }
 
-static const char filesystems[] = "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\n"
-				  "nodev\toverlay\n";
+static const char filesystems[] = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tsockfs\n"
+				  "nodev\tpipefs\nnodev\tdevpts\nnodev\toverlay\n";
 
 /* ---- the tree ---- */
 

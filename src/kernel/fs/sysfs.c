@@ -193,10 +193,12 @@ static const struct synth_entry huge_dir[] = {
 static const struct synth_entry mm_dir[] = {
 	DIRECTORY("hugepages", empty_dir), DIRECTORY("transparent_hugepage", huge_dir), {}};
 static const struct synth_entry kernel_dir[] = {DIRECTORY("mm", mm_dir), {}};
+static const struct synth_entry dev_dir[] = {DIRECTORY("block", empty_dir), DIRECTORY("char", empty_dir), {}};
+static const struct synth_entry class_dir[] = {DIRECTORY("block", empty_dir), {}};
 static const struct synth_entry fs_dir[] = {DIRECTORY("cgroup", empty_dir), {}};
 static const struct synth_entry sys_dir[] = {
 	DIRECTORY("block", empty_dir),     DIRECTORY("bus", empty_dir),
-	DIRECTORY("class", empty_dir),     DIRECTORY("dev", empty_dir),
+	DIRECTORY("class", class_dir),     DIRECTORY("dev", dev_dir),
 	DIRECTORY("devices", devices_dir), DIRECTORY("firmware", empty_dir),
 	DIRECTORY("fs", fs_dir),           DIRECTORY("kernel", kernel_dir),
 	DIRECTORY("module", empty_dir),    {},

@@ -30,6 +30,7 @@ static void unix_put(struct unix_sock *u)
 	if (--u->refs)
 		return;
 	object_count(u->sock.k, "unix_sock", -1);
+	list_del(&u->node);
 	/* Tasks that were woken from it have not run yet: connect() and sendto() wait on sockets they don't
 	 * hold. */
 	while (!list_empty(&u->backlog_wait.entries))
@@ -45,6 +46,8 @@ static struct unix_sock *unix_new(struct kernel *k, int type)
 		return NULL;
 	if (!k->unix_bound.next) {
 		list_init(&k->unix_bound);
+		list_init(&k->unix_socks);
+		k->unix_show = unix_show;
 		list_init(&k->unix_doomed);
 		list_init(&k->unix_travellers.list);
 	}
@@ -59,6 +62,7 @@ static struct unix_sock *unix_new(struct kernel *k, int type)
 	list_init(&u->travel_node);
 	list_init(&u->work_node);
 	wait_queue_init(&u->backlog_wait);
+	list_add_tail(&k->unix_socks, &u->node);
 	object_count(k, "unix_sock", 1);
 	return u;
 }

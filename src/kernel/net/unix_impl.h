@@ -27,6 +27,7 @@ struct unix_name {
 
 struct unix_sock {
 	struct socket sock;
+	struct list node; /* in kernel->unix_socks */
 	int refs;
 	bool connected, dead;
 	int level;               /* 1 + the level of sockets that wait in our queue */
@@ -79,6 +80,9 @@ void unix_file_sent(struct file *f);
 void unix_file_arrived(struct file *f);
 /* A socket has closed. */
 void unix_closed(struct kernel *k);
+
+/* unix_show.c: a line for each socket. */
+void unix_show(struct kernel *k, struct text *out);
 
 void unix_set_peer(struct unix_sock *u, struct unix_sock *peer);
 /* Drops all messages. */
