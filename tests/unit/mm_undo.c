@@ -77,6 +77,16 @@ void file_put(struct file *f)
 {
 }
 
+long inode_change_wait(struct task *t, struct inode *i, u64 size)
+{
+	return 0;
+}
+
+long file_sync(struct task *t, struct call *c, struct file *f, bool data_only)
+{
+	return 0;
+}
+
 static int fake_op(struct trap_space *space, const struct trap_op *op)
 {
 	if (queued == (int)ARRAY_SIZE(queue))
