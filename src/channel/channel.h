@@ -110,6 +110,7 @@ enum turn_state {
 	TURN_GUEST,  /* the guest process owns the slot */
 	TURN_KERNEL, /* the kernel does */
 	TURN_PARKED, /* the kernel does and it may take long: sleep at once */
+	TURN_HANDOFF, /* the kernel does, and a guest that wants this processor decides how long: give way to it first */
 };
 
 enum stub_event {
@@ -269,6 +270,8 @@ struct slot {
 	u32 constants[HUSK_QUICK_CALLS] __attribute__((aligned(0x100)));
 	u32 counts[HUSK_COUNTED_CALLS];
 	u64 sites[HUSK_NR_SITES]; /* the stub's: see stub/short.c */
+	/* The stub's: how many hand-offs it sleeps in at once from now on, and how many after the next long one. */
+	u32 sleepy, sleepier;
 };
 
 #define SLOT_NR_ODD  0xffff

@@ -135,6 +135,33 @@ void stub_announce(struct slot *slot)
 		stub_host_write(HUSK_DOORBELL_FD, &one, 8);
 }
 
+#define GIVE_WAY    8      /* times */
+#define LONG_AWAY   400000 /* cycles */
+#define MOST_SLEEPY 4096
+
+/* Whom we wait for is about to run here. To give way to it costs a switch, while to sleep and be woken costs interrupts of
+ * processors as well; but where others want the processor too, who gives way waits for all of them. */
+static void give_way(struct slot *slot)
+{
+	u64 start;
+	u32 cpu;
+
+	if (slot->sleepy) {
+		slot->sleepy--;
+		return;
+	}
+	start = cycles(&cpu);
+	for (int i = 0; i < GIVE_WAY && load(&slot->state) == TURN_HANDOFF; i++) {
+		stub_host_sched_yield();
+		if (cycles(&cpu) - start > LONG_AWAY) {
+			slot->sleepier = slot->sleepier < MOST_SLEEPY ? 2 * slot->sleepier + 16 : MOST_SLEEPY;
+			slot->sleepy = slot->sleepier;
+			return;
+		}
+	}
+	slot->sleepier /= 2;
+}
+
 /* Waits for the answer: spins while that pays (never for a kernel on one's own CPU), then sleeps. */
 static void wait_for_answer(struct slot *slot)
 {
@@ -154,7 +181,9 @@ static void wait_for_answer(struct slot *slot)
 	}
 spun:
 	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
-	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED) {
+	if (load(&slot->state) == TURN_HANDOFF)
+		give_way(slot);
+	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED || state == TURN_HANDOFF) {
 		store(&slot->sleeping, 1);
 		if (load(&slot->state) == state)
 			stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);

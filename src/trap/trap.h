@@ -217,6 +217,8 @@ struct trap_ops {
 	u64 (*patch_entry)(struct trap *trap);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);
+	/* The same, where another guest's next calls end the wait, as between tracer and traced. */
+	void (*hand_off)(struct trap_thread *thread);
 	/* Whether a running thread sleeps in a host call of the stub: a hint, for /proc. */
 	bool (*blocked)(const struct trap_thread *thread);
 	/* Takes a running thread: an event of it follows soon (any event), or TRAP_DIED. May be called at any

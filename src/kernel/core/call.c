@@ -46,7 +46,9 @@ static void park(struct task *t)
 		return;
 	}
 	t->nvcsw++;
-	if (t->thread)
+	if (t->thread && t->call.hand_off)
+		t->k->trap_ops->hand_off(t->thread);
+	else if (t->thread)
 		t->k->trap_ops->park(t->thread);
 }
 

@@ -47,6 +47,7 @@ struct call {
 	u64 deadline;      /* CLOCK_MONOTONIC ns; 0: none. call_wait() arms the task's timer for it */
 	bool timed_out;    /* the deadline has passed */
 	bool retried;      /* file_wait() has tried again at once: from now on only a wake counts */
+	bool hand_off;     /* if it parks: another guest's next calls end the wait (trap_ops.hand_off) */
 	struct file *file; /* nullable, owned: put by call_end() */
 	size_t done;       /* bytes (or items) done before a wait */
 	u64 scratch[6];    /* the handler's, kept over waits, zero at entry */

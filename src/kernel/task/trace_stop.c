@@ -104,7 +104,7 @@ static void stopped(struct task *t)
 	recalc(t);
 	t->state = TASK_TRACED;
 	t->nvcsw++;
-	t->k->trap_ops->park(t->thread);
+	t->k->trap_ops->hand_off(t->thread);
 	if (tr->reaching) {
 		tr->reaching = false;
 		task_wake(tr->tracer);

@@ -234,6 +234,8 @@ long wait_for_child(struct task *t, struct wait_request *w)
 		return -ECHILD;
 	if (w->options & WNOHANG)
 		return 0;
+	/* What is traced will soon have something to tell. */
+	t->call.hand_off = !list_empty(&t->tracees);
 	r = wait_add(&t->group->child_wait, t);
 	return r < 0 ? r : call_wait(t);
 }

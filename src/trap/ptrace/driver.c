@@ -247,6 +247,7 @@ const struct trap_ops trap_ptrace = {
 	.patch_entry = ptrace_patch_entry,
 	.quiet = ptrace_quiet,
 	.park = ptrace_park,
+	.hand_off = ptrace_park,
 	.blocked = ptrace_blocked,
 	.interrupt = tracer_interrupt,
 	.constant = ptrace_constant,
