@@ -201,6 +201,14 @@ until grep -q 'S (sleeping)' /proc/\$p/status; do :; done
 gcore -o core \$p >/dev/null 2>&1; echo \$?
 gdb -nx -q -batch -ex 'p go' -ex 'p glob' -ex 'frame function main' ./p core.\$p 2>/dev/null | grep '^\\$'
 { kill \$p; wait \$p; } 2>/dev/null; echo \$?"
+# What the kernel writes: only where it is a file named core, natively too.
+[ "$(cat /proc/sys/kernel/core_pattern)" = core ] && [ "$(ulimit -Hc)" = unlimited ] &&
+	compare 'gdb: the core of a crash' "$program
+ulimit -c unlimited
+{ ./p crash; } 2>/dev/null; echo \$?
+gdb -nx -q -batch -ex backtrace -ex 'p argc' -ex 'p glob' -ex 'p \$_siginfo.si_signo' -ex 'p \$_siginfo._sifields._sigfault.si_addr' ./p core 2>/dev/null |
+	grep -E '^([#\$]|Program|Core)' | sed -E 's/0x[0-9a-f]{5,}/ADDR/g'
+ulimit -c 0; rm core; { ./p crash; } 2>/dev/null; echo \$?; ls core 2>&1"
 fi
 
 if need ltrace gcc; then
