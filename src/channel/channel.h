@@ -8,7 +8,8 @@
  *	0x7fff06000000  vDSO and its data           r-x, r--, the host's own, moved here once by the zygote
  *	0x7fff08000000  kernel page                 r--  to guests: one page of words that the kernel publishes
  *	0x7fff10000000  channel region              rw-  one memfd per address space: NR_SLOTS slots of SLOT_SIZE;
- *	                                                 slot 0 holds the ready words, the others serve one thread each
+ *	                                                 slot 0 holds the ready words and what is said of
+ *	                                                 donated files, the others serve one thread each
  *
  * A slot (offsets from its start):
  *
@@ -67,6 +68,11 @@
 #define HUSK_DOORBELL_FD 4 /* eventfd that wakes the sleeping service thread */
 #define HUSK_REGION_FD   5 /* zygote's start only */
 #define HUSK_KPAGE_FD    6 /* zygote's start only */
+
+/* Host descriptors of files whose bytes the stub reads by itself (struct donated_table). */
+#define HUSK_DONATED_FD     64
+#define HUSK_NR_DONATED     64
+#define HUSK_DONATED_OFFSET 0x1000 /* of the table in slot 0 */
 
 #define HUSK_INTERRUPT_SIGNAL 23 /* SIGURG: how the kernel takes a running thread */
 
@@ -155,6 +161,8 @@ enum stub_op_kind {
 	OP_CMPXCHG,  /* a: guest address, old, new; result: the old value */
 	OP_ROBUST,   /* a: head, tid, offset in the slot for the words to wake; result: their number */
 	OP_RECV,     /* a: number of descriptors to receive */
+	OP_DONATE, /* a: index of a donated file, index into the received descriptors, its word: never fails */
+	OP_CLOSE,  /* a: index of the first donated file to close, of the last: never fails */
 };
 
 /* Linux's struct user_regs_struct order: trap.h's struct guest_regs is the same. */
@@ -284,6 +292,28 @@ struct region_header {
 };
 
 /*
+ * Files that the stub reads by itself, on page HUSK_DONATED_OFFSET of slot 0: the host's descriptor of number i is
+ * HUSK_DONATED_FD + i. The kernel writes fd[], the stub ready[]: a guest's descriptor stands for number i as long as both
+ * words are the same but for DONATED_AT. The upper 24 bits are another at each donation, so that a word never comes
+ * again.
+ */
+#define HUSK_DONATED_FDS 512   /* guest descriptors: higher ones are the kernel's */
+#define DONATED_INDEX    0x3fu /* HUSK_NR_DONATED - 1 */
+#define DONATED          0x40u /* there is one */
+#define DONATED_AT       0x80u /* for pread64 alone: the offset is the kernel's */
+#define DONATED_SHIFT    8
+/* What a short way reads at most: a read must end soon enough for an interrupt. */
+#define HUSK_DONATED_MAX 0x400000UL
+/* How the kernel takes an offset back: it adds this to the description's, which leaves nothing to read there and tells
+ * what it was. */
+#define HUSK_DONATED_BEYOND (1L << 43)
+
+struct donated_table {
+	u32 ready[HUSK_NR_DONATED];
+	u32 fd[HUSK_DONATED_FDS];
+};
+
+/*
  * Syscall User Dispatch of a guest host thread, by prctl(PR_SET_SYSCALL_USER_DISPATCH, mode, start, length, no
  * selector) (Documentation/admin-guide/syscall-user-dispatch.rst): a new thread has none, so that each one turns it on
  * before it runs the guest.
@@ -313,6 +343,9 @@ struct kpage {
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");
 _Static_assert(sizeof(struct stub_op) * HUSK_MAX_OPS <= 0x1000, "operations fit their page");
 _Static_assert(sizeof(struct slot_memory) <= 0x1000, "memory calls fit their page");
+_Static_assert(sizeof(struct region_header) <= HUSK_DONATED_OFFSET, "ready words fit their page");
+_Static_assert(sizeof(struct donated_table) <= 0x1000, "donated files fit their page");
+_Static_assert(HUSK_NR_DONATED == DONATED_INDEX + 1, "a word holds a number");
 _Static_assert(HUSK_CHAN_SIZE == HUSK_SLOT_SIZE * HUSK_NR_SLOTS, "region size");
 _Static_assert(1 << HUSK_SLOT_SHIFT == HUSK_SLOT_SIZE, "slot shift");
 _Static_assert(offsetof(struct slot, state) == SLOT_STATE, "assembly's offset");

@@ -30,7 +30,11 @@
 	X(mprotect, 10)       \
 	X(munmap, 11)         \
 	X(brk, 12)            \
-	X(madvise, 28)
+	X(madvise, 28)        \
+	X(read, 0)            \
+	X(pread64, 17)        \
+	X(readv, 19)          \
+	X(lseek, 8)
 
 #define HUSK_QUICK_CALLS   256 /* numbers that the assembly path looks up */
 #define HUSK_COUNTED_CALLS 232 /* all numbers of both lists are below */
@@ -52,6 +56,8 @@ enum short_call {
 };
 
 #define SHORT_BIT(name) (1u << SHORT_##name)
+/* Those that read donated files: on where the space's table is about the task's descriptors. */
+#define SHORT_DONATED (SHORT_BIT(read) | SHORT_BIT(pread64) | SHORT_BIT(readv) | SHORT_BIT(lseek))
 
 /* Those of channel/memory.h. */
 #define SHORT_MEMORY \

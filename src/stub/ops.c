@@ -20,7 +20,8 @@ struct message {
 	u32 flags;
 };
 
-/* Receives @count descriptors into slot->fds: they were sent before the answer was given. 0 or -errno. */
+/* Receives @count descriptors into slot->fds, -1 for what does not come: they were sent before the answer was given. 0 or
+ * -errno. */
 s64 stub_receive(struct slot *slot, u32 count)
 {
 	struct {
@@ -34,13 +35,16 @@ s64 stub_receive(struct slot *slot, u32 count)
 		u64 len;
 	} iov = {&byte, 1};
 	struct message m = {0, 0, &iov, 1, &control, sizeof control, 0};
-	s64 r = stub_host_recvmsg(HUSK_SOCKET_FD, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	s64 r;
 	u32 got;
 
+	for (u32 i = 0; i < count && i < HUSK_MAX_FDS; i++)
+		slot->fds[i] = -1;
+	r = stub_host_recvmsg(HUSK_SOCKET_FD, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (r < 0)
 		return r;
 	got = m.control_len >= 16 ? (u32)((control.len - 16) / 4) : 0;
-	for (u32 i = 0; i < got && i < HUSK_MAX_FDS; i++)
+	for (u32 i = 0; i < got && i < count && i < HUSK_MAX_FDS; i++)
 		slot->fds[i] = control.fd[i];
 	return got == count ? 0 : -EMFILE;
 }
@@ -50,6 +54,8 @@ static s64 run_mmap(struct slot *slot, const u64 *a)
 	s64 index = (s64)a[4];
 	int fd = index < 0 ? -1 : slot->fds[index % HUSK_MAX_FDS];
 
+	if (index >= 0 && fd < 0)
+		return -EMFILE;
 	return stub_host_mmap(a[0], a[1], (int)a[2], (int)a[3], fd, a[5]);
 }
 
@@ -136,7 +142,15 @@ static s64 run_op(struct slot *slot, u32 kind, const u64 *a)
 	case OP_ROBUST:
 		return stub_robust_list(a[0], (u32)a[1], (u64 *)(base + a[2] % HUSK_SLOT_SIZE));
 	case OP_RECV:
-		return stub_receive(slot, (u32)a[0]);
+		/* What did not come fails where it is wanted. */
+		stub_receive(slot, (u32)a[0]);
+		return 0;
+	case OP_DONATE:
+		stub_donate((u32)a[0], slot->fds[a[1] % HUSK_MAX_FDS], (u32)a[2]);
+		return 0;
+	case OP_CLOSE:
+		stub_close_donated((u32)a[0], (u32)a[1]);
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -155,7 +169,7 @@ s64 stub_run_ops(struct slot *slot)
 
 	for (u32 i = 0; i < n && i < HUSK_MAX_OPS; i++) {
 		ops[i].result = run_op(slot, ops[i].kind, ops[i].a);
-		if (ops[i].kind == OP_RECV && !ops[i].result)
+		if (ops[i].kind == OP_RECV)
 			nfds = (u32)ops[i].a[0];
 		if (failed(ops[i].kind, ops[i].result)) {
 			slot->op_index = i;
@@ -164,7 +178,8 @@ s64 stub_run_ops(struct slot *slot)
 		}
 	}
 	for (u32 i = 0; i < nfds && i < HUSK_MAX_FDS; i++)
-		stub_host_close(slot->fds[i]);
+		if (slot->fds[i] >= 0)
+			stub_host_close(slot->fds[i]);
 	slot->nops = 0;
 	store(&slot->acked, slot->batch);
 	if (load(&slot->ack_wanted))

@@ -40,6 +40,12 @@ long stub_host_getppid(void);
 long stub_host_sched_yield(void);
 long stub_host_prctl(int option, u64 arg2, u64 arg3, u64 arg4, u64 arg5);
 long stub_host_exit_group(int code);
+long stub_host_read(int fd, u64 to, u64 size);
+long stub_host_pread64(int fd, u64 to, u64 size, u64 at);
+long stub_host_readv(int fd, const void *iov, u64 count);
+long stub_host_lseek(int fd, s64 offset, u32 whence);
+long stub_host_dup2(int from, int to);
+long stub_host_close_range(u32 first, u32 last, u32 flags);
 
 /* The guest's own private futex call: returns -ERESTART at once when the interrupt has come before it could
  * block. */
@@ -118,6 +124,12 @@ int stub_short_memory(struct slot *slot, u64 nr);
 int stub_short_sigprocmask(struct slot *slot);
 /* The thread's signal mask is @mask from now on; where that unblocks something pending, a turn is taken on the way out. */
 void stub_set_mask(struct slot *slot, u64 mask);
+/* donated.c: read, pread64, readv and lseek of @slot's registers, as stub_short_futex(). */
+int stub_short_donated(u64 *r, u64 nr);
+/* Orders of the kernel: @fd, -1 if it has not come, becomes donated file @index, as @word says; those from @first to @last
+ * go. */
+void stub_donate(u32 index, int fd, u32 word);
+void stub_close_donated(u32 first, u32 last);
 
 #define kpage  ((const volatile struct kpage *)HUSK_KPAGE_BASE)
 #define region ((struct region_header *)HUSK_CHAN_BASE)

@@ -20,7 +20,7 @@ int oplog_queue(struct oplog *log, const struct trap_op *op)
 	if (!e)
 		return -ENOMEM;
 	e->op = *op;
-	if (op->kind != TRAP_OP_MAP)
+	if (op->kind != TRAP_OP_MAP && op->kind != TRAP_OP_DONATE)
 		e->op.fd = HOSTFD_NONE;
 	if (hostfd_valid(e->op.fd)) {
 		e->op.fd.fd = fcntl(op->fd.fd, F_DUPFD_CLOEXEC, 3);

@@ -29,6 +29,7 @@
 
 struct trap;
 struct trap_space;
+struct donee;
 struct poller;
 struct trap_config;
 
@@ -119,6 +120,9 @@ struct trap_space {
 	struct trap *trap;
 	void *owner; /* struct mm */
 	bool dead;   /* the host process is gone or being killed */
+	/* The kernel's (vfs/donate.h): */
+	struct donee *donee; /* owned; NULL: it has been given no file */
+	bool no_files;       /* and is not to be given any */
 };
 
 typedef void trap_done_fn(void *arg, long result);
@@ -132,6 +136,9 @@ enum trap_op_kind {
 	TRAP_OP_ADVISE,  /* madvise(addr, len, flags = advice) */
 	TRAP_OP_SEAL,    /* mseal(addr, len), where the host has it */
 	TRAP_OP_MINCORE, /* mincore(addr, len), vector into *vec, one byte a page, at most 4096 pages */
+	/* The driver's own: */
+	TRAP_OP_DONATE, /* fd is donated file number addr from now on, as the word offset says */
+	TRAP_OP_CLOSE,  /* donated files from number addr on, len of them, go */
 };
 
 struct trap_op {
@@ -274,6 +281,17 @@ struct trap_ops {
 	void (*xstate_get)(struct trap_thread *thread, void *to);
 	int (*xstate_set)(struct trap_thread *thread, const void *from, size_t size);
 
+	/* Donated files: the stubs of @space read them by themselves. NULL where there is no stub to do so.
+	 * donate(): gives the space a descriptor of what @file is open to, open for reading alone, as *number: 0, -ENOSPC while
+	 * there are too many, -ENOMEM or -ENFILE. The guest's descriptor @fd stands for it from donate_name() on (where the
+	 * stub has got it by then), for the calls that have an offset of their own alone if @at_only; until donate_unname(): no
+	 * look-up that begins later finds it. donate_end(): it has no name any more, and is closed when no thread that found it
+	 * before can still be about to use it. */
+	int (*donate)(struct trap_space *space, struct hostfd file, u32 *number);
+	void (*donate_name)(struct trap_space *space, int fd, u32 number, bool at_only);
+	void (*donate_unname)(struct trap_space *space, int fd);
+	void (*donate_end)(struct trap_space *space, u32 number);
+
 	/* How many calls were answered without a turn, by number: added to @count[HUSK_COUNTED_CALLS]. Guests can write
 	 * what it is counted from: a hint for --stats. */
 	void (*short_calls)(struct trap *trap, u64 *count);
@@ -297,6 +315,12 @@ struct trap_config {
 };
 
 #define TRAP_COPY_MAX 28672UL /* bytes that one run can carry each way */
+
+/* Donated files: guest descriptors that one may have; bytes that a stub reads at once; what is added to a host file's
+ * offset to take it from stubs, which makes nothing of what they find there (channel/channel.h). */
+#define TRAP_DONATED_FDS  512
+#define TRAP_DONATED_READ 0x400000UL
+#define TRAP_OFFSET_TAKEN (1L << 43)
 
 /* The end of guest address space: guests' mappings lie below. */
 #define TRAP_GUEST_TOP 0x7ffdfffff000UL

@@ -284,4 +284,21 @@ for size in 20000 6000000; do
 	rm -rf mapup
 done
 
+# A file that a guest reads by itself, changed by its first write, again and again: natively first.
+cp "$TOOLS/../guest/fs_donate" .
+for size in 100000 6000000; do
+	head -c $size /dev/zero >donate.native
+	perl -e 'print pack "c*", map { ($_ * 7 + int($_ / 256)) & 255 } 0 .. 99999' | dd of=donate.native conv=notrunc 2>/dev/null
+	cp donate.native donate
+	limited 30 ./fs_donate donate.native
+	[ $status = 0 ]; check "reads of a file of $size bytes while it changes, natively"
+	run -- ./fs_donate donate
+	[ $status = 0 ]; check "reads of a lower file of $size bytes while it changes"
+	run --upper donateup -- ./fs_donate donate
+	[ $status = 0 ]; check "reads of a lower file of $size bytes while it changes, with --upper"
+	run --bind "$PWD:/bound" -- ./fs_donate /bound/donate
+	[ $status = 0 ] && cmp -s donate donate.native; check "reads of a bound file of $size bytes while it changes"
+	rm -rf donateup
+done
+
 finish

@@ -26,12 +26,15 @@ static int jump(void *arg)
 /* The numbers that some instruction may make (trap/seccomp/filter.c). */
 static int belongs(long nr)
 {
-	static const int numbers[] = {SYS_rt_sigreturn, SYS_futex,      SYS_write,       SYS_mmap,
-				      SYS_munmap,       SYS_mprotect,   SYS_mremap,      SYS_madvise,
-				      SYS_mincore,      SYS_recvmsg,    SYS_close,       SYS_clock_gettime,
-				      SYS_arch_prctl,   SYS_clone,      SYS_prctl,       SYS_dup2,
-				      SYS_sigaltstack,  SYS_getppid,    462 /* mseal */, SYS_exit_group,
-				      SYS_sendmsg,      SYS_sched_yield};
+	static const int numbers[] = {SYS_rt_sigreturn, SYS_futex,       SYS_write,
+				      SYS_mmap,         SYS_munmap,      SYS_mprotect,
+				      SYS_mremap,       SYS_madvise,     SYS_mincore,
+				      SYS_recvmsg,      SYS_close,       SYS_clock_gettime,
+				      SYS_arch_prctl,   SYS_clone,       SYS_prctl,
+				      SYS_dup2,         SYS_sigaltstack, SYS_getppid,
+				      462 /* mseal */,  SYS_exit_group,  SYS_sendmsg,
+				      SYS_sched_yield,  SYS_read,        SYS_pread64,
+				      SYS_readv,        SYS_lseek,       436 /* close_range */};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i] == nr)

@@ -36,6 +36,8 @@
 #include <unistd.h>
 
 #include "mm/internal.h"
+#include "vfs/donate.h"
+#include "vfs/sync.h"
 
 #define PAGES    64
 #define BASE     0x200000000000UL
@@ -520,6 +522,10 @@ long inode_change_wait(struct task *t, struct inode *i, u64 size)
 long file_sync(struct task *t, struct call *c, struct file *f, bool data_only)
 {
 	return 0;
+}
+
+void donate_space_ends(struct trap_space *space)
+{
 }
 
 static int fake_op(struct trap_space *space, const struct trap_op *op)

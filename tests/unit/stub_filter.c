@@ -197,6 +197,27 @@ static enum verdict shut(const u64 *a)
 	return both(when((u32)a[0] > HUSK_DOORBELL_FD), a[0] >> 32 ? EITHER : ALLOW);
 }
 
+/* Descriptors of donated files: 64 to 127. */
+static enum verdict donated(u64 fd)
+{
+	return (u32)fd < 64 || (u32)fd > 127 ? TRAP : fd >> 32 ? EITHER : ALLOW;
+}
+
+static enum verdict read_donated(const u64 *a)
+{
+	return donated(a[0]);
+}
+
+static enum verdict donate(const u64 *a)
+{
+	return both(when((u32)a[0] > HUSK_DOORBELL_FD), both(donated(a[1]), a[0] >> 32 ? EITHER : ALLOW));
+}
+
+static enum verdict close_donated(const u64 *a)
+{
+	return both(both(donated(a[0]), donated(a[1])), when(!a[2]));
+}
+
 static enum verdict clock(const u64 *a)
 {
 	return int_is(a[0], 1);
@@ -277,6 +298,12 @@ static const struct site {
 	{"mseal", STUB_HOST_MSEAL_IP, 462, seal},
 	{"recvmsg", STUB_HOST_RECVMSG_IP, SYS_recvmsg, receive, {HUSK_SOCKET_FD, 0, 0x40000040}},
 	{"close", STUB_HOST_CLOSE_IP, SYS_close, shut, {HUSK_REGION_FD}},
+	{"read", STUB_HOST_READ_IP, SYS_read, read_donated, {64}},
+	{"pread64", STUB_HOST_PREAD64_IP, SYS_pread64, read_donated, {65}},
+	{"readv", STUB_HOST_READV_IP, SYS_readv, read_donated, {126}},
+	{"lseek", STUB_HOST_LSEEK_IP, SYS_lseek, read_donated, {127}},
+	{"dup2, donated", STUB_HOST_DUP2_IP, SYS_dup2, donate, {9, 64}},
+	{"close_range", STUB_HOST_CLOSE_RANGE_IP, 436, close_donated, {64, 127}},
 	{"clock_gettime", STUB_HOST_CLOCK_GETTIME_IP, SYS_clock_gettime, clock, {1}},
 	{"arch_prctl", STUB_HOST_ARCH_PRCTL_IP, SYS_arch_prctl, set_base, {0x1002}},
 	{"clone, process", STUB_FORK_CLONE_IP, SYS_clone, fork_order, {0x8011}},

@@ -151,6 +151,7 @@ struct kernel {
 	struct bpf_arena *bpf_arena; /* where guests' filters are compiled to; NULL: they are interpreted */
 	u32 seccomp_unlogged;        /* actions that the log does not hear of: core/seccomp_actions.h */
 	u64 audit_serial;            /* of the last record of a filter's verdict */
+	u64 fdtables;                /* vfs room: the last number given to a descriptor table */
 	u64 anon_ino;                /* vfs room: the last number given to a pipe or socket */
 	const struct synth_ops *proc_pids; /* task room: what /proc shows of processes */
 	struct list unix_socks;            /* net room: all sockets, struct unix_sock */

@@ -21,6 +21,7 @@
 #include "mm/internal.h"
 #include "mm/leave.h"
 #include "mm/patch.h"
+#include "vfs/donate.h"
 
 #define NR_MSEAL  462
 #define MIN_GAP   (128UL << 20)
@@ -244,8 +245,10 @@ void mm_unuse(struct mm *mm)
 		struct trap_space *space = mm->space;
 
 		mm->space = NULL;
-		if (space)
+		if (space) {
+			donate_space_ends(space);
 			mm->k->trap_ops->space_put(space);
+		}
 		mm_undo_detach(mm);
 		mm_patch_free(mm);
 		vma_store_clear(&mm->vmas);

@@ -233,6 +233,8 @@ void mm_patch_before(struct mm *mm, const struct trap_op *op)
 		break;
 	case TRAP_OP_ADVISE:
 	case TRAP_OP_MINCORE:
+	case TRAP_OP_DONATE:
+	case TRAP_OP_CLOSE:
 		break;
 	}
 }

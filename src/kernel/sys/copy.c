@@ -50,13 +50,15 @@ static long copy_files(struct task *t, struct file *in, u64 *in_pos, struct file
 /* A file's own offset, which inherited host files share with the host (fs/hostio.c); and setting it. */
 static u64 own_offset(struct file *f)
 {
-	s64 pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, 0, SEEK_CUR) : (s64)f->pos;
+	u64 at = *file_pos(f);
+	s64 pos = f->ops->seek && !f->ops->stream ? f->ops->seek(f, 0, SEEK_CUR) : (s64)at;
 
-	return pos < 0 ? f->pos : (u64)pos;
+	return pos < 0 ? at : (u64)pos;
 }
 
 static void move_offset(struct file *f, u64 pos)
 {
+	file_pos(f);
 	if (f->ops->seek && !f->ops->stream)
 		f->ops->seek(f, (s64)pos, SEEK_SET);
 }
@@ -74,7 +76,7 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	n = out->inode ? inode_change_wait(t, out->inode, UINT64_MAX) : 0;
 	if (n)
 		return n == CALL_PARK || !c->done ? n : (long)c->done;
-	n = copy_files(t, in, &pos, out, &out->pos, count);
+	n = copy_files(t, in, &pos, out, file_pos(out), count);
 	if (n > 0) {
 		err = c->arg[2] ? user_put(t, c->arg[2], &pos) : 0;
 		if (err)

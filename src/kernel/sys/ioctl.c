@@ -171,7 +171,7 @@ static long bytes_left(struct task *t, struct file *f, u64 arg)
 
 	if (!f->inode || f->inode->type != S_IFREG || file_getattr(f, &st) < 0)
 		return -ENOTTY;
-	n = st.size - (s64)f->pos;
+	n = st.size - (s64)*file_pos(f);
 	return user_put(t, arg, &n);
 }
 

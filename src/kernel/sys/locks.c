@@ -35,7 +35,7 @@ static int lock_range(struct file *f, const struct user_flock *l, u64 *start, u6
 	case SEEK_SET:
 		break;
 	case SEEK_CUR:
-		base = (s64)f->pos;
+		base = (s64)*file_pos(f);
 		break;
 	case SEEK_END:
 		if (!file_getattr(f, &st))

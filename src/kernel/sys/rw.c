@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "sys/files.h"
+#include "vfs/donate.h"
 #include "vfs/notify.h"
 
 #define HUSK_USER_TOP 0x7ffffffff000UL
@@ -40,6 +41,7 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 	u64 pos = c->arg[3];
 	struct file *f;
 	struct uio u;
+	long n;
 	int err;
 
 	if (at && (s64)pos < 0)
@@ -47,13 +49,14 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 	err = get_file(t, c, (int)c->arg[0], write, at, &f);
 	if (err)
 		return err;
-	if ((s64)c->arg[2] < 0)
-		return -EINVAL;
-	/* access_ok(): nothing is moved of a buffer that goes beyond what a program could have. */
+	/* access_ok(): nothing is moved of a buffer that goes beyond what a program could have. So no size is EINVAL. */
 	if (c->arg[1] + c->arg[2] < c->arg[1] || c->arg[1] + c->arg[2] > HUSK_USER_TOP)
 		return -EFAULT;
 	uio_init(&u, t, c->arg[1], c->arg[2]);
-	return file_rw(t, c, f, &u, at ? &pos : NULL, write);
+	n = file_rw(t, c, f, &u, at ? &pos : NULL, write);
+	if (n >= 0 && !write)
+		donate_used(t, (int)c->arg[0], f, c->arg[2]);
+	return n;
 }
 
 long sys_read(struct task *t, struct call *c)
@@ -119,7 +122,11 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 
 long sys_readv(struct task *t, struct call *c)
 {
-	return rw_vector(t, c, false, false, 0);
+	long n = rw_vector(t, c, false, false, 0);
+
+	if (n >= 0)
+		donate_used(t, (int)c->arg[0], c->file, (u64)n);
+	return n;
 }
 
 long sys_writev(struct task *t, struct call *c)
@@ -156,8 +163,13 @@ long sys_lseek(struct task *t, struct call *c)
 		return pos;
 	if ((u32)c->arg[2] > 4 /* SEEK_HOLE */)
 		pos = -EINVAL;
-	else
-		pos = f->ops->seek ? f->ops->seek(f, (s64)c->arg[1], (int)c->arg[2]) : -ESPIPE;
+	else if (f->ops->seek) {
+		file_pos(f);
+		pos = f->ops->seek(f, (s64)c->arg[1], (int)c->arg[2]);
+	} else
+		pos = -ESPIPE;
+	if (pos >= 0)
+		donate_used(t, (int)c->arg[0], f, 0);
 	file_put(f);
 	return pos;
 }

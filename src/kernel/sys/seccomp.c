@@ -60,6 +60,7 @@ static long set_strict(struct task *t, struct call *c)
 		return -EINVAL;
 	/* Linux: turns the time stamp counter off as well. Here: it stays, because the host's is the guest's. */
 	t->seccomp_mode = SECCOMP_MODE_STRICT;
+	seccomp_mind_files(t);
 	return finish(t, c, 0, false);
 }
 

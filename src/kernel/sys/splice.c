@@ -27,7 +27,7 @@ struct end {
 /* The offset that this end moves. */
 static u64 *position(struct end *e)
 {
-	return e->addr ? &e->offset : &e->file->pos;
+	return e->addr ? &e->offset : file_pos(e->file);
 }
 
 static int get_offset(struct task *t, struct end *e)

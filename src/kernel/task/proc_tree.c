@@ -306,7 +306,8 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 		return err;
 	t = node_task(n);
 	file_getattr(f, &st);
-	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", f->ops->stream ? 0 : f->pos,
+	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n",
+		 f->ops->stream ? 0 : *file_pos(f),
 		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
 			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
 		 st.mnt_id, st.ino);

@@ -21,6 +21,7 @@
 #include "task/dispatch.h"
 #include "task/signal.h"
 #include "task/trace.h"
+#include "vfs/donate.h"
 
 /* ---- the verdict ---- */
 
@@ -222,12 +223,25 @@ bool seccomp_has_listener(const struct task *t)
 	return false;
 }
 
+void seccomp_mind_files(struct task *t)
+{
+	static const u32 calls[] = {SYS_read, SYS_pread64, SYS_readv, SYS_lseek};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		if (seccomp_always_allows(t, calls[i]))
+			continue;
+		donate_forbid(t);
+		return;
+	}
+}
+
 void seccomp_assign(struct task *t, struct bpf_chain *chain)
 {
 	bpf_chain_put(t->seccomp);
 	t->seccomp = chain;
 	t->seccomp_filters = chain->depth;
 	t->seccomp_mode = SECCOMP_MODE_FILTER;
+	seccomp_mind_files(t);
 }
 
 int seccomp_can_sync(struct task *t)

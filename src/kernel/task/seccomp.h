@@ -14,6 +14,9 @@ void seccomp_init(struct kernel *k);
 int seccomp_prepare(struct task *t, struct bpf_program *p, bool log, struct bpf_chain **out);
 /* Whether somebody listens to a filter of @t already: there is one listener for a chain at most. */
 bool seccomp_has_listener(const struct task *t);
+/* @t's filters, or its mode, are others now: unless they always allow what the stub does with donated files (vfs/donate.h),
+ * it has none any more. */
+void seccomp_mind_files(struct task *t);
 /* @t runs under @chain from now on; the reference is the task's. */
 void seccomp_assign(struct task *t, struct bpf_chain *chain);
 /* The same for every thread of its group (SECCOMP_FILTER_FLAG_TSYNC): 0, or the tid of one whose filters are not among

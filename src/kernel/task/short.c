@@ -13,6 +13,7 @@
 #include "task/life.h"
 #include "task/seccomp.h"
 #include "task/signal.h"
+#include "vfs/donate.h"
 
 #define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)
 #define ALL_CONSTANTS ((1u << NR_CONSTANT_CALLS) - 1)
@@ -97,6 +98,8 @@ static void short_ways(struct task *t)
 	}
 	if (t->mm->own_futexes)
 		ways &= ~SHORT_BIT(futex);
+	if (!donate_serves(t))
+		ways &= ~SHORT_DONATED;
 	if (t->dispatch.on)
 		constants = 0;
 	if (!mm_leave_give(t))

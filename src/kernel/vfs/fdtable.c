@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "vfs/dnotify.h"
+#include "vfs/donate.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 
@@ -13,6 +14,7 @@
 
 struct fdtable {
 	struct kernel *k;
+	u64 id;
 	int refs;
 	int size;     /* slots */
 	int low_free; /* no free one below */
@@ -49,6 +51,7 @@ struct fdtable *fdtable_new(struct kernel *k)
 	if (!ft)
 		return NULL;
 	ft->k = k;
+	ft->id = ++k->fdtables;
 	ft->refs = 1;
 	if (grow(ft, 1)) {
 		free(ft->files);
@@ -85,14 +88,21 @@ struct fdtable *fdtable_copy(struct fdtable *ft)
 
 /* What close() of one descriptor does besides dropping the reference: all record locks of the table on that
  * file go. */
-static void close_file(struct fdtable *ft, struct file *f)
+static void close_file(struct fdtable *ft, struct file *f, int fd)
 {
+	if (f->donated)
+		donate_unnamed(f, ft, fd);
 	if (f->inode)
 		locks_release_owner(f->inode, ft);
 	file_dnotify_end(f, ft);
 	if (f->ops->flush)
 		f->ops->flush(f);
 	file_put(f);
+}
+
+u64 fdtable_id(const struct fdtable *ft)
+{
+	return ft->id;
 }
 
 bool fdtable_shared(const struct fdtable *ft)
@@ -106,7 +116,7 @@ void fdtable_put(struct fdtable *ft)
 		return;
 	for (int fd = 0; fd < ft->size; fd++)
 		if (ft->files[fd])
-			close_file(ft, ft->files[fd]);
+			close_file(ft, ft->files[fd], fd);
 	object_count(ft->k, "fdtable", -1);
 	free(ft->files);
 	free(ft->cloexec);
@@ -166,6 +176,8 @@ int fd_install_from(struct task *t, struct file *f, bool cloexec, int from)
 	ft->cloexec[fd] = cloexec;
 	if (from <= ft->low_free)
 		ft->low_free = fd + 1;
+	if (f->donated)
+		donate_named(f, t, fd);
 	return fd;
 }
 
@@ -187,7 +199,9 @@ int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd)
 	ft->files[fd] = f;
 	ft->cloexec[fd] = cloexec;
 	if (old)
-		close_file(ft, old);
+		close_file(ft, old, fd);
+	if (f->donated)
+		donate_named(f, t, fd);
 	return fd;
 }
 
@@ -226,7 +240,7 @@ int fd_close(struct task *t, int fd)
 	f = ft->files[fd];
 	ft->files[fd] = NULL;
 	ft->low_free = min(ft->low_free, fd);
-	close_file(ft, f);
+	close_file(ft, f, fd);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "vfs/async.h"
 #include "vfs/dnotify.h"
+#include "vfs/donate.h"
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 #include "vfs/notify.h"
@@ -28,6 +29,7 @@ int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct ino
 	f->flags = flags & ~(u32)O_NOCTTY; /* for opening alone */
 	f->inode = inode;
 	f->priv = priv;
+	f->donate_at = DONATE_AFTER;
 	list_init(&f->epoll_items);
 	*out = f;
 	return 0;
@@ -45,6 +47,8 @@ void file_put(struct file *f)
 		return;
 	/* Whoever is told may look at the file once more. */
 	f->refs = 1;
+	if (f->donated)
+		file_take_back(f);
 	while (!list_empty(&f->epoll_items)) {
 		struct file_link *link = list_first(&f->epoll_items, struct file_link, node);
 

@@ -81,6 +81,9 @@ struct file_ops {
 	int (*mmap)(struct file *f, int prot, int flags, struct mmap_backing *backing);
 	/* Directory entries from f->pos on: calls emit() until it answers false. 0 or -errno. */
 	int (*iterate)(struct file *f, struct dir_context *ctx);
+	/* What @f is open to, opened once more on the host, for reading alone: its bytes, size and holes are those of @f, until
+	 * donate_moved() is called. *out is the caller's. 0, or -EOPNOTSUPP and others while it cannot be. NULL: never. */
+	int (*donate)(struct file *f, struct hostfd *out);
 	/* The host's descriptors that are to be brought to disk for fsync(), borrowed: how many of @fd (SYNC_FDS), or
 	 * -errno. NULL: -EINVAL, but for regular files. */
 	int (*sync)(struct file *f, struct hostfd *fd);
@@ -120,15 +123,19 @@ struct file_owner {
 
 struct async;
 struct dnotify;
+struct donated;
 
 struct file {
 	struct kernel *k;
 	int refs;
 	const struct file_ops *ops;
-	u32 flags; /* O_* status flags and access mode, without O_CLOEXEC */
-	u64 pos;
-	struct inode *inode;   /* owned; NULL for anonymous files without one */
-	struct path_ref *path; /* owned; how it was opened; NULL for anonymous files */
+	u32 flags;               /* O_* status flags and access mode, without O_CLOEXEC */
+	u64 pos;                 /* of files with ops->donate: by file_pos() alone */
+	struct donated *donated; /* owned; a guest reads it by itself (vfs/donate.h) */
+	u32 uses, donate_at;     /* calls that it might have answered; how many make it worth while */
+	u8 taken;                /* how often it was taken back */
+	struct inode *inode;     /* owned; NULL for anonymous files without one */
+	struct path_ref *path;   /* owned; how it was opened; NULL for anonymous files */
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
 	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
@@ -145,6 +152,15 @@ int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct ino
 	     struct file **out);
 struct file *file_get(struct file *f);
 void file_put(struct file *f);
+/* Takes back what was donated of @f: its offset is in f->pos again. */
+void file_take_back(struct file *f);
+/* The file's own offset, for who is about to use or change it. */
+static inline u64 *file_pos(struct file *f)
+{
+	if (f->donated)
+		file_take_back(f);
+	return &f->pos;
+}
 static inline bool file_readable(const struct file *f)
 {
 	return ((f->flags & 3) == 0 || (f->flags & 3) == 2) && !(f->flags & 010000000);
@@ -160,6 +176,7 @@ struct fdtable *fdtable_new(struct kernel *k);
 struct fdtable *fdtable_get(struct fdtable *ft);
 struct fdtable *fdtable_copy(struct fdtable *ft); /* fork: NULL on no memory */
 void fdtable_put(struct fdtable *ft);             /* closes all when the last user goes */
+u64 fdtable_id(const struct fdtable *ft);         /* of no other table, ever */
 bool fdtable_shared(const struct fdtable *ft);    /* other tasks use it, too */
 /* execve: a private table (if shared) without the close-on-exec descriptors. 0 or -ENOMEM. */
 int fdtable_exec(struct task *t);

@@ -208,6 +208,8 @@ struct vfs {
 	struct list *dentries; /* hash table */
 	struct list lru;
 	int ncached;
+	struct list donated; /* vfs/donate.c: struct donated, the oldest first */
+	int ndonated;
 	u32 nmarks, next_cookie;                     /* vfs/notify.c: watched inodes, cookies of moves */
 	u32 inotify_instances, inotify_watches;      /* fs/inotify.c */
 	struct list locks;                           /* vfs/lock.c: all struct file_lock, by on_vfs */

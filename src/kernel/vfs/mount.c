@@ -363,6 +363,7 @@ int vfs_init(struct kernel *k, const char *host_root, const char *upper, char *w
 	v->next_dev = 32;
 	list_init(&v->mounts);
 	list_init(&v->lru);
+	list_init(&v->donated);
 	list_init(&v->locks);
 	for (int i = 0; i < LOCK_WAITER_LISTS; i++)
 		list_init(&v->lock_waiters[i]);

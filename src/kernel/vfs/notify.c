@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "vfs/donate.h"
+
 void notify_mark_add(struct notify_mark *m, struct inode *i)
 {
 	m->inode = inode_get(i);
 	m->next = i->marks;
 	i->marks = m;
 	i->k->vfs->nmarks++;
+	donate_stop(i->k);
 }
 
 void notify_mark_remove(struct notify_mark *m)

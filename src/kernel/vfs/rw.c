@@ -138,7 +138,7 @@ static size_t slice_of(struct task *t, struct call *c, struct file *f, const str
 
 static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
-	u64 *at = pos ? pos : &f->pos;
+	u64 *at = pos ? pos : file_pos(f);
 	size_t done, slice;
 	long n;
 

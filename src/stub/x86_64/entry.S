@@ -106,6 +106,13 @@ HOST_CALL getppid, __NR_getppid
 HOST_CALL sched_yield, __NR_sched_yield
 HOST_CALL prctl, __NR_prctl
 HOST_CALL exit_group, __NR_exit_group
+/* Of donated files alone (donated.c). */
+HOST_CALL read, __NR_read
+HOST_CALL pread64, __NR_pread64
+HOST_CALL readv, __NR_readv
+HOST_CALL lseek, __NR_lseek
+HOST_CALL dup2, __NR_dup2
+HOST_CALL close_range, 436
 
 /* The guest's private futex; see stub.h. An interrupt in [stub_futex_check, stub_guest_futex_ip) goes to the abort. */
 FUNCTION stub_guest_futex

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "trap/fds.h"
 
 #define FIRST_FD  (TRACER_TRANSFER_FD + 1)
@@ -146,6 +147,9 @@ void operation_begin(struct tracee *th)
 		job_call(th, STEP_OPERATION, SYS_mincore, op->addr, op->len, scratch_at(HUSK_SCRATCH_VEC), 0,
 			 0, 0);
 		break;
+	case TRAP_OP_DONATE:
+	case TRAP_OP_CLOSE:
+		BUG_ON(true);
 	}
 }
 

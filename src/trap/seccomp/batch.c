@@ -118,10 +118,11 @@ static struct stub_op *add_op(struct sthread *th, u32 kind)
 
 static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_index)
 {
-	static const u32 kinds[] = {
-		[TRAP_OP_MAP] = OP_MMAP,       [TRAP_OP_UNMAP] = OP_MUNMAP,   [TRAP_OP_PROTECT] = OP_MPROTECT,
-		[TRAP_OP_REMAP] = OP_MREMAP,   [TRAP_OP_ADVISE] = OP_MADVISE, [TRAP_OP_SEAL] = OP_MSEAL,
-		[TRAP_OP_MINCORE] = OP_MINCORE};
+	static const u32 kinds[] = {[TRAP_OP_MAP] = OP_MMAP,         [TRAP_OP_UNMAP] = OP_MUNMAP,
+				    [TRAP_OP_PROTECT] = OP_MPROTECT, [TRAP_OP_REMAP] = OP_MREMAP,
+				    [TRAP_OP_ADVISE] = OP_MADVISE,   [TRAP_OP_SEAL] = OP_MSEAL,
+				    [TRAP_OP_MINCORE] = OP_MINCORE,  [TRAP_OP_DONATE] = OP_DONATE,
+				    [TRAP_OP_CLOSE] = OP_CLOSE};
 	struct stub_op *op = add_op(th, kinds[t->kind]);
 
 	op->a[0] = t->addr;
@@ -148,6 +149,13 @@ static void add_log_entry(struct sthread *th, const struct trap_op *t, int fd_in
 		op->a[2] = RESULT_OFFSET;
 		th->mincore_vec = t->vec;
 		th->mincore_pages = min(align_up(t->len, PAGE_SIZE) / PAGE_SIZE, PAGE_SIZE);
+		break;
+	case TRAP_OP_DONATE:
+		op->a[1] = (u64)fd_index;
+		op->a[2] = t->offset;
+		break;
+	case TRAP_OP_CLOSE:
+		op->a[1] = t->addr + t->len - 1;
 		break;
 	case TRAP_OP_UNMAP:
 	case TRAP_OP_SEAL:

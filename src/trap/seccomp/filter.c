@@ -37,7 +37,8 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define NR_MSEAL 462
+#define NR_MSEAL       462
+#define NR_CLOSE_RANGE 436
 
 #define LOW(ip)        ((u32)(ip))
 #define HIGH(ip)       ((u32)((u64)(ip) >> 32))
@@ -191,6 +192,42 @@ static void rule_madvise(struct builder *b)
 	ret(b, SECCOMP_RET_ALLOW);
 }
 
+/* The accumulator must be the number of a donated file. */
+static void require_donated(struct builder *b)
+{
+	require(b, BPF_JGE, HUSK_DONATED_FD, true);
+	require(b, BPF_JGE, HUSK_DONATED_FD + HUSK_NR_DONATED, false);
+}
+
+/* Files that the kernel has given to this process, all open for reading alone. The host does not look at the high half of
+ * a descriptor. */
+static void rule_donated(struct builder *b)
+{
+	load(b, ARG_LOW(0));
+	require_donated(b);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
+/* Neither of the socket nor of the doorbell, and to the place of a donated file. */
+static void rule_donate(struct builder *b)
+{
+	load(b, ARG_LOW(0));
+	require(b, BPF_JGE, HUSK_DOORBELL_FD + 1, true);
+	load(b, ARG_LOW(1));
+	require_donated(b);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
+static void rule_close_donated(struct builder *b)
+{
+	load(b, ARG_LOW(0));
+	require_donated(b);
+	load(b, ARG_LOW(1));
+	require_donated(b);
+	require_arg(b, 2, 0);
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
 /* Never the socket or the doorbell. */
 static void rule_close(struct builder *b)
 {
@@ -308,6 +345,9 @@ static const struct {
 	{STUB_EXIT_IP, SYS_rt_sigreturn, rule_allow},
 	{STUB_HOST_FUTEX_IP, SYS_futex, rule_futex},
 	{STUB_GUEST_FUTEX_IP, SYS_futex, rule_futex},
+	{STUB_HOST_READ_IP, SYS_read, rule_donated},
+	{STUB_HOST_PREAD64_IP, SYS_pread64, rule_donated},
+	{STUB_HOST_LSEEK_IP, SYS_lseek, rule_donated},
 	{STUB_HOST_WRITE_IP, SYS_write, rule_doorbell},
 	{STUB_HOST_MMAP_IP, SYS_mmap, rule_mmap},
 	{STUB_HOST_MUNMAP_IP, SYS_munmap, rule_memory_range},
@@ -318,6 +358,9 @@ static const struct {
 	{STUB_HOST_MSEAL_IP, NR_MSEAL, rule_mseal},
 	{STUB_HOST_RECVMSG_IP, SYS_recvmsg, rule_recvmsg},
 	{STUB_HOST_CLOSE_IP, SYS_close, rule_close},
+	{STUB_HOST_READV_IP, SYS_readv, rule_donated},
+	{STUB_HOST_DUP2_IP, SYS_dup2, rule_donate},
+	{STUB_HOST_CLOSE_RANGE_IP, NR_CLOSE_RANGE, rule_close_donated},
 	{STUB_RETURN_IP, SYS_rt_sigreturn, rule_allow},
 	{STUB_HOST_CLOCK_GETTIME_IP, SYS_clock_gettime, rule_clock_gettime},
 	{STUB_HOST_ARCH_PRCTL_IP, SYS_arch_prctl, rule_arch_prctl},

@@ -8,7 +8,7 @@
 
 #include "base/types.h"
 
-#define STUB_FILTER_MAX 512
+#define STUB_FILTER_MAX 640
 
 /* Writes the program into @out (STUB_FILTER_MAX instructions) and returns its length. @gated: clones ask the
  * kernel by user notification; else they are allowed. */

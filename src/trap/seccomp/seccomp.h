@@ -13,6 +13,7 @@
  *	copy.c       guest memory and vector state
  *	short.c      what the stub may answer without a turn, and how often it did
  *	leave.c      memory calls that the stub makes without a turn
+ *	donate.c     files that the stub reads by itself
  *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
@@ -119,6 +120,7 @@ struct sspace {
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
 	struct settling settling;
+	struct donations *donations; /* owned; NULL: it has been given no file */
 	u32 batches;
 	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
@@ -320,6 +322,15 @@ void leave_init(struct sthread *th);
 void leave_publish(struct sthread *th); /* where memory calls may be made: as short_publish() */
 bool leave_has_deeds(const struct sthread *th);
 u32 leave_deeds(struct trap_space *space, struct memory_deed *deeds);
+
+/* donate.c: the trap_ops of these names */
+int donate(struct trap_space *space, struct hostfd file, u32 *number);
+void donate_name(struct trap_space *space, int fd, u32 number, bool at_only);
+void donate_unname(struct trap_space *space, int fd);
+void donate_end(struct trap_space *space, u32 number);
+/* @child is about to be forked from @parent, with all that it has been given, and is to close that: 0 or -ENOMEM. */
+int donations_fork(struct sspace *parent, struct sspace *child);
+void donations_free(struct sspace *s);
 
 /* interrupt.c */
 void thread_interrupt(struct sthread *th);

@@ -154,6 +154,7 @@ void space_keep_region(struct sspace *s)
 void space_free(struct sspace *s)
 {
 	oplog_drop(&s->log);
+	donations_free(s);
 	while (!list_empty(&s->threads))
 		thread_free(list_first(&s->threads, struct sthread, node));
 	while (!list_empty(&s->free))

@@ -17,7 +17,8 @@ static int prepare_space(struct strap *t, struct sthread *parent, struct sspace 
 
 	if (err)
 		return err;
-	*thread = thread_alloc(*space, parent->index);
+	err = donations_fork(parent->space, *space);
+	*thread = err ? NULL : thread_alloc(*space, parent->index);
 	if (!*thread) {
 		space_free(*space);
 		return -ENOMEM;

@@ -146,6 +146,11 @@ static int host_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return 0;
 }
 
+static int host_donate(struct file *f, struct hostfd *out)
+{
+	return host_reopen(((struct host_file *)f->priv)->fd, 0, out);
+}
+
 static void close_host_file(struct inode *i, struct host_file *h)
 {
 	if (h->shared)
@@ -221,6 +226,7 @@ static const struct file_ops host_file_ops = {
 	.poll = host_poll,
 	.seek = host_seek,
 	.mmap = host_mmap,
+	.donate = host_donate,
 	.sync = host_sync,
 	.release = host_release,
 };

@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vfs/donate.h"
+
 #define PIECE (128 * 1024)
 
 /* The open file of the lower layer, borrowed; NULL: the bytes are the overlay's own. */
@@ -42,6 +44,7 @@ void overlay_data_moved(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
 
+	donate_moved(i);
 	l->data_below = false;
 	l->changed = true;
 	if (l->shown)
@@ -209,6 +212,19 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
 }
 
+static int file_donate(struct file *f, struct hostfd *out)
+{
+	struct file *low;
+	int err = lower_file(f, &low);
+
+	if (err)
+		return err;
+	if (low)
+		return low->ops->donate ? low->ops->donate(low, out) : -EOPNOTSUPP;
+	err = store_open_data(f->inode);
+	return err ? err : tmpfs_file_ops.donate(f, out);
+}
+
 static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	long err = own_data(f, false);
@@ -244,6 +260,7 @@ static const struct file_ops overlay_file_ops = {
 	.poll = file_poll,
 	.seek = file_seek,
 	.mmap = file_mmap,
+	.donate = file_donate,
 	.sync = file_sync_fds,
 	.fallocate = file_fallocate,
 	.fcntl = file_fcntl,

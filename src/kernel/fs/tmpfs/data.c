@@ -27,6 +27,39 @@
 #define ALLOCATE_ONCE    (16UL << 20)
 #define MEMFDS_KEPT      64 /* of small files that nobody has open, in a tree */
 
+/* ---- when it was read ---- */
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* Linux's relatime: an access at @when is noted when it is the first after a change, or a day has passed. */
+void tnode_accessed(struct tnode *n, const struct timespec *when)
+{
+	if (!is_before(&n->mtime, &n->atime) || !is_before(&n->ctime, &n->atime) ||
+	    when->tv_sec - n->atime.tv_sec >= 86400)
+		n->atime = *when;
+}
+
+/* Linux: the first access after a change is noted. Here: of those that guests make by themselves it is the last one before
+ * somebody asks or changes the file again, because the host keeps no other. */
+static void read_by_guests(struct tnode *n, const struct stat *st)
+{
+	if (!n->donated || !is_before(&n->host_atime, &st->st_atim))
+		return;
+	n->host_atime = st->st_atim;
+	tnode_accessed(n, &st->st_atim);
+}
+
+void tnode_note_reads(struct tnode *n)
+{
+	struct stat st;
+
+	if (n->donated && hostfd_valid(n->memfd) && !fstat(n->memfd.fd, &st))
+		read_by_guests(n, &st);
+}
+
 /* ---- what it takes ---- */
 
 static void charge(struct tnode *n, u64 bytes)
@@ -44,6 +77,7 @@ u64 tnode_measure(struct tnode *n)
 		return n->charged;
 	charge(n, max((u64)st.st_blocks * 512, n->reserved));
 	n->written = 0;
+	read_by_guests(n, &st);
 	return (u64)st.st_blocks * 512;
 }
 

@@ -15,7 +15,6 @@
 #define MAX_SIZE INT64_MAX
 #define DYING_NS 1000000 /* between two looks whether ended processes have let go */
 
-/* Linux's relatime: an access is noted when it is the first after a change, or a day has passed. */
 static void accessed(struct file *f, struct tnode *n)
 {
 	struct timespec now;
@@ -23,11 +22,7 @@ static void accessed(struct file *f, struct tnode *n)
 	if (f->flags & O_NOATIME)
 		return;
 	now = tmpfs_now();
-	if (n->atime.tv_sec < n->mtime.tv_sec || n->atime.tv_sec < n->ctime.tv_sec ||
-	    now.tv_sec - n->atime.tv_sec >= 86400 ||
-	    (n->atime.tv_sec == n->mtime.tv_sec && n->atime.tv_nsec <= n->mtime.tv_nsec) ||
-	    (n->atime.tv_sec == n->ctime.tv_sec && n->atime.tv_nsec <= n->ctime.tv_nsec))
-		n->atime = now;
+	tnode_accessed(n, &now);
 }
 
 static long file_read(struct file *f, struct uio *to, u64 *pos)
@@ -96,6 +91,7 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 			return -EPERM;
 		from->left = min(from->left, (u64)n->size - *pos);
 	}
+	tnode_note_reads(n);
 	while (from->left) {
 		long moved = tnode_write(n, from, *pos, f->k->vfs->piece);
 
@@ -177,6 +173,22 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 	return 0;
 }
 
+/* In a memfd, where it is opened once more. */
+static int file_donate(struct file *f, struct hostfd *out)
+{
+	struct tnode *n = tnode(f->inode);
+	int err = f->flags & O_NOATIME ? -EOPNOTSUPP : tnode_to_memfd(n);
+
+	if (!err)
+		err = host_reopen(n->memfd, 0, out);
+	if (err)
+		return err;
+	if (!n->donated)
+		n->host_atime = tmpfs_now();
+	n->donated = true;
+	return 0;
+}
+
 static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct tnode *n = tnode(f->inode);
@@ -235,9 +247,9 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "/memfd:%s (deleted)", n->name ? n->name : "");
 }
 
-#define COMMON_OPS                                                                                          \
-	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .sync = sync_nothing, \
-	.fallocate = file_fallocate, .fcntl = file_fcntl
+#define COMMON_OPS                                                                                           \
+	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .donate = file_donate, \
+	.sync = sync_nothing, .fallocate = file_fallocate, .fcntl = file_fcntl
 
 static void file_release(struct file *f)
 {

@@ -154,7 +154,6 @@ int tmpfs_getattr(struct inode *i, struct kstat *st)
 		.rdev = n->rdev,
 		.size = n->size,
 		.blksize = PAGE_SIZE,
-		.atime = n->atime,
 		.mtime = n->mtime,
 		.ctime = n->ctime,
 		.btime = n->btime,
@@ -167,6 +166,8 @@ int tmpfs_getattr(struct inode *i, struct kstat *st)
 		st->blocks = (hostfd_valid(n->memfd) ? tnode_measure(n)
 						     : align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE)) /
 			     512;
+	/* Measuring may have found that it was read. */
+	st->atime = n->atime;
 	return 0;
 }
 
@@ -176,6 +177,7 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 
 	if (a->valid & ATTR_MODE && n->seals & F_SEAL_EXEC && (a->mode ^ n->mode) & 0111)
 		return -EPERM;
+	tnode_note_reads(n);
 	if (a->valid & ATTR_SIZE) {
 		int err = tnode_resize(n, a->size);
 

@@ -57,7 +57,9 @@ struct tnode {
 	struct hostfd memfd, read_fd; /* read_fd: the same, open for reading only, for mappings */
 	u64 charged;                  /* bytes counted in fs->used_bytes */
 	u64 reserved; /* of the memfd: what shared writable mappings may fill without a turn, counted as if it were */
-	u64 written; /* to the memfd since it was last measured */
+	bool donated;               /* the memfd has been given to guests, who read it by themselves */
+	struct timespec host_atime; /* then: when the host last saw it read, as far as is known */
+	u64 written;                /* to the memfd since it was last measured */
 	int seals;
 	char *name; /* of a memfd */
 
@@ -174,6 +176,10 @@ long tnode_allocate(struct tnode *n, bool keep_size, u64 offset, u64 len);
 int tnode_to_memfd(struct tnode *n);
 /* Makes sure that a memfd of @size bytes could be filled whole: 0 or -ENOSPC. */
 int tnode_reserve(struct tnode *n, u64 size);
+/* It is read at @when: noted as Linux's relatime does. */
+void tnode_accessed(struct tnode *n, const struct timespec *when);
+/* Has reads that guests made by themselves in the access time, before that or the file is changed. */
+void tnode_note_reads(struct tnode *n);
 /* Bytes that the data takes. */
 u64 tnode_measure(struct tnode *n);
 

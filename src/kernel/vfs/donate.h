@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Donated files: regular files that a guest's stub reads by itself, through a descriptor of the host's.
+ *
+ * A file that has been read or sought some times is opened once more on the host, for reading alone, and that goes to
+ * the guest's process. It is then the business of one address space with one descriptor table (struct donee). As long
+ * as it is, the file's own offset is that of the host's open file, and nothing of husk's looks at it: whoever must,
+ * the kernel itself (file_pos()) or another process that shares the open file, has it taken back first, in one step
+ * that no read of the guest's can come in between. Files open for writing too keep their offset in the kernel: of
+ * those the stub answers pread64 alone.
+ *
+ * Taken back is also what a watcher wants to hear of (notify.h), what lies elsewhere from now on (copy-up), and all of
+ * a process that gets a filter of its own which looks at such calls, since the stub's are not subject to it.
+ */
+#ifndef HUSK_KERNEL_VFS_DONATE_H
+#define HUSK_KERNEL_VFS_DONATE_H
+
+#include "core/kernel.h"
+#include "vfs/inode.h"
+
+/* Calls after which a file is donated: what they cost as turns is then about what giving it costs. */
+#define DONATE_AFTER 12
+
+/* @t has read @size bytes of @f, or sought in it, by its descriptor @fd: which may now be worth donating. */
+void donate_use(struct task *t, int fd, struct file *f);
+static inline void donate_used(struct task *t, int fd, struct file *f, u64 size)
+{
+	if (f->ops->donate && size <= TRAP_DONATED_READ && ++f->uses >= f->donate_at)
+		donate_use(t, fd, f);
+}
+/* The donated @f has got the descriptor @fd of @t's table; loses @fd of @ft. */
+void donate_named(struct file *f, struct task *t, int fd);
+void donate_unnamed(struct file *f, struct fdtable *ft, int fd);
+/* Whether @t's calls are about what its address space has been given. */
+bool donate_serves(const struct task *t);
+/* The bytes of @i are about to be somewhere else. */
+void donate_moved(struct inode *i);
+/* Nothing is donated any more, for now: somebody watches. */
+void donate_stop(struct kernel *k);
+/* @t's address space is never given anything any more. */
+void donate_forbid(struct task *t);
+/* @space is about to go. */
+void donate_space_ends(struct trap_space *space);
+
+#endif
