@@ -4,6 +4,7 @@
 #include "cli/filter.h"
 #include "cli/options.h"
 
+#include "bpf/chain.h"
 #include "bpf/disasm.h"
 
 #include <errno.h>
@@ -331,6 +332,11 @@ int filter_run(const struct filter_command *c, const struct filter_file *file)
 	}
 	if (read_call(c, &d) || !(p = filter_program(c, file)))
 		return STATUS_FAILED;
+	if (bpf_passes_all(d.arch, (u32)d.nr)) {
+		bpf_program_free(p);
+		puts("ALLOW\n       no filter sees uretprobe and uprobe");
+		return 0;
+	}
 	bpf_held_fields(p->classic, p->size, held);
 	bpf_print_verdict(bpf_program_run(p, &d), &out);
 	text_add(&out, "\n");

@@ -41,6 +41,9 @@ filter run raw getpid
 check 'run tells the verdict and the way'
 filter run raw 1 2 3
 [ $status = 0 ] && [ "$(head -n 1 out)" = ALLOW ]; check 'run takes numbers and arguments'
+printf '1\n6 0 0 0\n' >nothing
+filter run nothing 335
+[ $status = 0 ] && [ "$(head -n 1 out)" = ALLOW ] && grep -q 'no filter sees' out; check 'run knows calls that pass every filter'
 filter explain raw
 [ $status = 0 ] && grep -A1 '^ERRNO(1):' out | grep -q '^ *getpid$' && grep -A1 '^ALLOW' out | grep -q ' read '
 check 'explain groups the calls'
@@ -80,6 +83,13 @@ grep -q 'return ALLOW.*palegreen' out && grep -q 'return ERRNO.*mistyrose' out; 
 filter graph raw
 [ $status = 0 ] && grep -q '^digraph' out && grep -q 'b0 -> b2 .*yes' out && grep -q 'b0 -> b3 .*no' out
 check 'graph draws the branches'
+if command -v dot >/dev/null; then
+	filter graph conditions
+	dot -Tsvg -o graph.svg out 2>err && grep -q '</svg>' graph.svg; check 'dot draws the graph'
+else
+	n=$((n + 1))
+	echo "ok $n - dot draws the graph # SKIP no dot"
+fi
 
 # refuses FILE TEXT STATUS
 refuses() {

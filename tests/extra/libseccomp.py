@@ -12,6 +12,7 @@ import glob
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -209,7 +210,10 @@ def main():
         skip("no source of libseccomp: tools/debian-source libseccomp")
     if not os.access(HUSK, os.X_OK):
         skip(f"no {HUSK}")
+    # What a test leaves goes with the directory, also when its time is up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     directory = tempfile.mkdtemp(prefix="husk-libseccomp.", dir="/var/tmp")
+    os.environ["TMPDIR"] = directory
     try:
         shutil.unpack_archive(archives[0], directory)
         source = glob.glob(f"{directory}/libseccomp-*")[0]
