@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/auxv.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -215,9 +218,102 @@ static void vdso(void)
 	CHECK_EQ(p[1], 'E');
 }
 
+/* ---- guard pages (Linux 6.13) ---- */
+
+#define GUARD   102
+#define UNGUARD 103
+
+static sigjmp_buf struck;
+static volatile int code;
+
+static void on_strike(int signo, siginfo_t *info, void *uc)
+{
+	code = info->si_code;
+	siglongjmp(struck, 1);
+}
+
+/* The si_code with which a touch of the page ends; 0: it does not. */
+static int touch(volatile char *p)
+{
+	if (sigsetjmp(struck, 1))
+		return code;
+	*p = *p;
+	return 0;
+}
+
+static void guards(void)
+{
+	struct sigaction strike = {.sa_sigaction = on_strike, .sa_flags = SA_SIGINFO}, old;
+	char *p = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *s = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *q;
+	int fds[2], status;
+	pid_t pid;
+
+	if (madvise(p, PAGE, GUARD) && errno == EINVAL)
+		return;
+	CHECK_OK(sigaction(SIGSEGV, &strike, &old));
+	CHECK_OK(pipe(fds));
+	memset(p + PAGE, 1, 7 * PAGE);
+	CHECK_OK(madvise(p + 2 * PAGE, 2 * PAGE, GUARD));
+	CHECK_OK(madvise(p + 2 * PAGE, PAGE, GUARD));
+	CHECK_EQ(touch(p), SEGV_MAPERR);
+	CHECK_EQ(touch(p + 2 * PAGE), SEGV_MAPERR);
+	CHECK_EQ(touch(p + 3 * PAGE), SEGV_MAPERR);
+	CHECK_EQ(touch(p + 4 * PAGE), 0);
+	CHECK_ERRNO(write(fds[1], p + 2 * PAGE, 1), EFAULT);
+	CHECK_EQ(write(fds[1], p + 4 * PAGE, 1), 1);
+	CHECK_ERRNO(read(fds[0], p + 2 * PAGE, 1), EFAULT);
+	/* They stay where contents go, and where the protection changes. */
+	CHECK_OK(madvise(p, 8 * PAGE, MADV_DONTNEED));
+	CHECK_OK(mprotect(p, 8 * PAGE, PROT_READ));
+	CHECK_OK(mprotect(p, 8 * PAGE, PROT_READ | PROT_WRITE));
+	CHECK_EQ(touch(p + 2 * PAGE), SEGV_MAPERR);
+	CHECK_EQ(touch(p + 4 * PAGE), 0);
+	CHECK_ERRNO(madvise(p, 8 * PAGE, MADV_POPULATE_READ), EFAULT);
+	/* A child has them, and may take away its own. */
+	pid = fork();
+	if (!pid) {
+		CHECK_EQ(touch(p + 2 * PAGE), SEGV_MAPERR);
+		CHECK_OK(madvise(p, 8 * PAGE, UNGUARD));
+		CHECK_EQ(touch(p + 2 * PAGE), 0);
+		_exit(check_failed());
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(touch(p + 2 * PAGE), SEGV_MAPERR);
+	/* They move along. */
+	q = mremap(p, 8 * PAGE, 16 * PAGE, MREMAP_MAYMOVE);
+	CHECK(q != MAP_FAILED);
+	CHECK_EQ(touch(q + 2 * PAGE), SEGV_MAPERR);
+	CHECK_EQ(touch(q + 12 * PAGE), 0);
+	CHECK_OK(madvise(q, 16 * PAGE, UNGUARD));
+	CHECK_EQ(touch(q + 2 * PAGE), 0);
+	CHECK_EQ(q[2 * PAGE], 0);
+	/* Not in locked memory, but out of it. */
+	CHECK_OK(madvise(q, PAGE, GUARD));
+	if (!mlock(q + PAGE, PAGE)) {
+		CHECK_ERRNO(madvise(q + PAGE, PAGE, GUARD), EINVAL);
+		CHECK_OK(madvise(q + PAGE, PAGE, UNGUARD));
+		CHECK_ERRNO(mlock(q, PAGE), ENOMEM);
+		CHECK_OK(munlock(q, 2 * PAGE));
+	}
+	/* Over a hole: what is there, and the error. */
+	CHECK_OK(munmap(q + 4 * PAGE, PAGE));
+	CHECK_ERRNO(madvise(q, 8 * PAGE, GUARD), ENOMEM);
+	CHECK_EQ(touch(q + 6 * PAGE), SEGV_MAPERR);
+	/* A new mapping has none. */
+	CHECK(mmap(q, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == q);
+	CHECK_EQ(touch(q + 6 * PAGE), 0);
+	CHECK_OK(madvise(s, PAGE, GUARD));
+	CHECK_EQ(touch(s), SEGV_MAPERR);
+	CHECK_EQ(touch(s + PAGE), 0);
+	CHECK_OK(sigaction(SIGSEGV, &old, NULL));
+}
+
 int main(void)
 {
 	advices();
+	guards();
 	vdso();
 	sync_errors();
 	in_core();

@@ -3,6 +3,7 @@
 #include "core/call.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -345,9 +346,30 @@ void task_load_regs(struct task *t)
 		t->k->ops.place_shown(t, NULL);
 }
 
+void call_op_failed(struct task *t, long error)
+{
+	if (t->k->ops.own_op_refused && t->k->ops.own_op_refused(t))
+		; /* what husk tried for itself is nothing to the guest */
+	else if (t->returning_call)
+		task_regs(t)->rax = (u64)t->k->ops.op_refused(t, error);
+	else
+		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
+}
+
+/* What was queued has been carried out on the way. */
 static void whole_now(void *arg, long result)
 {
-	task_return(arg);
+	struct task *t = arg;
+
+	if (result < 0)
+		call_op_failed(t, result);
+	task_return(t);
+}
+
+static void settled_now(struct task *t)
+{
+	t->settled = true;
+	task_return(t);
 }
 
 #define EFLAGS_TF 0x100UL
@@ -389,6 +411,11 @@ void task_return(struct task *t)
 		k->trap_ops->whole(t->thread, whole_now, t);
 		return;
 	}
+	/* Frames and stops tell the call's result: what it has ordered is to have happened. */
+	if (t->work && t->returning_call && !t->settled && k->trap_ops->ops_pending(t->thread->space) &&
+	    usermem_settle(t, settled_now))
+		return;
+	t->settled = false;
 	if (t->work && !k->ops.return_work(t))
 		return;
 	if (t->mem.out && usermem_flush(t))

@@ -83,6 +83,8 @@ long call_skip(struct task *t);
 long call_handle(struct task *t, struct call *c);
 /* The host has given the task back: whatever EFLAGS.TF was for, the tracer's part of it is over. */
 void step_end(struct task *t);
+/* The host has refused an operation that was queued for @t: its call fails. */
+void call_op_failed(struct task *t, long error);
 /* The task goes on after a stop: it is put on the runnable list. */
 void task_continue(struct task *t);
 

@@ -3,7 +3,6 @@
 #include "core/kernel.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -50,12 +49,7 @@ static void host_call_interrupted(struct task *t, const struct trap_event *event
  * could not grow) the guest gets what Linux gives it. */
 static void operation_failed(struct task *t, const struct trap_event *event)
 {
-	if (t->k->ops.own_op_refused && t->k->ops.own_op_refused(t))
-		; /* what husk tried for itself is nothing to the guest */
-	else if (t->returning_call)
-		task_regs(t)->rax = (u64)t->k->ops.op_refused(t, (long)event->error);
-	else
-		t->k->ops.force_signal(t, SIGSEGV, SEGV_MAPERR, 0);
+	call_op_failed(t, (long)event->error);
 	task_return(t);
 }
 

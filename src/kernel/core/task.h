@@ -135,6 +135,7 @@ struct task {
 	int stop_signal;  /* of the group stop that it has part in */
 	bool single_step; /* its tracer has it make one instruction */
 	bool watched; /* one instruction after the other: a debug register is enabled (task/trace_watch.c) */
+	bool settled; /* the call's operations have been carried out, on the way back */
 	bool forced_tf; /* EFLAGS.TF is the tracer's, not the program's */
 
 	/* life */

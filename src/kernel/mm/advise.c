@@ -16,6 +16,11 @@
 #define MADV_DONTNEED_LOCKED 24
 #endif
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+
 #define PUNCH_HOLE (1 | 2) /* FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE */
 
 struct advice {
@@ -26,6 +31,7 @@ struct advice {
 	bool anonymous; /* EINVAL on what is not anonymous */
 	bool unlocked;  /* EINVAL on locked memory */
 	bool discards;  /* EPERM on sealed memory that is anonymous and not writable */
+	bool guard;     /* EINVAL where guards cannot be */
 	bool fork;      /* to be passed on where the memory is sealed: see mm/seal.c */
 	u64 needs;      /* EINVAL without one of these (populate) */
 };
@@ -49,6 +55,8 @@ static const struct advice advices[] = {
 	{.advice = MADV_NOHUGEPAGE, .clear = VM_HUGEPAGE, .set = VM_NOHUGEPAGE, .host = true},
 	{.advice = MADV_COLD, .host = true, .unlocked = true},
 	{.advice = MADV_PAGEOUT, .host = true, .unlocked = true},
+	{.advice = MADV_GUARD_INSTALL, .host = true, .guard = true, .unlocked = true, .discards = true},
+	{.advice = MADV_GUARD_REMOVE, .host = true, .guard = true},
 	{.advice = MADV_POPULATE_READ, .host = true, .needs = VM_ACCESS_FLAGS},
 	{.advice = MADV_POPULATE_WRITE, .host = true, .needs = VM_WRITE},
 };
@@ -80,6 +88,13 @@ static int remove_part(const struct vma *v, u64 start, u64 len)
 	return 1; /* shared anonymous memory is the host's: passed on */
 }
 
+/* Linux: in all but the kernel's own mappings. Here: neither in shared ones of files nor in executable ones, as before
+ * Linux 6.15, because husk maps pages of these anew and guards would go with them. */
+static bool takes_guards(const struct vma *v)
+{
+	return !(v->flags & VM_SPECIAL) && (!vma_file(v) || !(v->flags & (VM_MAYSHARE | VM_EXEC)));
+}
+
 static int check_part(const struct advice *a, const struct vma *v)
 {
 	/* can_madvise_modify(): who may write there could have wiped it as well. */
@@ -88,6 +103,8 @@ static int check_part(const struct advice *a, const struct vma *v)
 	if (a->unlocked && (v->flags & VM_LOCKED))
 		return -EINVAL;
 	if (a->anonymous && !vma_anonymous(v))
+		return -EINVAL;
+	if (a->guard && !takes_guards(v))
 		return -EINVAL;
 	if (a->private && (v->object || (v->flags & VM_SHARED)))
 		return -EINVAL;
@@ -135,6 +152,8 @@ static int advise_part(struct mm *mm, const struct advice *a, struct vma *v, u64
 		if (error)
 			return error;
 	}
+	if (a->advice == MADV_GUARD_INSTALL)
+		mm->guarded = true;
 	if (a->clear | a->set) {
 		error = vma_change(&mm->vmas, start, end, a->clear, a->set);
 		if (error)

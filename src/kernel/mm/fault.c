@@ -135,7 +135,7 @@ static bool try_again(struct task *t, const struct trap_event *event)
 	}
 	if (mm->space && mm->k->trap_ops->ops_pending(mm->space))
 		return ++mm->refault.pending <= MAX_REFAULTS_PENDING;
-	return ++mm->refault.count <= MAX_REFAULTS;
+	return ++mm->refault.count <= (mm->guarded ? 1 : MAX_REFAULTS);
 }
 
 static void page_fault(struct task *t, const struct trap_event *event)
@@ -146,8 +146,13 @@ static void page_fault(struct task *t, const struct trap_event *event)
 		force(t, event, SIGSEGV, SEGV_MAPERR, event->addr);
 		return;
 	}
-	if (may_access(v, event->error & PF_WRITE, event->error & PF_INSTR) && try_again(t, event))
+	if (may_access(v, event->error & PF_WRITE, event->error & PF_INSTR)) {
+		if (try_again(t, event))
+			return;
+		/* A guard page, of which the host knows. */
+		force(t, event, SIGSEGV, event->code, event->addr);
 		return;
+	}
 	force(t, event, SIGSEGV, SEGV_ACCERR, event->addr);
 }
 

@@ -153,6 +153,7 @@ struct mm *mm_fork(struct mm *mm)
 	child->dumpable = mm->dumpable;
 	child->dump_filter = mm->dump_filter;
 	child->membarrier = mm->membarrier;
+	child->guarded = mm->guarded;
 	child->exe = mm->exe ? file_get(mm->exe) : NULL;
 	__builtin_memcpy(child->auxv, mm->auxv, sizeof mm->auxv);
 	child->auxv_size = mm->auxv_size;
@@ -388,6 +389,8 @@ bool mm_enough_memory(struct mm *mm, u64 pages)
 static long op_refused(struct task *t, long error)
 {
 
+	if (error == -EFAULT && (t->call.nr == SYS_mlock || t->call.nr == SYS_mlock2))
+		return -ENOMEM; /* a guard page in the range: __mlock_posix_error_return() */
 	return t->call.nr == SYS_brk && t->mm ? (long)t->mm->brk : error;
 }
 

@@ -48,6 +48,7 @@ struct mm {
 	u32 dump_filter; /* /proc/PID/coredump_filter */
 	u32 membarrier; /* what the process has registered for: sys/membarrier.c's MEMBARRIER_CMD_REGISTER_* */
 	bool own_futexes; /* its private futexes are the kernel's, not the host's */
+	bool guarded;     /* it may have guard pages (MADV_GUARD_INSTALL), which only the host knows */
 	int ntraced;      /* traced tasks that run on it */
 	struct file *exe; /* owned; /proc/PID/exe */
 	u8 auxv[512];     /* /proc/PID/auxv */

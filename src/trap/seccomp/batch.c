@@ -202,6 +202,9 @@ static int take_log(struct sthread *th)
 
 static void take_copies(struct sthread *th)
 {
+	th->first_copy = th->nops;
+	th->carried_copies = th->ncopies;
+	th->carried_out = th->out_used;
 	for (u32 i = 0; i < th->ncopies; i++)
 		th->ops[th->nops++] = th->copies[i];
 	th->ncopies = 0;
@@ -231,6 +234,7 @@ static void launch(struct sthread *th)
 	bool work = has_log(th) || (!clone && (th->ncopies || th->word));
 
 	th->nops = 0;
+	th->carried_copies = 0;
 	th->partial = false;
 	th->line_copy = work && fits_line(th);
 	if (th->line_copy) {
@@ -316,11 +320,13 @@ void batch_retry(struct sspace *s)
 	}
 }
 
-/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log. */
-static void settle_failure(struct sthread *th, u32 index, long error)
+/* The operation at @index failed with @error: its undo runs, what was not carried out goes back into the log. True: it was
+ * there before the thread's call began, so that the call has nothing to do with it. */
+static bool settle_failure(struct sthread *th, u32 index, long error)
 {
 	struct list rest = LIST_INIT(rest);
 	u32 i = th->first_carried;
+	bool older = false;
 
 	while (!list_empty(&th->carried)) {
 		struct log_entry *e = list_first(&th->carried, struct log_entry, node);
@@ -329,6 +335,7 @@ static void settle_failure(struct sthread *th, u32 index, long error)
 			log_entry_end(e, 0);
 		} else if (i == index || index < th->first_carried) {
 			index = i;
+			older = e->number <= th->held_mark;
 			log_entry_end(e, error);
 		} else {
 			list_del(&e->node);
@@ -341,6 +348,18 @@ static void settle_failure(struct sthread *th, u32 index, long error)
 	list_splice_tail(&th->space->log.entries, &rest);
 	th->ncarried = 0;
 	th->unacked = false;
+	return older;
+}
+
+/* A memory call has failed before the copies of the same batch: they are none the worse for it (a signal's frame, say). */
+static void keep_copies(struct sthread *th, u32 index)
+{
+	if (!th->carried_copies || index >= th->first_copy)
+		return;
+	for (u32 i = 0; i < th->carried_copies; i++)
+		th->copies[i] = th->ops[th->first_copy + i];
+	th->ncopies = th->carried_copies;
+	th->out_used = th->carried_out;
 }
 
 static void take_results(struct sthread *th)
@@ -373,9 +392,12 @@ bool batch_report(struct sthread *th, long result, u32 op_index, long *error)
 		return false;
 	}
 	*error = result < -4095 ? -EFAULT : result;
+	keep_copies(th, op_index);
+	/* What another thread had queued is undone; this one goes on with the rest. */
+	th->partial = settle_failure(th, op_index, *error);
+	if (th->partial)
+		return false;
 	th->mincore_vec = NULL;
 	th->word = NULL;
-	th->partial = false;
-	settle_failure(th, op_index, *error);
 	return true;
 }

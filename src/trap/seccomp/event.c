@@ -309,7 +309,7 @@ static bool read_done(struct sthread *th, bool cloning, struct trap_event *event
 	}
 	failed = batch_report(th, result, read_once(th->slot->op_index), &error);
 	batch_retry(s);
-	if (!failed && partial) {
+	if (!failed && (partial || th->partial)) {
 		batch_answer(th, th->answer);
 		return false;
 	}
@@ -376,6 +376,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	}
 	read_mask(th);
 	th->base.has_deeds = leave_has_deeds(th);
+	th->held_mark = th->space->log.number;
 	batch_acknowledge(th);
 	batch_retry(th->space);
 	th->nin = 0;

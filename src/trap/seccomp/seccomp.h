@@ -65,8 +65,9 @@ struct sthread {
 	u64 given_leave; /* the version; 0: none */
 	u32 deeds_taken;
 
-	u64 epoch;    /* space->settling's when it was given to the guest */
-	u64 log_mark; /* the log up to this number goes along: what is queued later belongs to others */
+	u64 epoch;     /* space->settling's when it was given to the guest */
+	u64 log_mark;  /* the log up to this number goes along: what is queued later belongs to others */
+	u64 held_mark; /* the log's number when the thread came to the kernel: what is older is others' */
 
 	/* The batch in flight. */
 	u32 batch;
@@ -75,6 +76,7 @@ struct sthread {
 	u32 nops;
 	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
 	bool unacked, with_fds;
+	u32 first_copy, carried_copies, carried_out; /* its copies: index of the first, how many, bytes */
 
 	/* Copies for the next batch. */
 	struct stub_op copies[24];
