@@ -40,6 +40,7 @@ static const struct allowed allowed[] = {
 	{SYS_futex},
 	{SYS_poll},
 	{SYS_sched_getaffinity},
+	{SYS_sched_setaffinity},
 	{SYS_clock_gettime},
 	{SYS_timerfd_create},
 	{SYS_timerfd_settime},

@@ -254,6 +254,15 @@ static void test_set_registers(void)
 	kill_and_reap(pid);
 }
 
+/* Whether @ip lies in this program or in the library with its calls: where either is, is the host's to choose. */
+static int in_program(unsigned long ip)
+{
+	const unsigned long size = 4 << 20;
+
+	return ip - (unsigned long)calls_again + size < 2 * size ||
+	       ip - (unsigned long)read + size < 2 * size;
+}
+
 /* Attached to, let go, and traced again in the middle of its calls. */
 static void test_attach(void)
 {
@@ -267,7 +276,7 @@ static void test_attach(void)
 		CHECK_OK(pt(PTRACE_INTERRUPT, pid, 0, 0));
 		EXPECT_STOP(pid, EVENT_STOP_OF(SIGTRAP));
 		CHECK_OK(pt(PTRACE_GETREGS, pid, 0, (uintptr_t)&regs));
-		CHECK(regs.rip < 0x7ff000000000);
+		CHECK(in_program(regs.rip));
 		to_call(pid, numbers[i % 3], i & 1, &regs);
 		CHECK_EQ(regs.rcx, regs.rip);
 		CHECK_OK(pt(PTRACE_DETACH, pid, 0, 0));

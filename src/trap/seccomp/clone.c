@@ -433,6 +433,7 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->done = done;
 	o->arg = arg;
 	o->log_mark = parent->space->log.number;
+	together_end(t);
 	order_add(t, o);
 }
 

@@ -180,6 +180,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	t->nslots = count_slots();
 	host_cpus_read(&cpus);
 	t->ncpus = (int)cpus.usable;
+	t->one_cpu = cpus.allowed < 2;
 	t->cycles_per_us = measure_cycles_per_us();
 	err = check_address_space(why, size);
 	if (err)

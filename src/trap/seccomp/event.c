@@ -16,8 +16,10 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define SPIN_NS          50000 /* while a CPU is free */
-#define SPIN_OVERLOAD_NS 5000
+#define SPIN_NS          50000  /* while a CPU is free, and calls come fast */
+#define SPIN_LEAST_NS    10000  /* and while they don't */
+#define SPIN_OVERLOAD_NS 5000   /* while none is free */
+#define SHORT_SLEEP_NS   100000 /* that spinning would have spared: the way out of the sleep counts, too */
 #define SPIN_CLONE_NS \
 	300000            /* while a clone is on its way: its copying of an address space takes that long */
 #define LOOKS_AFTER   64  /* at the watched turn words, right after an answer, before anything else is done */
@@ -75,7 +77,7 @@ static void watch(struct sthread *th)
 	struct strap *t = th->space->trap;
 	u32 at = t->next_watched;
 
-	if (th->watched || t->ncpus < 2)
+	if (th->watched || t->one_cpu)
 		return;
 	t->next_watched = (at + 1) % ARRAY_SIZE(t->watched);
 	if (t->watched[at])
@@ -361,6 +363,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		return false;
 	mark_held(th);
 	th->cpu = read_once(slot->cpu) & 0xfff;
+	together_turn(th);
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;
 	event->space = &th->space->base;
@@ -618,20 +621,25 @@ void answer_now(struct sthread *th)
 
 /* ---- spinning and sleeping ---- */
 
-/* How long polling pays: while fewer guests run than there are CPUs, an answer may come any moment from
- * another CPU. A partner whose last CPU is our own cannot run while we spin. */
+/*
+ * How long polling pays. While fewer guests run than there are CPUs, a call may come any moment from another CPU; how
+ * long that is worth waiting for is learnt from how long the last sleeps were (event_sleep_end()). While no CPU is free,
+ * or a quota stands against using them all at once, as long as two switches would cost. A partner whose last CPU is our
+ * own cannot run while we spin.
+ */
 u64 event_spin_ns(struct trap *trap)
 {
 	struct strap *t = strap_of(trap);
 	struct sspace *s;
 	struct sthread *th;
-	u64 ns = t->running < t->ncpus ? SPIN_NS : SPIN_OVERLOAD_NS, cycles;
+	bool free_cpu = !t->running || t->running < t->ncpus;
+	u64 ns = free_cpu ? t->patience : SPIN_OVERLOAD_NS, cycles;
 
-	if (!list_empty(&t->orders) && t->running < t->ncpus)
+	if (!list_empty(&t->orders) && free_cpu)
 		ns = SPIN_CLONE_NS;
-	if (t->ncpus < 2 || (!t->running && list_empty(&t->orders)))
+	if (t->one_cpu || (!t->running && list_empty(&t->orders)))
 		ns = 0;
-	cycles = t->ncpus < 2 ? 0 : (ns ? min(ns, (u64)SPIN_NS) : SPIN_NS) * t->cycles_per_us / 1000;
+	cycles = t->one_cpu ? 0 : (free_cpu ? SPIN_NS : SPIN_OVERLOAD_NS) * t->cycles_per_us / 1000;
 	/* Stubs read this page in every turn: writing it makes them wait for it. */
 	if (t->kpage->spin_cycles != cycles)
 		t->kpage->spin_cycles = cycles;
@@ -660,13 +668,27 @@ bool event_sleep_begin(struct trap *trap)
 		if (t->watched[i])
 			unwatch(t->watched[i]);
 	events_collect(t);
-	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t))
+	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t)) {
+		t->slept_at = now_ns();
 		return true;
+	}
 	store_seq(&t->kpage->asleep, 0);
 	return false;
 }
 
+/* Sleeps that are short say that calls come fast, and one is enough: what it spares is ten times what a spin in vain
+ * costs. Long ones wear the patience out. */
 void event_sleep_end(struct trap *trap)
 {
-	store_seq(&strap_of(trap)->kpage->asleep, 0);
+	struct strap *t = strap_of(trap);
+	u64 now, slept;
+
+	store_seq(&t->kpage->asleep, 0);
+	now = now_ns();
+	slept = now - t->slept_at;
+	if (slept < SHORT_SLEEP_NS)
+		t->patience = SPIN_NS;
+	else
+		t->patience = max(t->patience / 2, (u64)SPIN_LEAST_NS);
+	together_woke(t, now, slept);
 }

@@ -129,6 +129,7 @@ void watchdog_check(struct strap *t)
 	struct sthread *th, *tmp;
 
 	t->watching = false;
+	together_check(t);
 	orders_poll(t);
 	list_for_each_safe (th, tmp, &t->interrupts, interrupt_node) {
 		if (now_ns() - th->interrupted_at < WATCHDOG_NS)

@@ -10,6 +10,7 @@
  *	batch.c      operations and copies carried along with an answer
  *	event.c      what the ready words announce; the kernel's sleep
  *	interrupt.c  taking threads that run; the watchdog
+ *	together.c   the service thread and a seldom caller on one CPU
  *	copy.c       guest memory and vector state
  *	short.c      what the stub may answer without a turn, and how often it did
  *	leave.c      memory calls that the stub makes without a turn
@@ -20,6 +21,7 @@
 #define HUSK_TRAP_SECCOMP_SECCOMP_H
 
 #include <linux/seccomp.h>
+#include <sched.h>
 
 #include "base/list.h"
 #include "channel/channel.h"
@@ -170,6 +172,17 @@ struct completion {
 		*child; /* nullable: of a clone that failed, to be freed when the kernel has heard of it */
 };
 
+/* See together.c. */
+struct together {
+	struct sthread *thread; /* who made the last turn; nullable */
+	bool mixed;             /* others did, too, in this window */
+	bool on, refused;
+	u32 turns, seen; /* in this window; at the watchdog's last look */
+	u32 quick;       /* short sleeps in a row */
+	u64 since;
+	cpu_set_t own, callers; /* while on: what both were allowed before */
+};
+
 struct strap {
 	struct poller *poller;
 	struct trap_config config;
@@ -189,8 +202,11 @@ struct strap {
 	u64 vdso_start, vdso_end, vdso_code;
 	u32 nslots; /* that a region has room for: fewer than its mapping where files must be small */
 	int ncpus, page_cpu;
+	bool one_cpu;           /* all of us run on one: nobody spins */
+	u64 patience, slept_at; /* how long to poll, ns; when the service thread fell asleep */
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
+	struct together together;
 	u64 short_calls[HUSK_COUNTED_CALLS];
 	/* Threads whose turn word is looked at without waiting for their announcement: those answered last. */
 	struct sthread *watched[4];
@@ -343,6 +359,25 @@ void watch_answer(struct sthread *th); /* @th must take a turn soon: the watchdo
 /* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
 void watchdog_start(struct strap *t);
 void watchdog_check(struct strap *t);
+
+/* together.c */
+void together_other(struct sthread *th);
+/* Both may run anywhere again. */
+void together_end(struct strap *t);
+/* @th has no task any more, or ends. */
+void together_forget(struct sthread *th);
+/* The service thread has slept for so long. */
+void together_woke(struct strap *t, u64 now, u64 slept);
+void together_check(struct strap *t); /* the watchdog's look */
+/* @th has taken a turn. */
+static inline void together_turn(struct sthread *th)
+{
+	struct together *w = &th->space->trap->together;
+
+	if (w->thread != th)
+		together_other(th);
+	w->turns++;
+}
 
 /* copy.c */
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);

@@ -105,6 +105,7 @@ void thread_free(struct sthread *th)
 	struct sspace *s = th->space;
 
 	completions_forget(s->trap, th);
+	together_forget(th);
 	unwatch(th);
 	free(th->start);
 	count_short_calls(th);

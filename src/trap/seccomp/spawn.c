@@ -219,6 +219,7 @@ void spawn_thread_put(struct trap_thread *thread)
 	memset(&th->base.dispatch, 0, sizeof th->base.dispatch);
 	th->base.user_handler.on = 0;
 	th->mask_given = false;
+	together_forget(th);
 	if (th->space->base.dead) {
 		thread_free(th);
 		return;
