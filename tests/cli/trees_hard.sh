@@ -35,6 +35,19 @@ run --bind "$dir/tree:/bound" -- sh -c ': >small; ./beside big small; : >/tmp/sm
 said '100 /bound/small'; check 'beside big writes'
 rm tree/small
 
+# To the disk: files of an upper layer, of a bind, and the caller's own.
+# shellcheck disable=SC2016
+run --upper synced --bind "$dir/tree:/bound" -- sh -c 'for f in tree/s /bound/s; do dd if=/dev/zero of=$f bs=4k count=3 oflag=sync 2>/dev/null && dd if=/dev/zero of=$f bs=4k count=3 oflag=dsync,append conv=notrunc,fsync 2>/dev/null && sync $f && sync -d $f && sync -f $f && stat -c %s $f; done
+python3 -c "
+import mmap, os
+for f in \"tree/s\", \"/bound/s\":
+    fd = os.open(f, os.O_RDWR); m = mmap.mmap(fd, 8192); m[4096:4099] = b\"abc\"; m.flush(); print(os.pwritev(fd, [b\"x\" * 100], 0, os.RWF_SYNC), os.pread(fd, 3, 4096).decode())
+os.fsync(1); os.fsync(os.open(\"tree\", os.O_RDONLY)); os.sync()"'
+said 24576 24576 '100 abc' '100 abc'; check 'syncs'
+run -- python3 -c 'import os; os.write(1, b"out\n"); os.fsync(1); os.fdatasync(1)'
+said out; check "a sync of the caller's file"
+rm -r tree/s synced
+
 # A copy of a file with holes has them too.
 truncate -s 4G tree/holes
 echo end >>tree/holes

@@ -141,16 +141,19 @@ static void tell(struct target *g)
 
 typedef long xattr_fn(struct task *t, struct target *g, struct request *r);
 
+/* Whether the attribute may be changed. @has_op: the file system can. */
+static int may_change(struct task *t, struct target *g, const struct request *r, bool has_op)
+{
+	int err = target_read_only(g) ? -EROFS : check_permission(t, target_inode(g), r->name, MAY_WRITE);
+
+	return err ? err : has_op ? check_space(r->name) : -EOPNOTSUPP;
+}
+
 static long do_set(struct task *t, struct target *g, struct request *r)
 {
 	struct inode *i = target_inode(g);
-	int err;
+	int err = may_change(t, g, r, i->ops->setxattr);
 
-	if (target_read_only(g))
-		return -EROFS;
-	err = check_permission(t, i, r->name, MAY_WRITE);
-	if (!err)
-		err = i->ops->setxattr ? check_space(r->name) : -EOPNOTSUPP;
 	if (!err)
 		err = i->ops->setxattr(i, r->name, r->buf, r->size, r->flags);
 	if (!err)
@@ -161,13 +164,8 @@ static long do_set(struct task *t, struct target *g, struct request *r)
 static long do_remove(struct task *t, struct target *g, struct request *r)
 {
 	struct inode *i = target_inode(g);
-	int err;
+	int err = may_change(t, g, r, i->ops->removexattr);
 
-	if (target_read_only(g))
-		return -EROFS;
-	err = check_permission(t, i, r->name, MAY_WRITE);
-	if (!err)
-		err = i->ops->removexattr ? check_space(r->name) : -EOPNOTSUPP;
 	if (!err)
 		err = i->ops->removexattr(i, r->name);
 	if (!err)
@@ -246,6 +244,16 @@ static long prepare(struct task *t, struct call *c, xattr_fn *fn, struct request
 	return fn == do_list ? prepare_list(r, arg[0], arg[1]) : read_name(t, arg[0], r);
 }
 
+/* The call's end: @n is what preparing it and finding @g have said. */
+static long on_target(struct task *t, struct target *g, xattr_fn *fn, struct request *r, long n)
+{
+	if (!n)
+		n = fn(t, g, r);
+	target_put(g);
+	free(r->buf);
+	return n;
+}
+
 static long by_path(struct task *t, struct call *c, xattr_fn *fn, int at_flags)
 {
 	struct request r = {0};
@@ -254,11 +262,7 @@ static long by_path(struct task *t, struct call *c, xattr_fn *fn, int at_flags)
 
 	if (!n)
 		n = target_path(t, AT_FDCWD, c->arg[0], at_flags, &g);
-	if (!n)
-		n = fn(t, &g, &r);
-	target_put(&g);
-	free(r.buf);
-	return n;
+	return on_target(t, &g, fn, &r, n);
 }
 
 static long by_fd(struct task *t, struct call *c, xattr_fn *fn)
@@ -271,11 +275,7 @@ static long by_fd(struct task *t, struct call *c, xattr_fn *fn)
 		n = target_fd(t, (int)c->arg[0], &g);
 	if (n == -EPERM && !g.bare)
 		n = -EOPNOTSUPP;
-	else if (!n)
-		n = fn(t, &g, &r);
-	target_put(&g);
-	free(r.buf);
-	return n;
+	return on_target(t, &g, fn, &r, n);
 }
 
 long sys_getxattr(struct task *t, struct call *c)
@@ -345,11 +345,7 @@ static long by_at(struct task *t, struct call *c, xattr_fn *fn, struct request *
 
 	if (!n)
 		n = target_path(t, (int)c->arg[0], c->arg[1], (int)c->arg[2], &g);
-	if (!n)
-		n = fn(t, &g, r);
-	target_put(&g);
-	free(r->buf);
-	return n;
+	return on_target(t, &g, fn, r, n);
 }
 
 /* struct xattr_args of @size bytes at @addr: more than is known must be zero. */
