@@ -410,8 +410,9 @@ static void lower_root(struct vma_store *s)
 	}
 }
 
-/* The node of level 0 has lost an entry: it and those above may go, or join others. True: none did, and @p holds. */
-static bool settle(struct vma_store *s, struct vma_path *p)
+/* The node of level 0 has lost an entry, and with it gaps of @old bytes at most for one of @new: it and those above may go,
+ * or join others. True: none did, and @p holds. */
+static bool settle(struct vma_store *s, struct vma_path *p, u64 old, u64 new)
 {
 	int level;
 
@@ -422,7 +423,10 @@ static bool settle(struct vma_store *s, struct vma_path *p)
 		if (!has_entry(n, 0)) {
 			take_out(s, parent, at);
 		} else if (has_entry(n, FEW - 1) || !(join(s, parent, at) || join(s, parent, at - 1))) {
-			carry_gaps(s, p, level);
+			if (level)
+				carry_gaps(s, p, level);
+			else
+				carry_gap(s, p, 0, old, new);
 			return !level;
 		}
 	}
@@ -436,6 +440,7 @@ bool vma_tree_erase(struct vma_store *s, struct vma_path *p)
 	int at = p->at[0];
 	struct vma *v = leaf->vma[at], *next = v->next, *prev = v->prev;
 	struct vma_path after;
+	u64 old = leaf->gap[at], new = 0;
 	bool beside;
 
 	if (prev)
@@ -449,7 +454,8 @@ bool vma_tree_erase(struct vma_store *s, struct vma_path *p)
 	close_entry(leaf, at);
 	beside = has_entry(leaf, at);
 	if (beside) {
-		leaf->gap[at] = gap_before(next);
+		old = max(old, leaf->gap[at]);
+		new = leaf->gap[at] = gap_before(next);
 	} else if (next && (prev ? prev->end : 0) != v->end) {
 		/* Where the VMA before was made to end where @v ended, nothing has changed for the next. */
 		after = *p;
@@ -457,7 +463,7 @@ bool vma_tree_erase(struct vma_store *s, struct vma_path *p)
 		vma_tree_next(s, &after);
 		set_gap(s, &after, gap_before(next));
 	}
-	return settle(s, p) && beside;
+	return settle(s, p, old, new) && beside;
 }
 
 static void free_level(struct vma_node *n, int level)
