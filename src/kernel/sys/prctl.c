@@ -90,8 +90,8 @@ static long get_tsc(struct task *t, const u64 *arg)
 
 static long set_tsc(struct task *t, const u64 *arg)
 {
-	/* PR_TSC_SIGSEGV would have to be set in every host thread: refused, as where the processor cannot.
-	 */
+	/* Linux: PR_TSC_SIGSEGV makes reading the time stamp counter SIGSEGV. Here: EINVAL, as where the processor cannot,
+	 * because the stub reads it in the same thread while it waits. */
 	return arg[1] == PR_TSC_ENABLE ? 0 : -EINVAL;
 }
 
