@@ -66,7 +66,6 @@ void file_put(struct file *f)
 		path_inode(&f->path->path)->writers -= f->writes;
 		path_inode(&f->path->path)->runners -= f->runs;
 		path_put(&f->path->path);
-		free(f->path);
 	}
 	inode_put(f->inode);
 	object_count(f->k, "file", -1);

@@ -16,7 +16,8 @@
 
 struct file;
 struct inode;
-struct path_ref;
+struct mount;
+struct dentry;
 struct text;
 struct dir_context;
 struct kernel;
@@ -125,6 +126,16 @@ struct async;
 struct dnotify;
 struct donated;
 
+struct path {
+	struct mount *mnt;
+	struct dentry *dentry;
+};
+
+/* How an open file was reached. */
+struct path_ref {
+	struct path path;
+};
+
 struct file {
 	struct kernel *k;
 	int refs;
@@ -135,7 +146,8 @@ struct file {
 	u32 uses, donate_at;     /* calls that it might have answered; how many make it worth while */
 	u8 taken;                /* how often it was taken back */
 	struct inode *inode;     /* owned; NULL for anonymous files without one */
-	struct path_ref *path;   /* owned; how it was opened; NULL for anonymous files */
+	struct path_ref *path;   /* how it was opened: &own_path; NULL for anonymous files */
+	struct path_ref own_path;
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
 	struct list epoll_items; /* struct file_link: epoll entries that watch this file */

@@ -182,16 +182,6 @@ struct mount {
 	int refs;
 };
 
-struct path {
-	struct mount *mnt;
-	struct dentry *dentry;
-};
-
-/* How an open file was reached. */
-struct path_ref {
-	struct path path;
-};
-
 struct fs_info {
 	struct kernel *k;
 	int refs;

@@ -17,16 +17,13 @@
 static const struct file_ops path_only_ops = {.name = "path"};
 
 /* Remembers in @f how it was reached. */
-static int set_path(struct file *f, const struct path *p)
+static void set_path(struct file *f, const struct path *p)
 {
 	if (f->path)
-		return 0;
-	f->path = malloc(sizeof *f->path);
-	if (!f->path)
-		return -ENOMEM;
+		return;
+	f->path = &f->own_path;
 	f->path->path = *p;
 	path_get(&f->path->path);
-	return 0;
 }
 
 static int open_path_only(const struct path *p, u32 flags, struct file **out)
@@ -39,12 +36,9 @@ static int open_path_only(const struct path *p, u32 flags, struct file **out)
 		inode_put(path_inode(p));
 		return err;
 	}
-	err = set_path(f, p);
-	if (err)
-		file_put(f);
-	else
-		*out = f;
-	return err;
+	set_path(f, p);
+	*out = f;
+	return 0;
 }
 
 int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file **out)
@@ -62,12 +56,12 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), &f);
 	if (err)
 		return err;
-	err = set_path(f, p);
-	if (!err && i->type == S_IFREG && ACCMODE(flags) != O_RDONLY) {
+	set_path(f, p);
+	if (i->type == S_IFREG && ACCMODE(flags) != O_RDONLY) {
 		f->writes = true;
 		i->writers++;
 	}
-	if (!err && flags & O_DIRECT && !file_can_direct(f))
+	if (flags & O_DIRECT && !file_can_direct(f))
 		err = -EINVAL;
 	if (err)
 		file_put(f);
@@ -115,15 +109,13 @@ static int truncate_opened(struct task *t, const struct path *p)
 /* The end that waits for its other side is known by its path, too. */
 static long open_fifo(struct task *t, struct call *c, const struct path *p, u32 flags, struct file **out)
 {
-	long r = t->k->vfs->fifo_open(t, c, path_inode(p), flags, out), err = 0;
+	long r = t->k->vfs->fifo_open(t, c, path_inode(p), flags, out);
 
 	if (!r)
-		err = set_path(*out, p);
+		set_path(*out, p);
 	else if (c->file)
 		set_path(c->file, p);
-	if (err)
-		file_put(*out);
-	return err ? err : r;
+	return r;
 }
 
 static long open_existing(struct task *t, struct call *c, const struct path *p, u32 flags, struct file **out)
