@@ -243,6 +243,7 @@ struct slot {
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
 	u32 sleeping;                  /* the guest waits in the futex */
 	u32 acked;                     /* the last batch that was carried out */
+	u32 started; /* a process that was given its answer before it was made has this region, and may be interrupted */
 	struct slot_piece in[HUSK_MAX_IN];
 
 	/* From the kernel, written when it changes. */

@@ -131,6 +131,7 @@ static const struct allowed allowed[] = {
 	{SYS_munmap},
 	{SYS_mremap},
 	{SYS_madvise},
+	{SYS_mincore},
 	{SYS_brk},
 	{SYS_getrandom},
 	/* Its own end and signals; the first steps of a helper thread. */

@@ -366,16 +366,25 @@ static void set_signal_stack(struct slot *slot)
 	stub_host_sigaltstack(&ss, 0);
 }
 
-/* A thread or process begins as held: its first answer says what to run, on the frame that the kernel has
- * prepared. */
+/* A thread or process begins as held, unless it finds its first answer in its slot: that says what to run, on the frame
+ * that the kernel has prepared. */
 static void __attribute__((noreturn)) child(struct slot *slot)
 {
 	struct ucontext *uc = (void *)((u64)slot + slot->uc_offset);
+	u32 cpu;
 
 	/* Should it fail, the filter still catches every call. */
 	stub_dispatch();
-	slot->interrupted = 0;
-	stub_turn(slot, uc, EVENT_READY);
+	if (slot->answer) {
+		cycles(&cpu);
+		slot->cpu = (u16)cpu;
+		/* From here on the kernel interrupts by signal; what it wanted before it has written down. */
+		store(&slot->started, 1);
+		stub_turn_framed(slot, uc);
+	} else {
+		slot->interrupted = 0;
+		stub_turn(slot, uc, EVENT_READY);
+	}
 	stub_exit(slot, uc);
 }
 

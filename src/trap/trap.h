@@ -174,7 +174,8 @@ struct trap_word {
 
 struct trap_ops {
 	const char *name;
-	bool traces; /* the kernel process makes ptrace(2) calls */
+	bool traces;      /* the kernel process makes ptrace(2) calls */
+	bool resumes_new; /* threads of space_fork() may be resumed before they are there */
 
 	/* Starts the driver: the zygote, its filter, descriptors in @poller. 0 or -errno with a sentence in
 	 * @why. */
@@ -193,7 +194,8 @@ struct trap_ops {
 	/* A new, empty space with one held thread whose vector state is that of a fresh program. done(arg, 0
 	 * or -errno); *thread is set before. */
 	void (*space_new)(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg);
-	/* fork: a copy of @parent's space and of @parent (held) as its one held thread. */
+	/* fork: a copy of @parent's space and of @parent (held) as its one held thread. With resumes_new the thread may
+	 * be resumed at once, before done(): it then runs the guest as soon as the host has made it. */
 	void (*space_fork)(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done,
 			   void *arg);
 	/* clone: another thread in @parent's space, held, with @parent's (held) registers and vector state. */

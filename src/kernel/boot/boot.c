@@ -151,6 +151,8 @@ static int assemble(struct sandbox *s)
 	err = helpers_start(k, NR_HELPERS);
 	if (err)
 		return sandbox_fail(s, "cannot start a thread", err);
+	/* The trap may be at work on the first program's process. */
+	poller_wait(k->poller, 0);
 	err = confine(s, 1);
 	if (err)
 		return err;

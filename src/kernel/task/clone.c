@@ -3,7 +3,8 @@
  * New tasks: fork, vfork, clone, clone3 (kernel/fork.c).
  *
  * The child is made whole here and found in the pid table as TASK_NEW while the trap makes its host thread or
- * process; its parent's call is staged:
+ * process. A process is on its way into the guest before that, where the trap can do so and nobody is to see it stopped
+ * (start_ahead()): whether the host makes it is known later. The parent's call is staged:
  *
  *	task_clone()   checks, child's structures, order to the trap
  *	started_step   the host has done it: the child's registers and words; the child runs, the parent goes on
@@ -40,8 +41,9 @@ struct clone_order {
 	struct task *parent; /* borrowed: its call owns the order; NULL: it is gone */
 	struct task *child;  /* a reference */
 	struct clone_request r;
-	int tid;   /* of the child */
-	int event; /* PTRACE_EVENT_* that is told of it; 0: none */
+	int tid;    /* of the child */
+	int event;  /* PTRACE_EVENT_* that is told of it; 0: none */
+	bool ahead; /* the child was let go before it was there */
 	bool finished;
 	long result;
 };
@@ -273,21 +275,30 @@ static void attach_space(struct task *child)
 	trace_enter_space(child);
 }
 
+/* A host thread that never came is the trap's to forget, and its space. */
+static void detach_space(struct task *child)
+{
+	child->state = TASK_NEW;
+	child->thread = NULL;
+	child->mm->space = NULL;
+}
+
 static void clone_done(void *arg, long result)
 {
 	struct clone_order *o = arg;
 
 	o->finished = true;
 	o->result = result;
-	/* A host thread that never came is the trap's to forget, and does so when this returns. */
-	if (result < 0)
+	if (result < 0 && o->ahead && !o->child->ending)
+		detach_space(o->child);
+	else if (result < 0)
 		o->child->thread = NULL;
 	if (o->parent) {
 		task_wake(o->parent);
 		return;
 	}
-	/* Nobody waits for the child: its parent died with its host process. */
-	if (!o->child->ending) {
+	/* Nobody waits for the child: its parent died with its host process. One that runs already goes on. */
+	if (!o->child->ending && !(o->ahead && result >= 0)) {
 		if (result >= 0)
 			attach_space(o->child);
 		unmake_child(o->child);
@@ -352,13 +363,11 @@ static void set_registers(struct task *child, const struct clone_request *r)
 		regs->fs_base = r->tls;
 }
 
-/* The child goes its own way; the parent too, unless it waits for the child's exec. */
-static long run_both(struct task *t, struct call *c)
+/* The child's way back from the call. */
+static void run_child(struct task *t, struct clone_order *o)
 {
-	struct clone_order *o = c->priv;
 	struct task *child = o->child;
 
-	o->tid = child->tid;
 	if (o->r.flags & CLONE_VFORK)
 		child->vfork_parent = task_get(t);
 	if (child->group->exiting || child->group->exec_task)
@@ -366,6 +375,16 @@ static long run_both(struct task *t, struct call *c)
 	signal_recalc(child);
 	child->state = TASK_KERNEL;
 	task_return(child);
+}
+
+/* The child goes its own way; the parent too, unless it waits for the child's exec. */
+static long run_both(struct task *t, struct call *c)
+{
+	struct clone_order *o = c->priv;
+
+	o->tid = o->child->tid;
+	if (!o->ahead)
+		run_child(t, o);
 	c->step = told_step;
 	if (o->event && trace_event(t, o->event, (u64)o->tid))
 		return CALL_GONE;
@@ -405,21 +424,12 @@ static bool write_parent_tid(struct task *t, struct clone_order *o)
 	return ops->copy_out(o->child->thread, o->r.parent_tid, &tid, sizeof tid) == sizeof tid;
 }
 
-static long started_step(struct task *t, struct call *c)
+/* Makes the child's thread ready to run: 0 or -errno. */
+static int prepare_child(struct clone_order *o)
 {
-	struct clone_order *o = c->priv;
 	struct task *child = o->child;
 	u32 tid = (u32)child->tid;
 
-	if (!o->finished)
-		return task_park(t);
-	if (child->ending)
-		return -EAGAIN;
-	if (o->result < 0) {
-		child->thread = NULL;
-		unmake_child(child);
-		return o->result == -ENOMEM ? -ENOMEM : -EAGAIN;
-	}
 	child->thread->owner = child;
 	if (!(o->r.flags & CLONE_VM)) {
 		attach_space(child);
@@ -431,6 +441,40 @@ static long started_step(struct task *t, struct call *c)
 	task_times_start(child, o->r.flags & CLONE_VM);
 	if (child->set_child_tid)
 		(void)user_write(child, child->set_child_tid, &tid, sizeof tid);
+	return 0;
+}
+
+/* Lets the child go before it is there: it need not come back to be told what to do. */
+static void start_ahead(struct task *t, struct clone_order *o)
+{
+	if (!t->k->trap_ops->resumes_new || !o->child->thread || o->event || o->child->trace)
+		return;
+	o->ahead = true;
+	if (!prepare_child(o))
+		run_child(t, o);
+}
+
+static long started_step(struct task *t, struct call *c)
+{
+	struct clone_order *o = c->priv;
+	struct task *child = o->child;
+	int err;
+
+	if (!o->finished)
+		return task_park(t);
+	if (o->result < 0 && !child->ending) {
+		child->thread = NULL;
+		unmake_child(child);
+	}
+	if (o->result < 0)
+		return o->result == -ENOMEM ? -ENOMEM : -EAGAIN;
+	if (!o->ahead) {
+		if (child->ending)
+			return -EAGAIN;
+		err = prepare_child(o);
+		if (err)
+			return err;
+	}
 	if ((o->r.flags & CLONE_PARENT_SETTID) && write_parent_tid(t, o)) {
 		o->finished = false;
 		c->step = written_step;
@@ -493,6 +537,8 @@ long task_clone(struct task *t, struct call *c, const struct clone_request *r)
 		t->k->trap_ops->thread_new(t->thread, &o->child->thread, clone_done, o);
 	else
 		t->k->trap_ops->space_fork(t->thread, &o->child->thread, clone_done, o);
+	if (!(r->flags & CLONE_VM))
+		start_ahead(t, o);
 	return task_park(t);
 
 drop_child:

@@ -100,6 +100,19 @@ void mm_release_abandon(struct task *t)
 	task_put(t);
 }
 
+/* Whether anybody but the last task of an mm could wait for a lock that it holds. */
+static bool shares_memory(const struct mm *mm)
+{
+	struct vma *v;
+
+	if (mm->users > 1)
+		return true;
+	for (v = vma_first(&mm->vmas); v; v = vma_next(v))
+		if (v->flags & VM_MAYSHARE)
+			return true;
+	return false;
+}
+
 void mm_release(struct task *t, void (*then)(struct task *t))
 {
 	const struct trap_ops *ops = t->k->trap_ops;
@@ -113,7 +126,7 @@ void mm_release(struct task *t, void (*then)(struct task *t))
 	if (!space_alive(t) || t->mm->users <= 1 ||
 	    (clear && t->k->ops.access(t, clear, sizeof zero, true, &ok) < 0))
 		clear = 0;
-	if (robust && (!space_alive(t) || robust_list_empty(t)))
+	if (robust && (!space_alive(t) || !shares_memory(t->mm) || robust_list_empty(t)))
 		robust = 0;
 	t->robust_list = 0;
 	r = robust || clear ? calloc(1, sizeof *r) : NULL;

@@ -4,8 +4,9 @@
  * through (the gate), and the caller must be the thread that was told to, with the very flags. One order is in flight
  * at a time, so the one child that is not known yet is the ordered one, whatever a channel claims.
  *
- * An order ends when the parent has reported and the child has made its first turn. The service thread never waits for
- * it: a guest that does neither within a few seconds is killed.
+ * An order ends when the parent has reported and the child has made its first turn; a child that was given its first
+ * answer beforehand (THREAD_STARTING) need not make one. The service thread never waits for it: a guest that does neither
+ * within a few seconds is killed.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -28,6 +29,7 @@
 #include "trap/seccomp/filter.h"
 
 #define ORDER_TIMEOUT_NS 5000000000UL
+#define GATE_EVERY       4 /* passes of the loop between two looks at the gate */
 
 static struct completion *completion_add(struct strap *t, trap_done_fn *done, void *arg, long result)
 {
@@ -84,24 +86,6 @@ void completions_forget(struct strap *t, struct sthread *child)
 	list_for_each (c, &t->completions, node)
 		if (c->child == child)
 			c->child = NULL;
-}
-
-/* Gives @to a copy of @from's signal frame: general and vector registers, host signal mask. */
-static void copy_frame(struct sthread *from, struct sthread *to)
-{
-	const u32 start = from->uc_offset - 8;
-	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate.size + 4;
-	u64 *fpstate;
-
-	memcpy((char *)to->slot + start, (char *)from->slot + start, end - start);
-	to->uc_offset = to->slot->uc_offset = from->uc_offset;
-	to->fpstate_offset = to->slot->fpstate_offset = from->fpstate_offset;
-	/* uc_mcontext.fpstate: behind flags, link, stack (40 bytes) and 23 registers. */
-	fpstate = (u64 *)((char *)to->slot + to->uc_offset + 40 + 23 * 8);
-	*fpstate = HUSK_CHAN_BASE + ((u64)to->index << HUSK_SLOT_SHIFT) + to->fpstate_offset;
-	to->base.regs = from->base.regs;
-	to->fs_base = from->fs_base;
-	to->gs_base = from->gs_base;
 }
 
 static struct order *current(struct strap *t)
@@ -202,7 +186,7 @@ static bool has_extra_thread(struct strap *t, struct sspace *s)
 	struct sthread *th;
 
 	list_for_each (th, &s->threads, node)
-		known += th->state != THREAD_NEW;
+		known += th->state != THREAD_NEW && th->state != THREAD_STARTING;
 	list_for_each (th, &s->free, node)
 		known++;
 	snprintf(path, sizeof path, "%d/task", s->pid);
@@ -232,7 +216,8 @@ static bool is_new_thread(struct sspace *s, int tid)
 
 static void order_fail(struct strap *t, struct order *o, long err)
 {
-	struct sthread *failed = o->child->state == THREAD_NEW ? o->child : NULL;
+	bool unborn = o->child->state == THREAD_NEW || o->child->state == THREAD_STARTING;
+	struct sthread *failed = unborn ? o->child : NULL;
 
 	if (o->space) {
 		kill_strays(t);
@@ -242,6 +227,25 @@ static void order_fail(struct strap *t, struct order *o, long err)
 	if (failed)
 		failed->first = o->space != NULL;
 	order_end(t, o, err, failed);
+}
+
+/* The child is there. One that was given its answer runs already, and may have taken its next turn. */
+static void child_begins(struct strap *t, struct sthread *child)
+{
+	if (child->state == THREAD_NEW) {
+		child->state = THREAD_HELD;
+		child->base.held = true;
+		return;
+	}
+	child->state = THREAD_RUNNING;
+	if (child->space->killed) {
+		kill(child->space->pid, SIGKILL);
+		return;
+	}
+	if (load_acquire(&child->slot->state) == TURN_KERNEL && list_empty(&child->ready_node))
+		list_add_tail(&t->ready, &child->ready_node);
+	if (child->interrupt_wanted)
+		thread_interrupt(child);
 }
 
 static void order_check(struct strap *t, struct order *o)
@@ -256,7 +260,7 @@ static void order_check(struct strap *t, struct order *o)
 		order_fail(t, o, -EAGAIN);
 		return;
 	}
-	if (!o->child_ready)
+	if (!o->child_ready && o->child->state != THREAD_STARTING)
 		return;
 	if (o->space ? !is_new_child(t, (int)o->result) : !is_new_thread(o->parent->space, (int)o->result)) {
 		space_meddled(o->parent->space);
@@ -266,8 +270,7 @@ static void order_check(struct strap *t, struct order *o)
 	if (o->space)
 		o->space->pid = (int)o->result;
 	o->child->tid = (int)o->result;
-	o->child->state = THREAD_HELD;
-	o->child->base.held = true;
+	child_begins(t, o->child);
 	order_end(t, o, 0, NULL);
 }
 
@@ -305,6 +308,16 @@ void orders_space_died(struct strap *t, struct sspace *s)
 	}
 }
 
+bool order_makes(struct sspace *s)
+{
+	struct order *o;
+
+	list_for_each (o, &s->trap->orders, node)
+		if (o->space == s)
+			return true;
+	return false;
+}
+
 void orders_child_died(struct strap *t, int pid)
 {
 	struct order *o = current(t);
@@ -333,7 +346,6 @@ static void order_start(struct strap *t, struct order *o)
 	o->gated = !t->gate;
 	p->order = o;
 	watchdog_start(t);
-	copy_frame(p, o->child);
 	if (o->space)
 		p->slot->clone_flags = STUB_FORK_FLAGS;
 	else {
@@ -356,7 +368,7 @@ static bool is_ordered(struct strap *t, const struct order *o, const struct secc
 }
 
 /* Lets the ordered clone through, refuses all others. */
-static void gate(struct strap *t)
+static void gate_answer(struct strap *t)
 {
 	union {
 		struct seccomp_notif notif;
@@ -382,12 +394,18 @@ static void gate(struct strap *t)
 	ioctl(t->listener, SECCOMP_IOCTL_NOTIF_SEND, &r);
 }
 
+/* Always looks first: who receives what is not there waits for it, and all guests with him. */
 void gate_poll(struct strap *t)
 {
 	struct pollfd p = {t->listener, POLLIN, 0};
 
 	if (t->gate && poll(&p, 1, 0) == 1 && p.revents & POLLIN)
-		gate(t);
+		gate_answer(t);
+}
+
+bool orders_due(struct strap *t)
+{
+	return !list_empty(&t->orders) && !list_first(&t->orders, struct order, node)->started;
 }
 
 void orders_poll(struct strap *t)
@@ -401,7 +419,9 @@ void orders_poll(struct strap *t)
 		order_start(t, o);
 		return;
 	}
-	if (!o->gated)
+	/* While the service thread spins it looks for itself whether the clone has come: now and then, since a look costs
+	 * more than a pass. Before it sleeps it makes fewer passes than that, and is woken. */
+	if (!o->gated && ++o->looks % GATE_EVERY == 0)
 		gate_poll(t);
 	if (now_ns() - o->started_at > ORDER_TIMEOUT_NS) {
 		struct sspace *s = o->parent->space;
@@ -409,12 +429,6 @@ void orders_poll(struct strap *t)
 		space_meddled(s);
 		order_fail(t, o, -EAGAIN);
 	}
-}
-
-static void order_add(struct strap *t, struct order *o)
-{
-	list_add_tail(&t->orders, &o->node);
-	orders_poll(t);
 }
 
 void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, struct sthread *child,
@@ -434,7 +448,8 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->arg = arg;
 	o->log_mark = parent->space->log.number;
 	together_end(t);
-	order_add(t, o);
+	/* Not given at once: the child's first answer may follow, and must be there before the child is. */
+	list_add_tail(&t->orders, &o->node);
 }
 
 void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done,

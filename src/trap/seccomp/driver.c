@@ -37,8 +37,8 @@ static void child_died(struct watch *w, u32 events)
 {
 	struct signalfd_siginfo info;
 
-	while (read(w->fd.fd, &info, sizeof info) > 0)
-		;
+	/* At most one is pending. */
+	(void)!read(w->fd.fd, &info, sizeof info);
 	spaces_reap(container_of(w, struct strap, sigchld_watch));
 }
 
@@ -199,6 +199,11 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	watch_add(poller, &t->watchdog_watch, (struct hostfd){t->watchdog}, EPOLLIN, watchdog_rang);
 	if (t->gate)
 		watch_add(poller, &t->listener_watch, (struct hostfd){t->listener}, EPOLLIN, listener_ready);
+	/* The first program's space is made while what is left of the start goes on. */
+	t->multiplies = true;
+	space_spare(t);
+	t->multiplies = false;
+	orders_poll(t);
 	*out = (struct trap *)t;
 	return 0;
 stop:
@@ -350,7 +355,7 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 
 /* Both drivers are the same but for how a call comes to the stub. */
 #define STUB_TRAP_OPS                                                                                      \
-	.stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,                              \
+	.resumes_new = true, .stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,         \
 	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,      \
 	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,    \
 	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,        \

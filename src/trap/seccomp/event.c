@@ -281,6 +281,7 @@ static void mark_held(struct sthread *th)
 	th->base.held = true;
 	th->space->running--;
 	th->space->trap->running--;
+	th->fresh = false;
 	list_del(&th->interrupt_node);
 	th->interrupted_at = 0;
 	if (!list_empty(&th->space->settling.waits))
@@ -359,6 +360,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		order_child_ready(th);
 		return false;
 	}
+	/* Of one that is only STARTING nobody knows yet which process it is: its order's end brings it here again. */
 	if (!running && !cloning)
 		return false;
 	mark_held(th);
@@ -506,7 +508,7 @@ static void give_mask(struct sthread *th)
 /* Whether the guest has @th, or its stub on the way there: what is in its slot is its own. */
 static bool in_guest(const struct sthread *th)
 {
-	return th->state == THREAD_RUNNING && !th->partial &&
+	return (th->state == THREAD_RUNNING || th->state == THREAD_STARTING) && !th->partial &&
 	       (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
 }
 
@@ -578,6 +580,7 @@ void answer_now(struct sthread *th)
 	bool clone = !th->partial && (th->answer == ANSWER_FORK || th->answer == ANSWER_THREAD);
 	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
 	u32 flags = (th->frame_wanted ? ANSWER_FLAG_FRAME : 0) | (th->line_copy ? ANSWER_FLAG_COPY : 0);
+	bool starting = th->state == THREAD_NEW;
 
 	/* In a call that needs nothing else, only the turn's line is written; and that last and in one go, because the stub
 	 * looks at it all the time, and whoever writes what the other has looked at waits for it. */
@@ -595,12 +598,13 @@ void answer_now(struct sthread *th)
 		flags |= give_registers(th);
 	if (to_guest)
 		give_permissions(th);
-	watch(th);
-	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	th->base.held = false;
 	th->space->running++;
 	t->running++;
-	t->answered = th->watched && th->cpu != t->page_cpu;
+	if (!starting) {
+		watch(th);
+		t->answered = th->watched && th->cpu != t->page_cpu;
+	}
 	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
 	slot->answer_flags = (u8)flags;
 	if (flags & ANSWER_FLAG_RESULT)
@@ -609,6 +613,12 @@ void answer_now(struct sthread *th)
 		slot->arg[1] = th->copy_addr;
 		slot->arg[2] = th->copy_size;
 	}
+	if (starting) {
+		th->state = THREAD_STARTING;
+		th->fresh = true;
+		return;
+	}
+	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	store_seq(&slot->state, TURN_GUEST);
 	if (read_once(slot->sleeping))
 		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -668,7 +678,7 @@ bool event_sleep_begin(struct trap *trap)
 		if (t->watched[i])
 			unwatch(t->watched[i]);
 	events_collect(t);
-	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t)) {
+	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t) && !orders_due(t)) {
 		t->slept_at = now_ns();
 		return true;
 	}

@@ -77,12 +77,22 @@ void watch_answer(struct sthread *th)
 void thread_interrupt(struct sthread *th)
 {
 	th->interrupt_wanted = false;
-	if (th->state == THREAD_WAITING || (th->state == THREAD_RUNNING && th->partial)) {
+	if (th->state == THREAD_WAITING || th->state == THREAD_STARTING ||
+	    (th->state == THREAD_RUNNING && th->partial)) {
 		th->interrupt_wanted = true;
 		return;
 	}
 	if (th->state != THREAD_RUNNING || !th->space->pid || th->space->killed)
 		return;
+	/* Before it has its own region a signal's frame would go into its parent's. It looks at this word later than it
+	 * says that it has. */
+	if (th->fresh) {
+		store_seq(&th->slot->interrupted, 1);
+		if (!load_acquire(&th->slot->started)) {
+			watch_answer(th);
+			return;
+		}
+	}
 	/* Only a thread that never was is not there while its process is. */
 	if (syscall(SYS_tgkill, th->space->pid, th->tid, HUSK_INTERRUPT_SIGNAL) < 0) {
 		space_meddled(th->space);
@@ -156,7 +166,7 @@ void space_settled(struct sspace *s)
 	struct sthread *th;
 
 	list_for_each (th, &s->threads, node)
-		if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING)
+		if (thread_is_out(th))
 			oldest = min(oldest, th->epoch);
 	while ((w = settle_next(&s->settling, oldest))) {
 		complete(s->trap, w->done, w->arg, s->base.dead ? -ESRCH : 0);
@@ -173,7 +183,7 @@ int space_settle(struct trap_space *space, trap_done_fn *done, void *arg)
 	if (err)
 		return err;
 	list_for_each (th, &s->threads, node)
-		if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING)
+		if (thread_is_out(th))
 			thread_interrupt(th);
 	space_settled(s);
 	return 0;

@@ -19,10 +19,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_KEPT  8       /* regions in all pools together */
 #define KEEP_DATA 0x20000 /* bytes that are kept, zeroed, rather than given back to the host */
+
+#define FIRST_PAGES (2 * HUSK_SLOT_SIZE / PAGE_SIZE) /* of the ready words and the first thread's slot */
 
 /* A doorbell only wakes; the ready words say who rang. Each ring is an edge, whether the ones before were read or not. A
  * guest that fills the counter silences its own bell, nobody else's. */
@@ -92,6 +95,25 @@ fail:
 	return err;
 }
 
+/* Zeroes what a process with one thread has used, in two calls. False: there may be more. */
+static bool empty_first(struct region *r)
+{
+	u8 there[FIRST_PAGES];
+	struct stat st;
+	blkcnt_t blocks = 0;
+
+	if (mincore(r->base, sizeof there * PAGE_SIZE, there) || fstat(r->fd, &st))
+		return false;
+	for (size_t i = 0; i < sizeof there; i++)
+		blocks += there[i] & 1 ? PAGE_SIZE / 512 : 0;
+	if (st.st_blocks != blocks)
+		return false;
+	for (size_t i = 0; i < sizeof there; i++)
+		if (there[i] & 1)
+			memset(r->base + i * PAGE_SIZE, 0, PAGE_SIZE);
+	return true;
+}
+
 /* What passed through a region is nothing for the next process. False when it cannot be emptied. */
 static bool empty(struct region *r)
 {
@@ -102,6 +124,8 @@ static bool empty(struct region *r)
 	(void)!read(r->bell, &rings, sizeof rings);
 	if (r->guest_socket < 0 || ioctl(r->socket, TIOCOUTQ, &unread) < 0 || unread)
 		return false;
+	if (empty_first(r))
+		return true;
 	while ((at = lseek(r->fd, at, SEEK_DATA)) >= 0) {
 		end = lseek(r->fd, at, SEEK_HOLE);
 		data += end - at;

@@ -33,12 +33,13 @@
 #include "trap/xstate.h"
 
 enum thread_state {
-	THREAD_NEW,     /* ordered: not there yet */
-	THREAD_HELD,    /* the kernel has it */
-	THREAD_WAITING, /* held, and to be answered as soon as other threads have acknowledged */
-	THREAD_RUNNING, /* the guest has it */
-	THREAD_CLONING, /* carries out an order */
-	THREAD_FREE,    /* its task is gone; parked in its slot, to be used again */
+	THREAD_NEW,      /* ordered: not there yet */
+	THREAD_STARTING, /* the same, with its first answer: it runs as soon as it is there */
+	THREAD_HELD,     /* the kernel has it */
+	THREAD_WAITING,  /* held, and to be answered as soon as other threads have acknowledged */
+	THREAD_RUNNING,  /* the guest has it */
+	THREAD_CLONING,  /* carries out an order */
+	THREAD_FREE,     /* its task is gone; parked in its slot, to be used again */
 };
 
 struct sthread {
@@ -53,6 +54,7 @@ struct sthread {
 	struct list waiting_node; /* in space->waiting */
 	struct list node;         /* in space->threads or space->free */
 	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
+	bool fresh;               /* was given its first answer as STARTING, and has taken no turn since */
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
 	bool frame_wanted;    /* whole() is on its way */
@@ -126,7 +128,7 @@ struct sspace {
 	struct settling settling;
 	struct donations *donations; /* owned; NULL: it has been given no file */
 	u32 batches;
-	int running;           /* threads in THREAD_RUNNING or THREAD_CLONING */
+	int running;           /* threads that are out: thread_is_out() */
 	struct list dead_node; /* in trap->dead: its death is to be reported */
 	int death_signo;
 };
@@ -154,6 +156,7 @@ struct order {
 	struct sthread *parent, *child;
 	struct sspace *space; /* of a fork: the child's; NULL for a thread */
 	bool started, gated, parent_done, child_ready;
+	u32 looks;      /* at whether the clone has come */
 	int dead_child; /* a child of no space that has ended meanwhile; 0: none */
 	long result;
 	u64 log_mark; /* the log as it was when the kernel copied its store for the child */
@@ -194,6 +197,7 @@ struct strap {
 	int nkept;            /* regions in pools */
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
+	bool multiplies; /* a guest has made a process or thread: more spaces will be wanted than the first program's */
 	bool gate, watching;
 	enum dispatch_mode dispatch;
 	struct region
@@ -222,6 +226,11 @@ static inline struct strap *strap_of(struct trap *t)
 static inline struct sthread *sthread_of(struct trap_thread *t)
 {
 	return container_of(t, struct sthread, base);
+}
+/* The guest has it, or will. */
+static inline bool thread_is_out(const struct sthread *th)
+{
+	return th->state == THREAD_RUNNING || th->state == THREAD_CLONING || th->state == THREAD_STARTING;
 }
 static inline struct sspace *sspace_of(struct trap_space *s)
 {
@@ -270,9 +279,12 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 		trap_done_fn *done, void *arg);
 void order_thread(struct strap *t, struct sthread *parent, struct sthread *child, trap_done_fn *done,
 		  void *arg);
-void orders_poll(struct strap *t);
+void orders_poll(struct strap *t); /* starts the first one, or sees to it */
+bool orders_due(struct strap *t);  /* the first one waits to be started */
 void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
+/* Whether the host process of @s is still on its way. */
+bool order_makes(struct sspace *s);
 /* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them. */
 bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);

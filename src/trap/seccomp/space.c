@@ -109,7 +109,7 @@ void thread_free(struct sthread *th)
 	unwatch(th);
 	free(th->start);
 	count_short_calls(th);
-	if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING) {
+	if (thread_is_out(th)) {
 		s->running--;
 		s->trap->running--;
 	}

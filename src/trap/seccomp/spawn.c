@@ -9,6 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Gives @to a copy of @from's signal frame: general and vector registers, host signal mask. */
+static void copy_frame(struct sthread *from, struct sthread *to)
+{
+	const u32 start = from->uc_offset - 8;
+	const u32 end = from->fpstate_offset + (u32)from->space->trap->xstate.size + 4;
+	u64 *fpstate;
+
+	memcpy((char *)to->slot + start, (char *)from->slot + start, end - start);
+	to->uc_offset = to->slot->uc_offset = from->uc_offset;
+	to->fpstate_offset = to->slot->fpstate_offset = from->fpstate_offset;
+	/* uc_mcontext.fpstate: behind flags, link, stack (40 bytes) and 23 registers. */
+	fpstate = (u64 *)((char *)to->slot + to->uc_offset + 40 + 23 * 8);
+	*fpstate = HUSK_CHAN_BASE + ((u64)to->index << HUSK_SLOT_SHIFT) + to->fpstate_offset;
+	to->base.regs = from->base.regs;
+	to->fs_base = from->fs_base;
+	to->gs_base = from->gs_base;
+}
+
 /* A space that is to be forked from @parent, with its first thread; 0 or -errno. */
 static int prepare_space(struct strap *t, struct sthread *parent, struct sspace **space,
 			 struct sthread **thread)
@@ -23,6 +41,7 @@ static int prepare_space(struct strap *t, struct sthread *parent, struct sspace 
 		space_free(*space);
 		return -ENOMEM;
 	}
+	copy_frame(parent, *thread);
 	return 0;
 }
 
@@ -39,7 +58,7 @@ void space_spare(struct strap *t)
 {
 	struct sthread *zygote = t->zygote->by_index[1], *th;
 
-	if (t->spare || t->spare_ordered || !list_empty(&t->orders) || t->zygote->base.dead)
+	if (!t->multiplies || t->spare || t->spare_ordered || !list_empty(&t->orders) || t->zygote->base.dead)
 		return;
 	if (prepare_space(t, zygote, &t->spare, &th)) {
 		t->spare = NULL;
@@ -85,6 +104,28 @@ void spawn_forget(trap_done_fn *done, void *arg)
 		free(arg);
 }
 
+/* The spare that is still on its way goes to who needs a space now: its order ends with @done. */
+static void adopt_spare(struct strap *t, trap_done_fn *done, void *arg)
+{
+	struct completion *c;
+	struct order *o;
+
+	list_for_each (o, &t->orders, node) {
+		if (o->done == spare_ready) {
+			o->done = done;
+			o->arg = arg;
+		}
+	}
+	list_for_each (c, &t->completions, node) {
+		if (c->done == spare_ready) {
+			c->done = done;
+			c->arg = arg;
+		}
+	}
+	t->spare = NULL;
+	t->spare_ordered = false;
+}
+
 void spawn_space_new(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg)
 {
 	struct strap *t = strap_of(trap);
@@ -101,17 +142,27 @@ void spawn_space_new(struct trap *trap, struct trap_thread **thread, trap_done_f
 		complete(t, done, arg, 0);
 		return;
 	}
-	err = t->zygote->base.dead ? -EAGAIN : prepare_space(t, zygote, &s, &th);
-	n = err ? NULL : calloc(1, sizeof *n);
-	if (!n) {
-		complete(t, done, arg, err ? err : -ENOMEM);
+	n = calloc(1, sizeof *n);
+	err = n ? 0 : -ENOMEM;
+	if (!err && t->zygote->base.dead)
+		err = -EAGAIN;
+	if (!err && t->spare && t->spare_ordered)
+		th = t->spare->by_index[1];
+	else if (!err)
+		err = prepare_space(t, zygote, &s, &th);
+	if (err) {
+		free(n);
+		complete(t, done, arg, err);
 		return;
 	}
 	n->thread = th;
 	n->done = done;
 	n->arg = arg;
 	*thread = &th->base;
-	order_fork(t, zygote, s, th, space_forked, n);
+	if (t->spare && t->spare_ordered)
+		adopt_spare(t, space_forked, n);
+	else
+		order_fork(t, zygote, s, th, space_forked, n);
 }
 
 void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg)
@@ -121,6 +172,7 @@ void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, t
 	struct sspace *s;
 	int err = prepare_space(t, p, &s, &th);
 
+	t->multiplies = true;
 	if (err) {
 		complete(t, done, arg, err);
 		return;
@@ -189,6 +241,7 @@ void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, t
 	struct strap *t = p->space->trap;
 	u32 index;
 
+	t->multiplies = true;
 	if (th) {
 		*thread = &th->base;
 		return;
@@ -201,6 +254,7 @@ void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, t
 		complete(t, done, arg, -EAGAIN);
 		return;
 	}
+	copy_frame(p, th);
 	*thread = &th->base;
 	order_thread(t, p, th, done, arg);
 }
@@ -238,7 +292,7 @@ void spawn_space_put(struct trap_space *space)
 	s->put = true;
 	s->base.owner = NULL;
 	list_del(&s->dead_node);
-	if (!s->pid) {
+	if (!s->pid && !order_makes(s)) {
 		orders_space_died(s->trap, s);
 		space_keep_region(s);
 		space_free(s);
