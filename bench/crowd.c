@@ -89,8 +89,8 @@ static struct operation {
 	void (*op)(void);
 	int each; /* operations of a round */
 } const call = {"a call", op_call, 4000}, sent = {"a signal", op_signal, 2000},
-	thread = {"a thread, begun and ended", op_thread, 200},
-	forked = {"fork+exit+wait", op_fork, 50}, duplicated = {"dup+close", op_dup, 2000};
+	thread = {"a thread, begun and ended", op_thread, 200}, forked = {"fork+exit+wait", op_fork, 50},
+	duplicated = {"dup+close", op_dup, 2000};
 
 static double best(const struct operation *o)
 {

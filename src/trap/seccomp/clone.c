@@ -119,16 +119,6 @@ static void order_end(struct strap *t, struct order *o, long result, struct sthr
 	orders_poll(t);
 }
 
-static bool knows(struct strap *t, int pid)
-{
-	struct sspace *s;
-
-	list_for_each (s, &t->spaces, node)
-		if (s->pid == pid)
-			return true;
-	return false;
-}
-
 static bool is_our_child(struct strap *t, const char *pid)
 {
 	char path[32], text[512], *p;
@@ -158,7 +148,7 @@ static bool find_strays(struct strap *t, bool end)
 	while (dir && (e = readdir(dir))) {
 		int pid = atoi(e->d_name);
 
-		if (pid <= 0 || knows(t, pid) || !is_our_child(t, e->d_name))
+		if (pid <= 0 || space_find(t, pid) || !is_our_child(t, e->d_name))
 			continue;
 		any = true;
 		if (end)
@@ -198,7 +188,8 @@ static bool is_new_child(struct strap *t, int pid)
 {
 	siginfo_t info;
 
-	return pid > 0 && !knows(t, pid) && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	return pid > 0 && !space_find(t, pid) &&
+	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 /* Whether the host has a thread @tid in @s that the kernel does not know yet. */
@@ -268,7 +259,7 @@ static void order_check(struct strap *t, struct order *o)
 		return;
 	}
 	if (o->space)
-		o->space->pid = (int)o->result;
+		space_named(o->space, (int)o->result);
 	o->child->tid = (int)o->result;
 	child_begins(t, o->child);
 	order_end(t, o, 0, NULL);
@@ -306,6 +297,13 @@ void orders_space_died(struct strap *t, struct sspace *s)
 			return;
 		}
 	}
+}
+
+struct sspace *order_space(struct strap *t)
+{
+	struct order *o = current(t);
+
+	return o ? o->child->space : NULL;
 }
 
 bool order_makes(struct sspace *s)

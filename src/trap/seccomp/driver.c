@@ -172,6 +172,9 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	t->kpage_fd = t->listener = t->sigchld = t->watchdog = t->procfs = -1;
 	t->page_cpu = -1;
 	list_init(&t->spaces);
+	list_init(&t->out);
+	for (size_t i = 0; i < PID_BUCKETS; i++)
+		list_init(&t->by_pid[i]);
 	list_init(&t->ready);
 	list_init(&t->orders);
 	list_init(&t->completions);

@@ -110,9 +110,25 @@ static void watched_collect(struct strap *t)
 	while (--looks && list_empty(&t->ready));
 }
 
+static void collect_space(struct strap *t, struct sspace *s)
+{
+	struct region_header *h = (struct region_header *)s->region->base;
+	u64 words;
+
+	if (!__atomic_load_n(&h->summary, __ATOMIC_RELAXED))
+		return;
+	words = __atomic_exchange_n(&h->summary, 0, __ATOMIC_SEQ_CST);
+	words &= (1UL << (HUSK_NR_SLOTS / 64)) - 1;
+	while (words) {
+		collect_word(t, s, (u32)__builtin_ctzl(words));
+		words &= words - 1;
+	}
+}
+
+/* Only who is out, or is being made, has news. */
 static void events_collect(struct strap *t)
 {
-	struct sspace *s;
+	struct sspace *s, *made;
 	int cpu;
 
 	watched_collect(t);
@@ -123,19 +139,11 @@ static void events_collect(struct strap *t)
 		t->page_cpu = cpu;
 		t->kpage->cpu = (u32)cpu;
 	}
-	list_for_each (s, &t->spaces, node) {
-		struct region_header *h = (struct region_header *)s->region->base;
-		u64 words;
-
-		if (!__atomic_load_n(&h->summary, __ATOMIC_RELAXED))
-			continue;
-		words = __atomic_exchange_n(&h->summary, 0, __ATOMIC_SEQ_CST);
-		words &= (1UL << (HUSK_NR_SLOTS / 64)) - 1;
-		while (words) {
-			collect_word(t, s, (u32)__builtin_ctzl(words));
-			words &= words - 1;
-		}
-	}
+	list_for_each (s, &t->out, out_node)
+		collect_space(t, s);
+	made = order_space(t);
+	if (made && !made->running)
+		collect_space(t, made);
 }
 
 /* ---- reading ---- */
@@ -279,8 +287,7 @@ static void mark_held(struct sthread *th)
 {
 	th->state = THREAD_HELD;
 	th->base.held = true;
-	th->space->running--;
-	th->space->trap->running--;
+	thread_in(th);
 	th->fresh = false;
 	list_del(&th->interrupt_node);
 	th->interrupted_at = 0;
@@ -599,8 +606,7 @@ void answer_now(struct sthread *th)
 	if (to_guest)
 		give_permissions(th);
 	th->base.held = false;
-	th->space->running++;
-	t->running++;
+	thread_out(th);
 	if (!starting) {
 		watch(th);
 		t->answered = th->watched && th->cpu != t->page_cpu;
@@ -655,9 +661,7 @@ u64 event_spin_ns(struct trap *trap)
 		t->kpage->spin_cycles = cycles;
 	if (!ns)
 		return 0;
-	list_for_each (s, &t->spaces, node) {
-		if (!s->running)
-			continue;
+	list_for_each (s, &t->out, out_node) {
 		list_for_each (th, &s->threads, node) {
 			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
 				continue;

@@ -115,9 +115,11 @@ struct sthread {
 struct sspace {
 	struct trap_space base;
 	struct strap *trap;
-	struct list node; /* in trap->spaces */
-	int pid;          /* host; 0 before the clone and after reaping */
-	bool put;         /* the kernel has let it go */
+	struct list node;     /* in trap->spaces */
+	struct list out_node; /* in trap->out, while threads are out */
+	struct list pid_node; /* in trap->by_pid, while it has a pid */
+	int pid;              /* host; 0 before the clone and after reaping */
+	bool put;             /* the kernel has let it go */
 	bool killed;
 	struct region *region;
 	struct region_pool *pool; /* of what its children leave; NULL: it has had none */
@@ -186,6 +188,8 @@ struct together {
 	cpu_set_t own, callers; /* while on: what both were allowed before */
 };
 
+#define PID_BUCKETS 256
+
 struct strap {
 	struct poller *poller;
 	struct trap_config config;
@@ -193,6 +197,8 @@ struct strap {
 	int kpage_fd, listener, sigchld, watchdog, procfs;
 	struct watch listener_watch, sigchld_watch, watchdog_watch;
 	struct sspace *zygote;
+	struct list out; /* spaces of which threads are out */
+	struct list by_pid[PID_BUCKETS];
 	struct list spaces, ready, orders, completions, dead, interrupts;
 	int nkept;            /* regions in pools */
 	struct sspace *spare; /* forked ahead of need, held */
@@ -255,6 +261,10 @@ void space_prepare(struct strap *t); /* makes the next space's region ahead of n
 struct sthread *thread_alloc(struct sspace *s, u32 index);
 u32 thread_free_index(struct sspace *s); /* 0: none */
 void thread_free(struct sthread *th);
+void thread_out(struct sthread *th); /* it counts as one that is out, or no more */
+void thread_in(struct sthread *th);
+void space_named(struct sspace *s, int pid); /* its host process is known */
+struct sspace *space_find(struct strap *t, int pid);
 void space_kill(struct sspace *s); /* its death will be reported by SIGCHLD */
 void space_free(struct sspace *s);
 void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill, report as SIGKILL */
@@ -285,6 +295,8 @@ void order_parent_event(struct sthread *parent, long result);
 void order_child_ready(struct sthread *child);
 /* Whether the host process of @s is still on its way. */
 bool order_makes(struct sspace *s);
+/* Where the child of the order in flight is to be; NULL: there is none. */
+struct sspace *order_space(struct strap *t);
 /* Whether memory operations behind @th's mark must wait for a fork of its space that was ordered before them. */
 bool order_fork_before(struct sthread *th);
 void orders_space_died(struct strap *t, struct sspace *s);

@@ -61,6 +61,8 @@ int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out)
 	oplog_init(&s->log);
 	settling_init(&s->settling);
 	list_init(&s->dead_node);
+	list_init(&s->out_node);
+	list_init(&s->pid_node);
 	list_add_tail(&t->spaces, &s->node);
 	*out = s;
 	return 0;
@@ -100,6 +102,24 @@ u32 thread_free_index(struct sspace *s)
 	return 0;
 }
 
+void thread_out(struct sthread *th)
+{
+	struct sspace *s = th->space;
+
+	if (!s->running++)
+		list_add_tail(&s->trap->out, &s->out_node);
+	s->trap->running++;
+}
+
+void thread_in(struct sthread *th)
+{
+	struct sspace *s = th->space;
+
+	if (!--s->running)
+		list_del(&s->out_node);
+	s->trap->running--;
+}
+
 void thread_free(struct sthread *th)
 {
 	struct sspace *s = th->space;
@@ -110,8 +130,7 @@ void thread_free(struct sthread *th)
 	free(th->start);
 	count_short_calls(th);
 	if (thread_is_out(th)) {
-		s->running--;
-		s->trap->running--;
+		thread_in(th);
 	}
 	while (!list_empty(&th->carried)) {
 		struct log_entry *e = list_first(&th->carried, struct log_entry, node);
@@ -165,17 +184,24 @@ void space_free(struct sspace *s)
 		region_pool_close(s->pool);
 	space_keep_region(s);
 	list_del(&s->dead_node);
+	list_del(&s->pid_node);
 	list_del(&s->node);
 	free(s);
 }
 
 /* ---- death ---- */
 
-static struct sspace *space_find(struct strap *t, int pid)
+void space_named(struct sspace *s, int pid)
+{
+	s->pid = pid;
+	list_add(&s->trap->by_pid[(u32)pid % PID_BUCKETS], &s->pid_node);
+}
+
+struct sspace *space_find(struct strap *t, int pid)
 {
 	struct sspace *s;
 
-	list_for_each (s, &t->spaces, node)
+	list_for_each (s, &t->by_pid[(u32)pid % PID_BUCKETS], pid_node)
 		if (s->pid == pid)
 			return s;
 	return NULL;
@@ -194,6 +220,7 @@ void spaces_reap(struct strap *t)
 			continue;
 		}
 		s->pid = 0;
+		list_del(&s->pid_node);
 		s->base.dead = true;
 		s->killed = true;
 		orders_space_died(t, s);

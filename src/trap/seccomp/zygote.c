@@ -273,6 +273,7 @@ static int start_once(struct strap *t, int image, char *why, size_t size)
 		snprintf(why, size, "the host's signal frame has an unknown layout");
 		return err;
 	}
+	space_named(s, s->pid);
 	th->state = THREAD_HELD;
 	th->base.held = true;
 	t->zygote = s;
