@@ -233,7 +233,8 @@ static void child_begins(struct strap *t, struct sthread *child)
 		kill(child->space->pid, SIGKILL);
 		return;
 	}
-	if (load_acquire(&child->slot->state) == TURN_KERNEL && list_empty(&child->ready_node))
+	/* What it has announced meanwhile was passed over. */
+	if (list_empty(&child->ready_node))
 		list_add_tail(&t->ready, &child->ready_node);
 	if (child->interrupt_wanted)
 		thread_interrupt(child);
