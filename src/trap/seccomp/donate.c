@@ -46,7 +46,7 @@ static u64 oldest_epoch(struct sspace *s)
 	if (!s->running)
 		return oldest;
 	list_for_each (th, &s->threads, node)
-		if (th->state == THREAD_RUNNING || th->state == THREAD_CLONING)
+		if (thread_is_out(th))
 			oldest = min(oldest, th->epoch);
 	return oldest;
 }
