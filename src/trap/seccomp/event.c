@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The turn as the kernel sees it: finding slots that have news, reading what they say, answering, spinning,
- * and sleeping.
+ * The turn as it comes to the kernel: finding slots that have news, and reading what they say.
  *
  * Everything in a slot may be a lie. A slot counts only if its thread was given away; its fields are copied
  * once.
@@ -16,16 +15,9 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define SPIN_NS          50000  /* while a CPU is free, and calls come fast */
-#define SPIN_LEAST_NS    10000  /* and while they don't */
-#define SPIN_OVERLOAD_NS 5000   /* while none is free */
-#define SHORT_SLEEP_NS   100000 /* that spinning would have spared: the way out of the sleep counts, too */
-#define SPIN_CLONE_NS \
-	300000            /* while a clone is on its way: its copying of an address space takes that long */
 #define LOOKS_AFTER   64  /* at the watched turn words, right after an answer, before anything else is done */
 #define LOOKS_RUNNING 16  /* else, while guests run */
 #define UCONTEXT_SIZE 304 /* up to and with the signal mask */
-#define ODD_FLAGS     0x44500 /* as stub/x86_64/patched.S */
 
 static int current_cpu(void)
 {
@@ -71,8 +63,7 @@ void unwatch(struct sthread *th)
 		list_add_tail(&t->ready, &th->ready_node);
 }
 
-/* @th is about to be answered: its next call will be looked for. */
-static void watch(struct sthread *th)
+void watch(struct sthread *th)
 {
 	struct strap *t = th->space->trap;
 	u32 at = t->next_watched;
@@ -126,7 +117,7 @@ static void collect_space(struct strap *t, struct sspace *s)
 }
 
 /* Only who is out, or is being made, has news. */
-static void events_collect(struct strap *t)
+void events_collect(struct strap *t)
 {
 	struct sspace *s, *made;
 	int cpu;
@@ -474,235 +465,4 @@ int event_next(struct trap *trap, struct trap_event *event)
 		}
 	}
 	return 0;
-}
-
-/* ---- answering ---- */
-
-/* The registers, as the guest goes on with them: ANSWER_FLAG_* that say what to do about them. */
-static u32 give_registers(struct sthread *th)
-{
-	struct guest_regs *r = &th->base.regs;
-	struct slot *slot = th->slot;
-	/* Without a frame rcx is what a call leaves there: where it returns to, also when it is made again. */
-	bool odd = (r->eflags & ODD_FLAGS) || (r->rcx != r->rip && r->rcx != r->rip + 2);
-	u64 gs = r->gs_base;
-	u32 flags;
-
-	if (!gs && borrows_gs(th->space->trap))
-		gs = HUSK_CHAN_BASE + ((u64)th->index << HUSK_SLOT_SHIFT);
-	flags = (r->fs_base != th->fs_base ? ANSWER_FLAG_FS : 0) | (gs != th->gs_base ? ANSWER_FLAG_GS : 0) |
-		(th->base.no_xstate && odd ? ANSWER_FLAG_FRAME : 0);
-	th->fs_base = r->fs_base;
-	th->gs_base = gs;
-	memcpy(slot->regs, r, sizeof *r);
-	slot->regs[SREG_GS_BASE] = gs;
-	return flags;
-}
-
-/* The mask, which the stub may change from now on, and what is pending behind it. */
-static void give_mask(struct sthread *th)
-{
-	const struct trap_thread *b = &th->base;
-	struct slot *slot = th->slot;
-
-	if (b->mask_lent && (!th->mask_given || th->given_mask != b->mask))
-		slot->mask = th->given_mask = b->mask;
-	if (b->mask_lent && (!th->mask_given || th->given_pending != b->pending))
-		slot->pending = th->given_pending = b->pending;
-	th->mask_given = b->mask_lent;
-}
-
-/* Whether the guest has @th, or its stub on the way there: what is in its slot is its own. */
-static bool in_guest(const struct sthread *th)
-{
-	return (th->state == THREAD_RUNNING || th->state == THREAD_STARTING) && !th->partial &&
-	       (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
-}
-
-u64 mask_now(const struct trap_thread *thread)
-{
-	const struct sthread *th = sthread_of((struct trap_thread *)thread);
-
-	return in_guest(th) ? __atomic_load_n(&th->slot->mask, __ATOMIC_SEQ_CST) : thread->mask;
-}
-
-void tell_pending(struct trap_thread *thread, u64 pending)
-{
-	struct sthread *th = sthread_of(thread);
-
-	thread->pending = pending;
-	if (!in_guest(th) || th->given_pending == pending)
-		return;
-	th->given_pending = pending;
-	store_seq(&th->slot->pending, pending);
-}
-
-/* Leave to deliver dispatched calls. */
-static void give_handler(struct sthread *th)
-{
-	const struct user_handler *h = &th->base.user_handler;
-	const struct xstate_layout *x = &th->space->trap->xstate;
-	struct slot *slot = th->slot;
-
-	if (!h->on && !th->handler_given)
-		return;
-	th->handler_given = h->on && x->features;
-	memcpy(&slot->handler, h, sizeof *h);
-	slot->handler.xfeatures = x->features;
-	slot->handler.xsize = x->size;
-	slot->handler.on = th->handler_given;
-}
-
-void handler_off(struct trap_thread *thread)
-{
-	struct sthread *th = sthread_of(thread);
-
-	thread->user_handler.on = 0;
-	store_seq(&th->slot->handler.on, 0);
-}
-
-/* What the stub may do by itself, where it has changed. */
-static void give_permissions(struct sthread *th)
-{
-	const struct user_dispatch *d = &th->base.dispatch;
-	struct slot *slot = th->slot;
-
-	short_publish(th);
-	give_mask(th);
-	leave_publish(th);
-	give_handler(th);
-	if (!memcmp(d, &th->given_dispatch, sizeof *d))
-		return;
-	th->given_dispatch = *d;
-	slot->dispatch.on = d->on;
-	slot->dispatch.offset = d->offset;
-	slot->dispatch.len = d->len;
-	slot->dispatch.selector = d->selector;
-}
-
-void answer_now(struct sthread *th)
-{
-	struct slot *slot = th->slot;
-	struct strap *t = th->space->trap;
-	bool clone = !th->partial && (th->answer == ANSWER_FORK || th->answer == ANSWER_THREAD);
-	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
-	u32 flags = (th->frame_wanted ? ANSWER_FLAG_FRAME : 0) | (th->line_copy ? ANSWER_FLAG_COPY : 0);
-	bool starting = th->state == THREAD_NEW;
-
-	/* In a call that needs nothing else, only the turn's line is written; and that last and in one go, because the stub
-	 * looks at it all the time, and whoever writes what the other has looked at waits for it. */
-	if (th->nops) {
-		memcpy((char *)slot + HUSK_OPS_OFFSET, th->ops, th->nops * sizeof th->ops[0]);
-		slot->batch = th->batch;
-		slot->ack_wanted = 0;
-	}
-	if (th->nops || clone || !to_guest)
-		slot->nops = clone ? 0 : th->nops;
-	th->epoch = th->space->settling.epoch;
-	if (to_guest && th->base.lazy)
-		flags |= ANSWER_FLAG_RESULT;
-	else if (to_guest)
-		flags |= give_registers(th);
-	if (to_guest)
-		give_permissions(th);
-	th->base.held = false;
-	thread_out(th);
-	if (!starting) {
-		watch(th);
-		t->answered = th->watched && th->cpu != t->page_cpu;
-	}
-	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
-	slot->answer_flags = (u8)flags;
-	if (flags & ANSWER_FLAG_RESULT)
-		slot->arg[0] = th->base.regs.rax;
-	if (th->line_copy) {
-		slot->arg[1] = th->copy_addr;
-		slot->arg[2] = th->copy_size;
-	}
-	if (starting) {
-		th->state = THREAD_STARTING;
-		th->fresh = true;
-		return;
-	}
-	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
-	store_seq(&slot->state, TURN_GUEST);
-	if (read_once(slot->sleeping))
-		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
-	if (to_guest && th->interrupt_wanted)
-		thread_interrupt(th);
-	/* Operations alone are done in a moment. */
-	if (!to_guest && !clone)
-		watch_answer(th);
-}
-
-/* ---- spinning and sleeping ---- */
-
-/*
- * How long polling pays. While fewer guests run than there are CPUs, a call may come any moment from another CPU; how
- * long that is worth waiting for is learnt from how long the last sleeps were (event_sleep_end()). While no CPU is free,
- * or a quota stands against using them all at once, as long as two switches would cost. A partner whose last CPU is our
- * own cannot run while we spin.
- */
-u64 event_spin_ns(struct trap *trap)
-{
-	struct strap *t = strap_of(trap);
-	struct sspace *s;
-	struct sthread *th;
-	bool free_cpu = !t->running || t->running < t->ncpus;
-	u64 ns = free_cpu ? t->patience : SPIN_OVERLOAD_NS, cycles;
-
-	if (!list_empty(&t->orders) && free_cpu)
-		ns = SPIN_CLONE_NS;
-	if (t->one_cpu || (!t->running && list_empty(&t->orders)))
-		ns = 0;
-	cycles = t->one_cpu ? 0 : (free_cpu ? SPIN_NS : SPIN_OVERLOAD_NS) * t->cycles_per_us / 1000;
-	/* Stubs read this page in every turn: writing it makes them wait for it. */
-	if (t->kpage->spin_cycles != cycles)
-		t->kpage->spin_cycles = cycles;
-	if (!ns)
-		return 0;
-	list_for_each (s, &t->out, out_node) {
-		list_for_each (th, &s->threads, node) {
-			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
-				continue;
-			if ((int)read_once(th->slot->cpu) != t->page_cpu &&
-			    !read_once(th->slot->in_host_call))
-				return ns;
-		}
-	}
-	return list_empty(&t->orders) ? 0 : ns;
-}
-
-bool event_sleep_begin(struct trap *trap)
-{
-	struct strap *t = strap_of(trap);
-
-	store_seq(&t->kpage->asleep, 1);
-	for (size_t i = 0; i < ARRAY_SIZE(t->watched); i++)
-		if (t->watched[i])
-			unwatch(t->watched[i]);
-	events_collect(t);
-	if (list_empty(&t->ready) && list_empty(&t->completions) && !space_death_due(t) && !orders_due(t)) {
-		t->slept_at = now_ns();
-		return true;
-	}
-	store_seq(&t->kpage->asleep, 0);
-	return false;
-}
-
-/* Sleeps that are short say that calls come fast, and one is enough: what it spares is ten times what a spin in vain
- * costs. Long ones wear the patience out. */
-void event_sleep_end(struct trap *trap)
-{
-	struct strap *t = strap_of(trap);
-	u64 now, slept;
-
-	store_seq(&t->kpage->asleep, 0);
-	now = now_ns();
-	slept = now - t->slept_at;
-	if (slept < SHORT_SLEEP_NS)
-		t->patience = SPIN_NS;
-	else
-		t->patience = max(t->patience / 2, (u64)SPIN_LEAST_NS);
-	together_woke(t, now, slept);
 }

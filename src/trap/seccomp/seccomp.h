@@ -8,7 +8,9 @@
  *	spawn.c      where spaces and threads come from and go
  *	clone.c      orders for processes and threads, one in flight, let through the gate
  *	batch.c      operations and copies carried along with an answer
- *	event.c      what the ready words announce; the kernel's sleep
+ *	event.c      what the ready words announce, and what the slots say
+ *	answer.c     what goes back to the guest
+ *	idle.c       spinning and sleeping
  *	interrupt.c  taking threads that run; the watchdog
  *	together.c   the service thread and a seldom caller on one CPU
  *	copy.c       guest memory and vector state
@@ -335,14 +337,24 @@ bool batch_pending(struct sspace *s);
 
 /* event.c */
 int event_next(struct trap *trap, struct trap_event *event);
-u64 event_spin_ns(struct trap *trap);
-bool event_sleep_begin(struct trap *trap);
-void event_sleep_end(struct trap *trap);
+/* Puts the threads that have news on trap->ready. */
+void events_collect(struct strap *t);
+void load_regs(struct trap_thread *thread);
+/* @th is about to be answered: the kernel will look for its next call by itself. */
+void watch(struct sthread *th);
+
+/* answer.c */
+/* Hands @th's slot over, with what is queued for it. */
 void answer_now(struct sthread *th);
 void handler_off(struct trap_thread *thread);
 u64 mask_now(const struct trap_thread *thread);
 void tell_pending(struct trap_thread *thread, u64 pending);
-void load_regs(struct trap_thread *thread);
+
+/* idle.c */
+u64 event_spin_ns(struct trap *trap);
+bool event_sleep_begin(struct trap *trap);
+void event_sleep_end(struct trap *trap);
+
 /* driver.c: has a held thread without a signal frame get one: done(arg, 0), held again. */
 void get_frame(struct sthread *th, trap_done_fn *done, void *arg);
 /* The kernel looks no more at @th's turn word by itself: it announces from now on. */
