@@ -149,6 +149,7 @@ static int tell_site(struct slot *slot)
 
 int stub_short(struct slot *slot, struct ucontext *uc)
 {
+	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	u64 nr = slot->regs[SREG_ORIG_RAX];
 
 	if (nr >= HUSK_COUNTED_CALLS || !is_short(slot, nr))
@@ -163,7 +164,10 @@ int stub_short(struct slot *slot, struct ucontext *uc)
 		return 0;
 	slot->counts[nr]++;
 	slot->stub_calls++;
-	if (uc)
-		((struct sigcontext *)&uc->uc_mcontext)->rax = slot->regs[SREG_RAX];
+	/* Where it goes on has changed when its site was patched while it waited. */
+	if (uc) {
+		mc->rax = slot->regs[SREG_RAX];
+		mc->rip = slot->regs[SREG_RIP];
+	}
 	return 1;
 }

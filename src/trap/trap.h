@@ -148,6 +148,7 @@ struct trap_op {
 	struct hostfd fd; /* TRAP_OP_MAP: borrowed until trap_op() returns (the driver keeps a duplicate) */
 	u64 offset;
 	u64 new_addr, new_len;
+	bool alone;         /* no thread of the space goes back to the guest before it is carried out */
 	u8 *vec;            /* TRAP_OP_MINCORE: borrowed until done */
 	trap_done_fn *undo; /* nullable; called exactly once: with -errno when the operation failed (put the
 			     * store back), with 0 when it is known to have been carried out (free arg) */

@@ -107,7 +107,7 @@ struct patch_area *patch_area_at(const struct mm_patch *p, u64 addr)
 
 static void own_op_done(void *arg, long result);
 
-static bool queue_own(struct mm *mm, u64 addr, u64 len, struct hostfd fd, u64 offset)
+static bool queue_own(struct mm *mm, u64 addr, u64 len, struct hostfd fd, u64 offset, bool alone)
 {
 	struct trap_op op = {
 		.kind = TRAP_OP_MAP,
@@ -117,6 +117,7 @@ static bool queue_own(struct mm *mm, u64 addr, u64 len, struct hostfd fd, u64 of
 		.flags = MAP_PRIVATE | MAP_FIXED,
 		.fd = fd,
 		.offset = offset,
+		.alone = alone,
 		.undo = own_op_done,
 		.arg = mm_get(mm),
 	};
@@ -133,7 +134,7 @@ static bool restore_part(struct mm *mm, const struct patch_range *r, u64 start, 
 	struct mmap_backing backing = {.fd = HOSTFD_NONE};
 
 	return !r->file->ops->mmap(r->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing) &&
-	       queue_own(mm, start, end - start, backing.fd, start - r->bias + backing.offset);
+	       queue_own(mm, start, end - start, backing.fd, start - r->bias + backing.offset, false);
 }
 
 bool patch_restore(struct mm *mm, struct mm_patch *p, u64 start, u64 end)
@@ -184,7 +185,7 @@ bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *tex
 		p->areas = more;
 		p->area_room = room;
 	}
-	if (!queue_own(mm, start, PATCH_AREA_SIZE, patch_text_fd(text), 0))
+	if (!queue_own(mm, start, PATCH_AREA_SIZE, patch_text_fd(text), 0, false))
 		return false;
 	p->areas[p->nareas++] = (struct patch_area){start, bias, patch_text_ref(text)};
 	mm->vmas.odd++;
@@ -194,7 +195,8 @@ bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *tex
 bool patch_map_copy(struct mm *mm, struct mm_patch *p, const struct patch_range *r, struct hostfd fd,
 		    u64 offset)
 {
-	if (!patch_ranges_reserve(p, 2) || !queue_own(mm, r->start, r->end - r->start, fd, offset))
+	/* Nobody may come to stand behind a `syscall` that becomes part of a jump. */
+	if (!patch_ranges_reserve(p, 2) || !queue_own(mm, r->start, r->end - r->start, fd, offset, true))
 		return false;
 	patch_ranges_cut(mm, p, r->start, r->end);
 	patch_range_insert(p, patch_range_from(p, r->start), r);

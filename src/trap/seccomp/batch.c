@@ -5,7 +5,7 @@
  * A space has one log. Whoever of its threads is answered next takes the log along; the stub carries it out
  * before it goes back to the guest, and says so in slot.acked, without a turn. An operation that overlaps one
  * which another thread may still be carrying out waits: the thread stays WAITING and is answered when the
- * other has acknowledged. Descriptors go over the space's socket, one batch outstanding.
+ * other has acknowledged; so does every thread while an operation is carried out that none may run beside. Descriptors go over the space's socket, one batch outstanding.
  */
 #include "trap/seccomp/seccomp.h"
 
@@ -32,12 +32,20 @@ bool batch_pending(struct sspace *s)
 	return false;
 }
 
-void batch_acknowledge(struct sthread *th)
+/* Nothing is carried out any more. */
+static void carried_none(struct sthread *th)
 {
 	th->unacked = false;
+	th->ncarried = 0;
+	th->space->alone -= th->alone;
+	th->alone = false;
+}
+
+void batch_acknowledge(struct sthread *th)
+{
 	while (!list_empty(&th->carried))
 		log_entry_end(list_first(&th->carried, struct log_entry, node), 0);
-	th->ncarried = 0;
+	carried_none(th);
 }
 
 static bool ranges_meet(u64 a, u64 alen, u64 b, u64 blen)
@@ -80,13 +88,13 @@ static bool must_wait(struct sthread *th)
 {
 	struct sspace *s = th->space;
 	struct sthread *other;
-	bool wait = false;
+	bool wait = false, log = has_log(th) || th->answer == ANSWER_FORK;
 
-	if (!has_log(th) && th->answer != ANSWER_FORK)
+	if (!log && !s->alone)
 		return false;
 	/* The kernel has copied its store for a child: the memory must not change before the host has copied
 	 * that. */
-	if (order_fork_before(th))
+	if (log && order_fork_before(th))
 		return true;
 	list_for_each (other, &s->threads, node) {
 		if (other == th || !other->unacked)
@@ -95,7 +103,7 @@ static bool must_wait(struct sthread *th)
 			batch_acknowledge(other);
 			continue;
 		}
-		if (th->answer != ANSWER_FORK && !log_meets(th, other))
+		if (th->answer != ANSWER_FORK && !other->alone && !log_meets(th, other))
 			continue;
 		/* Ask to be told, then look once more: the stub does the reverse. */
 		store_seq(&other->slot->ack_wanted, 1);
@@ -192,6 +200,10 @@ static int take_log(struct sthread *th)
 		if (!n--)
 			break;
 		add_log_entry(th, &e->op, hostfd_valid(e->op.fd) ? (int)nfds++ : -1);
+		if (e->op.alone && !th->alone) {
+			th->alone = true;
+			s->alone++;
+		}
 		log_entry_close(e);
 		list_del(&e->node);
 		list_add_tail(&th->carried, &e->node);
@@ -300,7 +312,8 @@ void batch_answer(struct sthread *th, enum stub_answer answer)
 	th->base.held = false;
 	if (s->base.dead)
 		return;
-	if ((has_log(th) || answer == ANSWER_FORK) && ((has_log(th) && waits_before(th)) || must_wait(th))) {
+	if ((has_log(th) || answer == ANSWER_FORK || s->alone) &&
+	    ((has_log(th) && waits_before(th)) || must_wait(th))) {
 		th->state = THREAD_WAITING;
 		wait_in_order(th);
 		return;
@@ -346,8 +359,7 @@ static bool settle_failure(struct sthread *th, u32 index, long error)
 	/* In front of what was queued since. */
 	list_splice_tail(&rest, &th->space->log.entries);
 	list_splice_tail(&th->space->log.entries, &rest);
-	th->ncarried = 0;
-	th->unacked = false;
+	carried_none(th);
 	return older;
 }
 

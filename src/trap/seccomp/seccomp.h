@@ -78,6 +78,7 @@ struct sthread {
 	/* The batch in flight. */
 	u32 batch;
 	struct list carried;         /* struct log_entry, in order */
+	bool alone;                  /* among them is one that no other thread may run beside */
 	u32 ncarried, first_carried; /* index in the slot's operations of the first */
 	u32 nops;
 	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
@@ -126,6 +127,7 @@ struct sspace {
 	struct region *region;
 	struct region_pool *pool; /* of what its children leave; NULL: it has had none */
 	struct region_pool *from; /* nullable: where its own region goes */
+	u32 alone;                /* threads that carry out such operations */
 	struct list threads, free, waiting;
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
