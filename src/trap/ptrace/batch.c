@@ -3,7 +3,7 @@
  * Memory operations of the log, made by a stopped thread in batches.
  *
  * A batch begins with one recvmsg() of all descriptors that it needs and ends with their close_range(): they get the
- * numbers from FIRST_FD on, since nothing else in a guest process opens any.
+ * numbers from ptrap->first_fd on, since nothing else in a guest process opens any.
  */
 #include "trap/ptrace/ptrace.h"
 
@@ -16,7 +16,6 @@
 #include "base/bug.h"
 #include "trap/fds.h"
 
-#define FIRST_FD  (TRACER_TRANSFER_FD + 1)
 #define MAX_BATCH 64
 #define NR_MSEAL  462
 
@@ -123,7 +122,7 @@ void operation_begin(struct tracee *th)
 	switch (op->kind) {
 	case TRAP_OP_MAP:
 		if (hostfd_valid(op->fd))
-			fd = FIRST_FD + th->batch_next_fd++;
+			fd = (u64)th->space->trap->first_fd + th->batch_next_fd++;
 		job_call(th, STEP_OPERATION, SYS_mmap, op->addr, op->len, (u64)op->prot, (u64)op->flags, fd,
 			 op->offset);
 		break;
@@ -184,7 +183,7 @@ bool batch_received(struct tracee *th, long result)
 
 void batch_close(struct tracee *th)
 {
-	u64 first = FIRST_FD, last = FIRST_FD + th->batch_fds - 1;
+	u64 first = (u64)th->space->trap->first_fd, last = first + th->batch_fds - 1;
 
 	th->batch_fds = 0;
 	job_call(th, STEP_CLOSE, SYS_close_range, first, last, 0, 0, 0, 0);

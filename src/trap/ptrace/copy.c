@@ -28,7 +28,7 @@ static bool in_wanted(const struct tracee *th)
 
 bool transfer_wanted(const struct tracee *th)
 {
-	return th->space->trap->config.no_process_vm &&
+	return th->space->trap->config.no_process_vm && th->space->trap->transfer >= 0 &&
 	       ((th->ncopies && th->out_used > POKE_MAX) || in_wanted(th));
 }
 

@@ -57,11 +57,12 @@ static int open_descriptors(struct ptrap *t)
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	t->sigchld = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 	t->transfer = memfd_create("husk-transfer", MFD_CLOEXEC);
-	if (t->sigchld < 0 || t->transfer < 0 ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (t->sigchld < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	t->socket = pair[0];
 	t->guest_socket = pair[1];
+	/* Where there are no memfds, words alone go. */
+	t->first_fd = t->transfer < 0 ? TRACER_TRANSFER_FD : TRACER_TRANSFER_FD + 1;
 	return 0;
 }
 

@@ -168,7 +168,9 @@ long memory_poke(struct tracee *th, u64 addr, const void *from, size_t size)
 
 size_t tracer_direct_max(const struct trap *trap)
 {
-	return ((const struct ptrap *)trap)->config.no_process_vm ? POKE_MAX : SIZE_MAX;
+	const struct ptrap *t = (const struct ptrap *)trap;
+
+	return t->config.no_process_vm && t->transfer >= 0 ? POKE_MAX : SIZE_MAX;
 }
 
 long tracer_read(struct trap_space *space, void *to, u64 addr, size_t size)

@@ -33,7 +33,6 @@
 
 /* The descriptors of every guest process, after HUSK_SOCKET_FD. */
 #define TRACER_TRANSFER_FD (HUSK_SOCKET_FD + 1)
-#define NR_TRACER_FDS      2
 
 #define POKE_MAX 256 /* bytes that are copied word by word rather than by way of the memfd */
 
@@ -149,7 +148,8 @@ struct ptrap {
 	int early[MAX_EARLY]; /* clones that stopped before their parent told of them; 0: none */
 	/* Descriptors go to guest processes over one socket, one batch at a time. */
 	int socket, guest_socket;
-	int transfer; /* memfd: bytes on their way where the host has no process_vm_writev() */
+	int transfer; /* memfd: bytes on their way where the host has no process_vm_writev(); -1: it has neither */
+	int first_fd; /* the number that guest processes receive the first descriptor of a batch as */
 	struct tracee *receiver;
 	struct completion reserve[8]; /* for failures that have no thread of their own */
 	struct xstate_layout xstate;

@@ -36,13 +36,14 @@ struct range {
 };
 
 /* The child: waits until it is traced, then becomes the zygote. */
-static void __attribute__((noreturn)) become_zygote(int image, const int *fds, int gate)
+static void __attribute__((noreturn)) become_zygote(int image, const struct ptrap *t, int gate)
 {
+	const int fds[] = {t->guest_socket, t->transfer};
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(gate, &byte, 1) == 1)
-		image_exec(image, fds, NR_TRACER_FDS, image);
+		image_exec(image, fds, t->first_fd - HUSK_SOCKET_FD, image);
 	_exit(1);
 }
 
@@ -72,7 +73,7 @@ static int start_process(struct ptrap *t, int image, int *out, char *why, size_t
 	pid = fork();
 	if (!pid) {
 		close(gate[1]);
-		become_zygote(image, (int[]){t->guest_socket, t->transfer}, gate[0]);
+		become_zygote(image, t, gate[0]);
 	}
 	close(gate[0]);
 	if (pid < 0) {
