@@ -172,6 +172,9 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 			continue;
 		break;
 	}
+	/* The rest of the bytes is still to come from the guest: in a file they belong together all the same. */
+	if (n == CALL_FETCH && write && done && f->inode && f->inode->type == S_IFREG)
+		change_begin(t, c, f->inode);
 	if (n == CALL_FETCH || n == CALL_PARK) {
 		c->done = done; /* the handler runs again for the rest */
 		return n;
