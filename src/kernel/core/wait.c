@@ -72,6 +72,16 @@ void wake_all(struct wait_queue *q)
 	}
 }
 
+void wait_queue_end(struct wait_queue *q)
+{
+	while (!list_empty(&q->entries)) {
+		struct wait_entry *w = list_first(&q->entries, struct wait_entry, node);
+
+		list_del(&w->node);
+		wake_entry(w);
+	}
+}
+
 void task_wake(struct task *t)
 {
 	if (t->state == TASK_KERNEL)

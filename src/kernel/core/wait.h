@@ -35,6 +35,8 @@ int wait_add(struct wait_queue *q, struct task *t);
 void wait_remove_all(struct task *t);
 /* Wakes every waiter (calls every function). */
 void wake_all(struct wait_queue *q);
+/* The same, and nobody is left on @q: it may be freed. */
+void wait_queue_end(struct wait_queue *q);
 
 /* Makes a parked task run its call's step again, whatever it waits for. No effect on a task that is not
  * parked. */

@@ -22,7 +22,7 @@ static void change_end(struct task *t, void *priv)
 	struct change *ch = priv;
 
 	ch->inode->change = NULL;
-	wake_all(&ch->ended);
+	wait_queue_end(&ch->ended);
 	inode_put(ch->inode);
 	free(ch);
 }

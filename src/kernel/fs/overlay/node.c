@@ -86,6 +86,7 @@ void overlay_release_inode(struct inode *i)
 		inode_put(l->inode);
 		free(l->name);
 		free(l->path);
+		wait_queue_end(&l->copied);
 		free(l);
 		tnode(i)->lower = NULL;
 		store_release(i);
