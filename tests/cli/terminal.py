@@ -158,10 +158,13 @@ def jobs(s):
 
 
 def resize(s):
-    # A shell that waits for stty would take ^C for stty's: it must be seen behind it.
-    yield s.husk("bash -c 'trap \"stty size; echo told\" WINCH; echo up; sleep 1000 & wait; wait'", r"\nup")
+    # Not a shell: bash loops for ever when ^C comes just as its `wait` takes SIGINT over.
+    yield s.husk(
+        "python3 -c 'import os, signal as s; s.signal(s.SIGINT, s.SIG_DFL); s.signal(s.SIGWINCH, lambda *_: "
+        "print(*os.get_terminal_size()[::-1], \"told\", flush=True)); print(\"up\", flush=True); "
+        "[s.pause() for _ in iter(int, 1)]'", r"\nup")
     s.size(30, 100)
-    yield s.wait("30 100\r\ntold")
+    yield s.wait("30 100 told")
     s.type("\x03")
     yield whole_again(s)
 
