@@ -25,6 +25,7 @@ struct pi_call {
 	bool look;       /* the change changes nothing: it looks */
 	bool takes;      /* the change makes the word ours */
 	bool try, fresh; /* fresh: the word is to be looked at anew */
+	u32 missed;      /* the word when its owner was not found; 0: always was */
 	struct futex_change *change;
 	u32 expected;          /* the word's value that the change builds on */
 	struct futex_pi *heir; /* an unlock: to whom the word goes, nullable */
@@ -81,6 +82,16 @@ static bool others_wait(struct task *t, struct pi_call *p)
 
 static void lock_changed(struct task *t, s64 old);
 
+/* Has the word looked at. Not by user_get(), which may know it as it was when the call began. */
+static long lock_look(struct task *t, struct pi_call *p)
+{
+	int r;
+
+	p->look = true;
+	r = futex_change(t, p->addr, 0, 0, lock_changed, &p->change);
+	return r < 0 ? r : CALL_GONE;
+}
+
 /* The word was @old: takes it, or sees to it that its owner will hear of us. CALL_GONE, or the call's result.
  */
 static long lock_try(struct task *t, struct pi_call *p, u32 old)
@@ -99,9 +110,13 @@ static long lock_try(struct task *t, struct pi_call *p, u32 old)
 		o = task_find(t->k, (int)owner);
 		if (o && o->state != TASK_DEAD)
 			new = old | FUTEX_WAITERS;
-		else if (list_empty(&p->wait.node) && !others_wait(t, p))
-			return -ESRCH;
-		else /* The owner has died while somebody waited: the word is ours (kernel/futex/pi.c, exit_pi_state_list()). */
+		else if (list_empty(&p->wait.node) && !others_wait(t, p)) {
+			/* It may have let go and ended since the word was read (kernel/futex/core.c, handle_exit_race()). */
+			if (p->missed == old)
+				return -ESRCH;
+			p->missed = old;
+			return lock_look(t, p);
+		} else /* The owner has died while somebody waited: the word is ours (kernel/futex/pi.c, exit_pi_state_list()). */
 			new = (u32)t->tid | FUTEX_OWNER_DIED | (others_wait(t, p) ? FUTEX_WAITERS : 0);
 		if (list_empty(&p->wait.node))
 			futex_pi_queue(t->k, &p->wait);
@@ -154,11 +169,8 @@ static long lock_step(struct task *t, struct call *c)
 		return lock_try(t, p, old);
 	}
 	if (p->wait.again) {
-		/* Not by user_get(), which may know the word as it was when the call began. */
 		p->wait.again = false;
-		p->look = true;
-		r = futex_change(t, p->addr, 0, 0, lock_changed, &p->change);
-		return r < 0 ? r : CALL_GONE;
+		return lock_look(t, p);
 	}
 	r = call_wait(t);
 	if (r == CALL_PARK || r == -ETIMEDOUT)
