@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VALUES 40
@@ -199,8 +200,8 @@ int main(void)
 	places();
 	fflush(stdout);
 	pid = fork();
-	if (!pid)
-		_exit(locked_down(arena));
+	if (!pid) /* not by _exit(), before which AddressSanitizer makes calls that are locked out */
+		syscall(SYS_exit_group, locked_down(arena));
 	check("a child", waitpid(pid, &status, 0) == pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		printf("# no filter here\n");
