@@ -81,7 +81,8 @@ void word_stop(struct tracee *th, int signo, struct guest_regs *r)
 		job_advance(th);
 	} else if (signo == SIGSEGV || signo == SIGBUS) {
 		word_fault(th, r);
-	} else if (signo & 0x80) {
+	} else if (signo & 0x80 || signo == SIGILL || signo == SIGFPE) {
+		/* Where the guest has led it, by its stack. */
 		pspace_kill(th->space);
 	} else {
 		job_go_on(th);
