@@ -2,12 +2,14 @@
 /*
  * The table of short ways: what may be answered without the kernel, for whom.
  *
- * Nothing is while --strace writes calls down, or for who is traced. Under a filter it is what the filter always allows, by the number alone.
- * Memory calls need leave of the mm room (mm/leave.h). Calls with a constant result are not looked at by user dispatch on the patched path, so those go while it is on. Private
- * futexes are all the host's, or all the kernel's, in a whole mm (mm->own_futexes).
+ * Nothing is while --strace writes calls down, or for who is traced. Under a filter it is what the filter always allows,
+ * by the number alone. Memory calls need leave of the mm room (mm/leave.h). Calls with a constant result are not looked
+ * at by user dispatch on the patched path, so those go while it is on. Private futexes are all the host's, or all the
+ * kernel's, in a whole mm (mm->own_futexes).
  */
 #include "task/short.h"
 
+#include "channel/short_numbers.h"
 #include "core/tracer.h"
 #include "mm/leave.h"
 #include "task/life.h"
@@ -17,18 +19,6 @@
 
 #define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)
 #define ALL_CONSTANTS ((1u << NR_CONSTANT_CALLS) - 1)
-
-static const u32 constant_numbers[NR_CONSTANT_CALLS] = {
-#define X(name, number) [CONSTANT_##name] = (number),
-	HUSK_CONSTANT_CALLS(X)
-#undef X
-};
-
-static const u32 short_numbers[NR_SHORT_CALLS] = {
-#define X(name, number) [SHORT_##name] = (number),
-	HUSK_SHORT_CALLS(X)
-#undef X
-};
 
 static int parent_of(const struct thread_group *g)
 {

@@ -4,17 +4,7 @@
 
 #include <string.h>
 
-static const u32 constant_numbers[NR_CONSTANT_CALLS] = {
-#define X(name, number) [CONSTANT_##name] = (number),
-	HUSK_CONSTANT_CALLS(X)
-#undef X
-};
-
-static const u32 short_numbers[NR_SHORT_CALLS] = {
-#define X(name, number) [SHORT_##name] = (number),
-	HUSK_SHORT_CALLS(X)
-#undef X
-};
+#include "channel/short_numbers.h"
 
 static u32 number_of(u32 i)
 {
