@@ -9,12 +9,12 @@
  */
 #include "task/short.h"
 
-#include "channel/short_numbers.h"
 #include "core/tracer.h"
 #include "mm/leave.h"
 #include "task/life.h"
 #include "task/seccomp.h"
 #include "task/signal.h"
+#include "trap/short_numbers.h"
 #include "vfs/donate.h"
 
 #define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the stub may answer without a turn, as its slots say; and how often it did, as far as they can be believed. */
 #include "trap/seccomp/seccomp.h"
+#include "trap/short_numbers.h"
 
 #include <string.h>
-
-#include "channel/short_numbers.h"
 
 static u32 number_of(u32 i)
 {
