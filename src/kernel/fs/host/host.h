@@ -2,8 +2,9 @@
 /*
  * Inside the host's tree: inodes for the host's objects.
  *
- * node.c finds and keeps them, file.c opens and reads them, cold.c reads what is not in memory, super.c makes
- * the file system.
+ * node.c finds and keeps them, attr.c knows their attributes, open.c the descriptors by which they are reached, file.c opens
+ * and reads them, write.c changes them, xattr.c has their extended attributes, cold.c reads what is not in memory, super.c
+ * makes the file system.
  */
 #ifndef HUSK_KERNEL_FS_HOST_HOST_H
 #define HUSK_KERNEL_FS_HOST_HOST_H
@@ -56,33 +57,58 @@ static inline struct hnode *hnode(struct inode *i)
 	return i->priv;
 }
 
-/* node.c */
+static inline u64 hostfs_now(const struct hostfs *fs)
+{
+	return fs->sb->k->now;
+}
+
 extern const struct inode_kinds host_kinds, host_writable_kinds; /* in super.c */
+
+/* node.c */
 /* The inode of what @fd stands for (@name in @parent); *fd is taken over, or left, when there is a node
  * already. */
 int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const char *name,
 	      struct inode **out);
+/* See inode_ops.absence. */
+u64 host_absence(struct inode *dir);
+/* It is @name in @parent now; it is held. */
+void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
+/* The table of nodes, of @nbuckets (a power of two) lists: 0 or -ENOMEM, and all is as it was. */
+int hnodes_resize(struct hostfs *fs, size_t nbuckets);
+int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
+long host_readlink(struct inode *i, char *buf, size_t size);
+void host_release_inode(struct inode *i);
+
+/* attr.c */
+/* Of @name below @fd; "": of what @fd stands for. */
+int host_read_stat(struct hostfd fd, const char *name, struct kstat *st);
+/* Whether @st tells of the node's object. Numbers are given to new files again; file systems that do not know when a file
+ * was made say 0. */
+bool hnode_is(const struct hnode *h, const struct kstat *st);
+/* The node's attributes are @st, as of now. */
+void hnode_take_stat(struct hnode *h, const struct kstat *st);
+int host_getattr(struct inode *i, struct kstat *st);
+int host_ownership(struct inode *i, struct ownership *o);
+
+/* open.c */
 /* The node's descriptor, borrowed until the next call into this room. -ESTALE: the name leads elsewhere. */
 int hnode_fd(struct hnode *h, struct hostfd *out);
 /* The file's own descriptor for reading, borrowed until hnode_data_put(). */
 int hnode_data_get(struct hnode *h, struct hostfd *out);
 void hnode_data_put(struct hnode *h);
-/* See inode_ops.absence. */
-u64 host_absence(struct inode *dir);
+/* Opens @name below @dir by @open, making room when the host has no descriptor to give. */
+int hnode_open_below(struct hnode *dir, const char *name,
+		     int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
+		     struct hostfd *out);
+/* Gives @h the descriptor @fd (consumed). */
+void hnode_keep_open(struct hnode *h, struct hostfd fd);
 /* Keeps the node's descriptor for as long as the node lives: its name is about to lead elsewhere. */
 int hnode_hold(struct hnode *h);
-/* It is @name in @parent now; it is held. */
-void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
-/* The table of nodes, of @nbuckets (a power of two) lists: 0 or -ENOMEM, and all is as it was. */
-int hnodes_resize(struct hostfs *fs, size_t nbuckets);
+void hnode_close(struct hnode *h);
+void hnode_close_data(struct hnode *h);
 /* Closes descriptors until no more than @keep are left. */
 void hnodes_close(struct hostfs *fs, int keep);
-int host_getattr(struct inode *i, struct kstat *st);
-int host_ownership(struct inode *i, struct ownership *o);
-int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
-u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
-long host_readlink(struct inode *i, char *buf, size_t size);
-void host_release_inode(struct inode *i);
 
 /* write.c: for those that may be written */
 int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The descriptors of the host tree's nodes: opened by the parent's and the name, kept in LRUs of bounded length. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/host/host.h"
+#include "host/file.h"
+
+void hnode_close(struct hnode *h)
+{
+	if (!hostfd_valid(h->fd))
+		return;
+	host_close(&h->fd);
+	if (!list_empty(&h->lru_node)) {
+		list_del(&h->lru_node);
+		h->fs->nopen--;
+	}
+}
+
+void hnode_close_data(struct hnode *h)
+{
+	if (!list_empty(&h->idle_node)) {
+		list_del(&h->idle_node);
+		h->fs->nidle--;
+	}
+	host_close(&h->data);
+}
+
+void hnodes_close(struct hostfs *fs, int keep)
+{
+	while (fs->nopen > keep)
+		hnode_close(list_first(&fs->lru, struct hnode, lru_node));
+	while (fs->nidle > keep)
+		hnode_close_data(list_first(&fs->idle, struct hnode, idle_node));
+}
+
+void hnode_keep_open(struct hnode *h, struct hostfd fd)
+{
+	h->fd = fd;
+	list_add_tail(&h->fs->lru, &h->lru_node);
+	h->fs->nopen++;
+	hnodes_close(h->fs, MAX_OPEN);
+}
+
+int hnode_open_below(struct hnode *dir, const char *name,
+		     int (*open)(struct hostfd dir, const char *name, struct hostfd *out), struct hostfd *out)
+{
+	struct hostfd parent;
+	int err = hnode_fd(dir, &parent);
+
+	if (!err)
+		err = open(parent, name, out);
+	if (err == -EMFILE && dir->fs->nopen) {
+		hnodes_close(dir->fs, MAX_OPEN / 8);
+		err = hnode_fd(dir, &parent);
+		if (!err)
+			err = open(parent, name, out);
+	}
+	return err == -EMFILE ? -ENFILE : err;
+}
+
+int hnode_fd(struct hnode *h, struct hostfd *out)
+{
+	struct hostfd fd = HOSTFD_NONE;
+	struct kstat st;
+	int err;
+
+	if (hostfd_valid(h->fd)) {
+		if (!list_empty(&h->lru_node)) {
+			list_del(&h->lru_node);
+			list_add_tail(&h->fs->lru, &h->lru_node);
+		}
+		*out = h->fd;
+		return 0;
+	}
+	err = hnode_open_below(hnode(h->parent), h->name, host_open_name, &fd);
+	if (err)
+		return err == -ENOENT ? -ESTALE : err;
+	if (host_read_stat(fd, "", &st) || !hnode_is(h, &st)) {
+		host_close(&fd);
+		return -ESTALE;
+	}
+	hnode_take_stat(h, &st);
+	hnode_keep_open(h, fd);
+	*out = fd;
+	return 0;
+}
+
+/* Opens the regular file by its name alone: what the name leads to is looked at when it is open. */
+static int open_by_name(struct hnode *h, struct hostfd *out)
+{
+	struct hostfd fd = HOSTFD_NONE;
+	struct kstat st;
+	int err = hnode_open_below(hnode(h->parent), h->name, host_open_reading, &fd);
+
+	if (err)
+		return err == -ENOENT || err == -ELOOP || err == -ENXIO ? -ESTALE : err;
+	if (host_read_stat(fd, "", &st) || !hnode_is(h, &st)) {
+		host_close(&fd);
+		return -ESTALE;
+	}
+	hnode_take_stat(h, &st);
+	*out = fd;
+	return 0;
+}
+
+/* As host_reopen(), making room when the host has no descriptor to give. */
+static int open_data(struct hnode *h, struct hostfd *out)
+{
+	struct hostfd fd;
+	int err;
+
+	if (!hostfd_valid(h->fd) && !h->fs->writable)
+		return open_by_name(h, out);
+	err = hnode_fd(h, &fd);
+	if (!err)
+		err = host_reopen(fd, 0, out);
+	if (err == -EMFILE) {
+		hnodes_close(h->fs, MAX_OPEN / 8);
+		err = hnode_fd(h, &fd);
+		if (!err)
+			err = host_reopen(fd, 0, out);
+	}
+	return err == -EMFILE ? -ENFILE : err;
+}
+
+int hnode_data_get(struct hnode *h, struct hostfd *out)
+{
+	int err = hostfd_valid(h->data) ? 0 : open_data(h, &h->data);
+
+	if (err)
+		return err;
+	if (!list_empty(&h->idle_node)) {
+		list_del(&h->idle_node);
+		h->fs->nidle--;
+	}
+	h->readers++;
+	*out = h->data;
+	return 0;
+}
+
+void hnode_data_put(struct hnode *h)
+{
+	if (--h->readers)
+		return;
+	list_add_tail(&h->fs->idle, &h->idle_node);
+	if (++h->fs->nidle > MAX_IDLE)
+		hnode_close_data(list_first(&h->fs->idle, struct hnode, idle_node));
+}
+
+int hnode_hold(struct hnode *h)
+{
+	struct hostfd fd;
+	int err = hnode_fd(h, &fd);
+
+	if (!err && !list_empty(&h->lru_node)) {
+		list_del(&h->lru_node);
+		h->fs->nopen--;
+	}
+	return err;
+}
