@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/overlay/store.h"
+#include "fs/overlay/words.h"
 #include "host/file.h"
 
 #define MAX_ID        (1UL << 28)
@@ -28,82 +29,6 @@ struct replay {
 	size_t size;
 	u64 names; /* entries made */
 };
-
-/* ---- words ---- */
-
-/* The next word of a line, or NULL. */
-static char *next_word(char **at)
-{
-	char *word = *at, *end;
-
-	if (!word)
-		return NULL;
-	end = strchr(word, ' ');
-	if (end)
-		*end++ = 0;
-	*at = end;
-	return word;
-}
-
-static bool next_number(char **at, int base, u64 max, u64 *out)
-{
-	char *word = next_word(at), *end;
-
-	if (!word || *word < '0' || *word > '9')
-		return false;
-	errno = 0;
-	*out = strtoul(word, &end, base);
-	return !*end && !errno && *out <= max;
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Undoes the escapes in place; the length, or -1. */
-static long unescape(char *word)
-{
-	char *from = word, *to = word;
-
-	if (!word)
-		return -1;
-	if (!strcmp(word, "%")) {
-		*word = 0;
-		return 0;
-	}
-	while (*from) {
-		if (*from != '%') {
-			*to++ = *from++;
-			continue;
-		}
-		if (hex_digit(from[1]) < 0 || hex_digit(from[2]) < 0)
-			return -1;
-		*to++ = (char)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
-		from += 3;
-	}
-	*to = 0;
-	return to - word;
-}
-
-static bool next_time(char **at, struct timespec *out)
-{
-	char *word = next_word(at), *dot = word ? strchr(word, '.') : NULL, *end;
-
-	if (!dot)
-		return false;
-	out->tv_sec = strtol(word, &end, 10);
-	if (end != dot)
-		return false;
-	out->tv_nsec = strtol(dot + 1, &end, 10);
-	return !*end && out->tv_nsec >= 0 && out->tv_nsec < 1000000000;
-}
-
-static bool valid_name(const char *name, long len)
-{
-	return len > 0 && len <= 255 && strlen(name) == (size_t)len && !strchr(name, '/') &&
-	       strcmp(name, ".") && strcmp(name, "..");
-}
 
 /* ---- records ---- */
 
@@ -210,16 +135,16 @@ static int replay_inode(struct replay *r, char *at)
 	struct tnode *n;
 	int err = 0;
 
-	if (!next_number(&at, 10, MAX_ID, &id) || !id || !next_number(&at, 8, S_IFMT | 07777, &mode) ||
-	    !next_number(&at, 10, UINT32_MAX, &uid) || !next_number(&at, 10, UINT32_MAX, &gid) ||
-	    !next_number(&at, 10, UINT64_MAX, &rdev) || !next_number(&at, 10, UINT32_MAX, &nlink) ||
-	    !next_time(&at, &atime) || !next_time(&at, &mtime) || !next_time(&at, &ctime) ||
-	    !next_time(&at, &btime))
+	if (!word_number(&at, 10, MAX_ID, &id) || !id || !word_number(&at, 8, S_IFMT | 07777, &mode) ||
+	    !word_number(&at, 10, UINT32_MAX, &uid) || !word_number(&at, 10, UINT32_MAX, &gid) ||
+	    !word_number(&at, 10, UINT64_MAX, &rdev) || !word_number(&at, 10, UINT32_MAX, &nlink) ||
+	    !word_time(&at, &atime) || !word_time(&at, &mtime) || !word_time(&at, &ctime) ||
+	    !word_time(&at, &btime))
 		return -EINVAL;
-	flags = next_word(&at);
-	path = next_word(&at);
-	target = next_word(&at);
-	if (!flags || unescape(path) < 0 || unescape(target) < 0)
+	flags = word_next(&at);
+	path = word_next(&at);
+	target = word_next(&at);
+	if (!flags || word_unescape(path) < 0 || word_unescape(target) < 0)
 		return -EINVAL;
 	i = id == 1 ? r->root : inode_at(r, id);
 	if (i && i->type != (mode & S_IFMT))
@@ -264,14 +189,14 @@ static int replay_name(struct replay *r, char *at)
 	long len;
 	int err;
 
-	if (!next_number(&at, 10, MAX_ID, &dir_id) || !next_number(&at, 10, MAX_ID, &id))
+	if (!word_number(&at, 10, MAX_ID, &dir_id) || !word_number(&at, 10, MAX_ID, &id))
 		return -EINVAL;
-	covers = next_word(&at);
-	name = next_word(&at);
-	len = unescape(name);
+	covers = word_next(&at);
+	name = word_next(&at);
+	len = word_unescape(name);
 	dir = dir_id == 1 ? r->root : inode_at(r, dir_id);
 	i = inode_at(r, id);
-	if (!covers || !valid_name(name, len) || !dir || dir->type != S_IFDIR || (id && !i) || i == dir)
+	if (!covers || !word_is_name(name, len) || !dir || dir->type != S_IFDIR || (id && !i) || i == dir)
 		return -EINVAL;
 	e = tentry_any(tnode(dir), name, (size_t)len);
 	if (e && e->inode == i) {
@@ -301,12 +226,12 @@ static int replay_removal(struct replay *r, char *at)
 	u64 id;
 	long len;
 
-	if (!next_number(&at, 10, MAX_ID, &id))
+	if (!word_number(&at, 10, MAX_ID, &id))
 		return -EINVAL;
-	name = next_word(&at);
-	len = unescape(name);
+	name = word_next(&at);
+	len = word_unescape(name);
 	dir = id == 1 ? r->root : inode_at(r, id);
-	if (!dir || dir->type != S_IFDIR || !valid_name(name, len))
+	if (!dir || dir->type != S_IFDIR || !word_is_name(name, len))
 		return -EINVAL;
 	e = tentry_any(tnode(dir), name, (size_t)len);
 	if (!e || !e->inode)
@@ -324,12 +249,12 @@ static int replay_xattr(struct replay *r, char *at, bool set)
 	long size = 0;
 	u64 id;
 
-	if (!next_number(&at, 10, MAX_ID, &id))
+	if (!word_number(&at, 10, MAX_ID, &id))
 		return -EINVAL;
-	name = next_word(&at);
-	value = set ? next_word(&at) : NULL;
+	name = word_next(&at);
+	value = set ? word_next(&at) : NULL;
 	i = id == 1 ? r->root : inode_at(r, id);
-	if (!i || unescape(name) <= 0 || (set && (size = unescape(value)) < 0))
+	if (!i || word_unescape(name) <= 0 || (set && (size = word_unescape(value)) < 0))
 		return -EINVAL;
 	if (set)
 		return tmpfs_setxattr(i, name, value, (size_t)size, 0);
