@@ -79,7 +79,7 @@ $(BUILD)/bench/bpf/bench-bpf: $(BPF_BENCH) bench/bpf/bench.h $(wildcard src/kern
 	$(CC) $(CFLAGS) -Ibench/bpf $(BPF_BENCH) -lpcap -lseccomp -o $@
 
 # The VMA store: alone, and what calls on mappings cost a program.
-$(BUILD)/bench/vma/store: bench/vma/store.c src/kernel/mm/vma.c src/kernel/mm/vma_tree.c src/base/bug.c
+$(BUILD)/bench/vma/store: bench/vma/store.c src/kernel/mm/vma.c src/kernel/mm/vma_gap.c src/kernel/mm/vma_snapshot.c src/kernel/mm/vma_tree.c src/base/bug.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $^ -o $@
 $(BUILD)/bench/vma/calls: bench/vma/calls.c

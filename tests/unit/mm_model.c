@@ -10,7 +10,9 @@
  *
  * `mm_model [seed]`. Seals are left out where the host is older than Linux 6.18, moves of several mappings before 6.17.
  *
- * links: src/kernel/mm/vma.c src/kernel/mm/vma_tree.c src/kernel/mm/mm.c src/kernel/mm/undo.c src/kernel/mm/map.c
+ * links: src/kernel/mm/vma.c src/kernel/mm/vma_gap.c src/kernel/mm/vma_snapshot.c
+ *
+ * links: src/kernel/mm/vma_tree.c src/kernel/mm/mm.c src/kernel/mm/undo.c src/kernel/mm/map.c
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *

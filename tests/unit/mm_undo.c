@@ -6,7 +6,9 @@
  *
  * `mm_undo [seed]`.
  *
- * links: src/kernel/mm/vma.c src/kernel/mm/mm.c src/kernel/mm/undo.c src/kernel/mm/map.c
+ * links: src/kernel/mm/vma.c src/kernel/mm/vma_gap.c src/kernel/mm/vma_snapshot.c
+ *
+ * links: src/kernel/mm/mm.c src/kernel/mm/undo.c src/kernel/mm/map.c
  *
  * links: src/kernel/mm/change.c src/kernel/mm/remap.c src/kernel/mm/brk.c src/kernel/mm/fault.c
  *

@@ -6,7 +6,7 @@
  *
  * `mm_vma [seed]`.
  *
- * links: src/kernel/mm/vma.c src/kernel/mm/vma_tree.c src/base/bug.c
+ * links: src/kernel/mm/vma.c src/kernel/mm/vma_gap.c src/kernel/mm/vma_snapshot.c src/kernel/mm/vma_tree.c src/base/bug.c
  */
 #include "mm/vma_tree.h"
 

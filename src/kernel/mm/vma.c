@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VMA store: lookup, insertion, split, merge, free gaps, snapshots.
+ * The VMA store: lookup, insertion, split, merge. Free gaps are vma_gap.c's, snapshots vma_snapshot.c's.
  *
  * A change finds its place once and does there what it takes: it grows or shrinks a neighbour where it can, and takes or
  * gives a VMA only where it must. Memory for VMAs is kept in slabs by the store, so that one that goes serves the next
@@ -455,89 +455,4 @@ u64 vma_start_gap(const struct vma *v)
 	u64 gap = v->flags & VM_GROWSDOWN ? VMA_GUARD_GAP : v->flags & VM_ROOM ? VMA_ROOM : 0;
 
 	return v->start > gap ? v->start - gap : 0;
-}
-
-/* The room behind the last VMA, cut to the search: false when it is too small. */
-static bool room_at_end(const struct vma_store *s, const struct vma_search *q, u64 *low)
-{
-	*low = max(s->tail ? s->tail->end : 0, q->low);
-	return q->high > *low && q->high - *low >= q->len;
-}
-
-u64 vma_gap_down(struct vma_store *s, u64 len, u64 low, u64 high, u64 align)
-{
-	struct vma_search q = {.len = len, .low = low, .high = high, .align = align};
-	u64 end;
-
-	if (room_at_end(s, &q, &end) && align_down(high - len, align) >= end)
-		return align_down(high - len, align);
-	return vma_tree_search_down(s, &q) ? q.found : 0;
-}
-
-u64 vma_gap_up(struct vma_store *s, u64 len, u64 low, u64 high, u64 align)
-{
-	struct vma_search q = {.len = len, .low = low, .high = high, .align = align};
-	u64 end;
-
-	if (vma_tree_search_up(s, &q))
-		return q.found;
-	if (!room_at_end(s, &q, &end))
-		return 0;
-	end = align_up(end, align);
-	return end <= high - len ? end : 0;
-}
-
-int vma_snapshot_take(struct vma_store *s, u64 start, u64 end, struct vma_snapshot *out)
-{
-	struct vma *v, *first = vma_intersect(s, start, end);
-	int n = 0;
-
-	*out = (struct vma_snapshot){.start = start, .end = end};
-	for (v = first; v && v->start < end; v = vma_next(v))
-		n++;
-	if (!n)
-		return 0;
-	out->copies = calloc(n, sizeof *out->copies);
-	if (!out->copies)
-		return -ENOMEM;
-	for (v = first; v && v->start < end; v = vma_next(v)) {
-		struct vma *c = &out->copies[out->count++];
-
-		*c = *v;
-		vma_object_get(c->object);
-		if (c->start < start) {
-			c->pgoff += (start - c->start) >> PAGE_SHIFT;
-			c->start = start;
-		}
-		c->end = min(c->end, end);
-	}
-	return 0;
-}
-
-int vma_snapshot_restore(struct vma_store *s, const struct vma_snapshot *snap)
-{
-	int max = s->max_count, error, i;
-
-	if (snap->start == snap->end)
-		return 0;
-	s->max_count = INT_MAX; /* what was there before may be there again */
-	error = vma_remove(s, snap->start, snap->end);
-	for (i = 0; i < snap->count && !error; i++) {
-		const struct vma *c = &snap->copies[i];
-
-		error = vma_insert(s, c->start, c->end, c->flags, c->pgoff, c->object, c->label);
-	}
-	s->max_count = max;
-	return error;
-}
-
-void vma_snapshot_drop(struct vma_snapshot *snap)
-{
-	int i;
-
-	for (i = 0; i < snap->count; i++)
-		vma_object_put(snap->copies[i].object);
-	free(snap->copies);
-	snap->copies = NULL;
-	snap->count = 0;
 }

@@ -2,7 +2,6 @@
 /* The tree under the VMA store: see vma_tree.h. Levels are counted from the leaves, which are level 0. */
 #include "mm/vma_tree.h"
 
-#include <emmintrin.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,30 +61,15 @@ static void node_give(struct vma_store *s, struct vma_node *n)
 	s->nspare++;
 }
 
-/*
- * Which of a node's 16 words are below @bound: a bit for each. All at once, since which it will be cannot be foreseen. The
- * sign of a difference is the comparison: all of them are below 2^63.
- */
-static u32 words_below(const u64 *words, u64 bound)
-{
-	const __m128i *pairs = (const __m128i *)words, all = _mm_set1_epi64x((s64)bound);
-	u32 below = 0;
-
-#pragma GCC unroll 8
-	for (int i = 0; i < ENTRIES / 2; i++)
-		below |= (u32)_mm_movemask_pd((__m128d)_mm_sub_epi64(pairs[i], all)) << 2 * i;
-	return below;
-}
-
 static int count_of(const struct vma_node *n)
 {
-	return __builtin_ctz(~words_below(n->key, NO_KEY));
+	return __builtin_ctz(~vma_words_below(n->key, NO_KEY));
 }
 
 /* How many keys are not above @addr, which is below NO_KEY. */
 static int keys_to(const struct vma_node *n, u64 addr)
 {
-	return __builtin_ctz(~words_below(n->key, addr + 1));
+	return __builtin_ctz(~vma_words_below(n->key, addr + 1));
 }
 
 static u64 largest_gap(const struct vma_node *n)
@@ -486,75 +470,4 @@ void vma_tree_free(struct vma_store *s)
 	s->root = NULL;
 	s->depth = s->nspare = 0;
 	s->first = s->tail = NULL;
-}
-
-/* ---- searching ---- */
-
-/* The entries below which there is a gap of @len bytes. */
-static u32 wide_gaps(const struct vma_node *n, u64 len)
-{
-	return ~words_below(n->gap, len) & ((1u << ENTRIES) - 1);
-}
-
-/* The free room before @v, as far as the search goes. */
-static bool fits(const struct vma *v, struct vma_search *q, bool down)
-{
-	u64 low = max(v->prev ? v->prev->end : 0, q->low), high = min(vma_start_gap(v), q->high), at;
-
-	if (high <= low || high - low < q->len)
-		return false;
-	at = down ? align_down(high - q->len, q->align) : align_up(low, q->align);
-	if (at < low || at > high - q->len)
-		return false;
-	q->found = at;
-	return true;
-}
-
-/*
- * What can be left out: an entry whose gaps are all too small; those before which something starts at the search's end
- * already; those behind which something starts at its beginning or below.
- */
-static bool search_down(const struct vma_node *n, int level, struct vma_search *q)
-{
-	u32 wide = wide_gaps(n, q->len);
-
-	while (wide) {
-		int i = 31 - __builtin_clz(wide);
-
-		wide ^= 1u << i;
-		if (i + 1 < ENTRIES && n->key[i + 1] <= q->low)
-			return false;
-		if (i && n->key[i - 1] >= q->high)
-			continue;
-		if (level ? search_down(n->child[i], level - 1, q) : fits(n->vma[i], q, true))
-			return true;
-	}
-	return false;
-}
-
-static bool search_up(const struct vma_node *n, int level, struct vma_search *q)
-{
-	u32 wide = wide_gaps(n, q->len);
-
-	for (; wide; wide &= wide - 1) {
-		int i = __builtin_ctz(wide);
-
-		if (i && n->key[i - 1] >= q->high)
-			return false;
-		if (i + 1 < ENTRIES && n->key[i + 1] <= q->low)
-			continue;
-		if (level ? search_up(n->child[i], level - 1, q) : fits(n->vma[i], q, false))
-			return true;
-	}
-	return false;
-}
-
-bool vma_tree_search_down(const struct vma_store *s, struct vma_search *q)
-{
-	return s->root && search_down(s->root, s->depth - 1, q);
-}
-
-bool vma_tree_search_up(const struct vma_store *s, struct vma_search *q)
-{
-	return s->root && search_up(s->root, s->depth - 1, q);
 }

@@ -22,6 +22,8 @@
 #ifndef HUSK_KERNEL_MM_VMA_TREE_H
 #define HUSK_KERNEL_MM_VMA_TREE_H
 
+#include <emmintrin.h>
+
 #include "mm/vma.h"
 
 #define VMA_NODE_ENTRIES 16
@@ -60,14 +62,19 @@ void vma_tree_update(struct vma_store *s, struct vma_path *p);
 /* Frees all nodes; the VMAs are the caller's. */
 void vma_tree_free(struct vma_store *s);
 
-/* A search for @len free bytes in [low, high), at a multiple of @align; the place goes to @found. */
-struct vma_search {
-	u64 len, low, high, align, found;
-};
+/*
+ * Which of a node's 16 words are below @bound: a bit for each. All at once, since which it will be cannot be foreseen. The
+ * sign of a difference is the comparison: all of them are below 2^63.
+ */
+static inline u32 vma_words_below(const u64 *words, u64 bound)
+{
+	const __m128i *pairs = (const __m128i *)words, all = _mm_set1_epi64x((s64)bound);
+	u32 below = 0;
 
-/* Looks at the gaps before VMAs, from the highest (lowest) on: whether there is a place. What lies behind the last VMA
- * is the caller's to look at. */
-bool vma_tree_search_down(const struct vma_store *s, struct vma_search *q);
-bool vma_tree_search_up(const struct vma_store *s, struct vma_search *q);
+#pragma GCC unroll 8
+	for (int i = 0; i < VMA_NODE_ENTRIES / 2; i++)
+		below |= (u32)_mm_movemask_pd((__m128d)_mm_sub_epi64(pairs[i], all)) << 2 * i;
+	return below;
+}
 
 #endif
