@@ -89,7 +89,7 @@ static void *walker(void *arg)
 static void *stander(void *arg)
 {
 	char text[PATH_MAX], in[100], moved[100], linked[100];
-	int fd = open("in/a/b/c", O_RDONLY | O_DIRECTORY);
+	int fd = *(int *)arg;
 	ssize_t n;
 
 	snprintf(in, sizeof in, "%s/in/a/b/c", dir);
@@ -108,13 +108,13 @@ static void *stander(void *arg)
 		CHECK(up >= 0); /* whoever moves b, c is in it */
 		close(up);
 	}
-	close(fd);
 	return arg;
 }
 
 static void test_moves(void)
 {
 	pthread_t threads[4];
+	int c;
 
 	CHECK_OK(mkdir("in", 0755));
 	CHECK_OK(mkdir("in/a", 0755));
@@ -129,7 +129,9 @@ static void test_moves(void)
 	CHECK_OK(symlink("../../..", "in/a/b/c/up"));
 	CHECK_OK(symlink("..", "link"));
 	top = open("in", O_RDONLY | O_DIRECTORY);
-	pthread_create(&threads[0], NULL, stander, NULL);
+	c = open("in/a/b/c", O_RDONLY | O_DIRECTORY); /* before anybody moves it */
+	CHECK(top >= 0 && c >= 0);
+	pthread_create(&threads[0], NULL, stander, &c);
 	pthread_create(&threads[1], NULL, walker, NULL);
 	pthread_create(&threads[2], NULL, walker, NULL);
 	pthread_create(&threads[3], NULL, mover, NULL);
@@ -137,6 +139,7 @@ static void test_moves(void)
 		pthread_join(threads[i], NULL);
 	stop = 1;
 	pthread_join(threads[3], NULL);
+	close(c);
 	close(top);
 }
 
