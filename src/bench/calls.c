@@ -7,6 +7,8 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +20,30 @@ static void null_call(void *state, u64 n)
 {
 	while (n--)
 		syscall(SYS_personality, 0xffffffff);
+}
+
+/* The same from code that no file holds: such code is never patched, so that each call comes as a signal. */
+static void *make_code(void)
+{
+	static const unsigned char code[] = {
+		0xb8, SYS_personality, 0, 0, 0, /* mov $SYS_personality, %eax */
+		0x0f, 0x05,                     /* syscall */
+		0xc3,                           /* ret */
+	};
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	bench_need(page != MAP_FAILED, "mmap");
+	memcpy(page, code, sizeof code);
+	bench_need(!mprotect(page, 4096, PROT_READ | PROT_EXEC), "mprotect");
+	return page;
+}
+
+static void null_call_by_signal(void *state, u64 n)
+{
+	long (*call)(unsigned long persona) = state;
+
+	while (n--)
+		call(0xffffffff);
 }
 
 /* One whose result may be known beforehand. libc never keeps the answer of getppid(). */
@@ -185,6 +211,7 @@ static void signal_self(void *state, u64 n)
 
 const struct workload bench_calls[] = {
 	{"null call", BENCH_CALLS, NULL, null_call, NULL, 1},
+	{"null call by signal", BENCH_CALLS, make_code, null_call_by_signal, NULL, 1},
 	{"call with a known result", BENCH_CALLS, NULL, known_call, NULL, 1},
 	{"clock_gettime", BENCH_CALLS, NULL, clock_call, NULL, 1},
 	{"private futex wake", BENCH_CALLS, NULL, futex_wake, NULL, 1},

@@ -18,7 +18,7 @@ run "$HUSK" bench --rounds 1 --json=all.json
 [ $status = 0 ] && [ ! -s err ]; check 'all workloads in all traps'
 ! grep -q "$(printf '\033')" out; check 'no colour but on a terminal'
 ! grep -nE ' $' out; check 'no blanks at the ends of lines'
-for name in 'null call' 'stack growth' 'first touch' 'copy on write' 'fork\+exit\+wait' 'vfork\+exec\+wait' \
+for name in 'null call' 'null call by signal' 'stack growth' 'first touch' 'copy on write' 'fork\+exit\+wait' 'vfork\+exec\+wait' \
 	'signal to self' 'pipe ping-pong' 'open\+close' 'shell: 3 forks, 2 execs'; do
 	[ "$(grep -cE "^  $name  .*[0-9]" out)" = 2 ]; check "a row of times and one of counts: $name"
 done
@@ -45,6 +45,8 @@ for t in traps:
 for t in set(traps) & {"seccomp", "dispatch"}:
     # One way or another: a site may be patched.
     assert near(rows["null call"][t]["by_signal"] + rows["null call"][t]["by_patch"], 1), (t, rows["null call"])
+    r = rows["null call by signal"][t]
+    assert near(r["turns"], 1) and near(r["by_signal"], 1), (t, r)
     assert near(rows["private futex wake"][t]["in_stub"], 1), (t, rows["private futex wake"])
     for name in ("null call", "stack growth"):
         r = rows[name][t]
