@@ -26,9 +26,11 @@ static void null_call(void *state, u64 n)
 static void *make_code(void)
 {
 	static const unsigned char code[] = {
-		0xb8, SYS_personality, 0, 0, 0, /* mov $SYS_personality, %eax */
-		0x0f, 0x05,                     /* syscall */
-		0xc3,                           /* ret */
+		0xb8, SYS_personality,
+		0,    0,
+		0,          /* mov $SYS_personality, %eax */
+		0x0f, 0x05, /* syscall */
+		0xc3,       /* ret */
 	};
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
