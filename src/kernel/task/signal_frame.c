@@ -70,6 +70,9 @@ struct frame {
 _Static_assert(sizeof(struct frame_context) == 256, "struct sigcontext of x86-64");
 _Static_assert(sizeof(struct frame) == 440, "struct rt_sigframe of x86-64");
 
+/* From a frame, 8 bytes below a multiple of 16 as after a call, to the vector state, which lies at a multiple of 64. */
+#define FRAME_TO_FP (align_up(sizeof(struct frame), 16UL) + 8)
+
 /* The last bytes of the legacy area, which the kernel and libraries use to tell what follows it. */
 struct fp_sw {
 	u32 magic1, extended_size;
@@ -149,7 +152,7 @@ static bool frame_place(const struct task *t, const struct k_sigaction *action, 
 		check = true;
 	}
 	*fp = align_down(sp - fp_size, 64UL);
-	*frame = align_down(*fp - sizeof(struct frame), 16UL) - 8;
+	*frame = *fp - FRAME_TO_FP;
 	return !check || within_altstack(t, *frame);
 }
 
@@ -226,10 +229,28 @@ int signal_frame_push(struct task *t, const struct k_sigaction *action, const si
 
 /* ---- the way back ---- */
 
+/* A stretch of guest memory that was read in one piece. */
+struct window {
+	u64 addr;
+	size_t size;
+	const char *bytes;
+};
+
+/* As user_read(), by the window where it holds all of it. */
+static int window_read(struct task *t, const struct window *w, void *to, u64 addr, size_t size)
+{
+	u64 at = addr - w->addr;
+
+	if (at > w->size || size > w->size - at)
+		return user_read(t, to, addr, size);
+	memcpy(to, w->bytes + at, size);
+	return 0;
+}
+
 /* Reads the vector state at @addr into @buf, which holds the task's present state of @size bytes. A frame
  * whose marks are wrong, as a program may build it, has the legacy part only, as in Linux. 0, -EFAULT or
  * CALL_FETCH. */
-static int fp_read(struct task *t, u64 addr, char *buf, size_t size)
+static int fp_read(struct task *t, const struct window *w, u64 addr, char *buf, size_t size)
 {
 	struct fp_sw own, sw;
 	u32 magic2;
@@ -241,12 +262,12 @@ static int fp_read(struct task *t, u64 addr, char *buf, size_t size)
 		fp_init(buf, size);
 		return 0;
 	}
-	r = user_read(t, &sw, addr + FP_SW, sizeof sw);
+	r = window_read(t, w, &sw, addr + FP_SW, sizeof sw);
 	if (r < 0)
 		return r;
 	if (sw.magic1 == FP_MAGIC1 && sw.xstate_size >= FP_LEGACY + 64 && sw.xstate_size <= size &&
 	    sw.extended_size >= sw.xstate_size + sizeof magic2) {
-		r = user_read(t, &magic2, addr + sw.xstate_size, sizeof magic2);
+		r = window_read(t, w, &magic2, addr + sw.xstate_size, sizeof magic2);
 		if (r < 0)
 			return r;
 		if (magic2 == FP_MAGIC2) {
@@ -254,7 +275,7 @@ static int fp_read(struct task *t, u64 addr, char *buf, size_t size)
 
 			if (n < size)
 				fp_init(buf, size);
-			r = user_read(t, buf, addr, n);
+			r = window_read(t, w, buf, addr, n);
 			if (r < 0)
 				return r;
 			memcpy(buf + FP_SW, &own, sizeof own);
@@ -262,7 +283,7 @@ static int fp_read(struct task *t, u64 addr, char *buf, size_t size)
 		}
 	}
 	fp_init(buf, size);
-	r = user_read(t, buf, addr, FP_SW);
+	r = window_read(t, w, buf, addr, FP_SW);
 	if (r < 0)
 		return r;
 	if (size > FP_LEGACY)
@@ -294,20 +315,30 @@ long sys_rt_sigreturn(struct task *t, struct call *c)
 	const struct trap_ops *ops = t->k->trap_ops;
 	struct guest_regs *regs = task_regs(t);
 	size_t size = ops->xstate_size(t->k->trap);
+	/* Both parts, where signal_frame_push() has put them; a program may build its frames otherwise. */
+	struct window w = {regs->rsp - 8, FRAME_TO_FP + size + sizeof(u32), NULL};
 	struct frame_ucontext uc;
-	char *fp = NULL;
+	char *fp;
 	int r;
 
 	(void)c;
-	/* Everything is read before anything is changed: a read may have to be tried again. */
-	r = user_get(t, &uc, regs->rsp - 8 + offsetof(struct frame, uc));
-	if (r < 0)
-		return r == CALL_FETCH ? r : bad_frame(t);
-	fp = malloc(size);
+	fp = malloc(size + w.size);
 	if (!fp)
 		return bad_frame(t);
+	/* Everything is read before anything is changed: a read may have to be tried again. */
+	w.bytes = fp + size;
+	r = user_read(t, fp + size, w.addr, w.size);
+	if (r == CALL_FETCH)
+		goto out;
+	if (r < 0)
+		w.size = 0;
+	r = window_read(t, &w, &uc, w.addr + offsetof(struct frame, uc), sizeof uc);
+	if (r < 0) {
+		r = r == CALL_FETCH ? r : (int)bad_frame(t);
+		goto out;
+	}
 	ops->xstate_get(t->thread, fp);
-	r = fp_read(t, uc.context.fpstate, fp, size);
+	r = fp_read(t, &w, uc.context.fpstate, fp, size);
 	if (r == CALL_FETCH)
 		goto out;
 	task_set_blocked(t, uc.sigmask);
