@@ -56,11 +56,11 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
 TEST_TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
-$(BUILD)/tests/guest/%.static: tests/guest/%.c tests/guest/check.h
+$(BUILD)/tests/guest/%.static: tests/guest/%.c $(wildcard tests/guest/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -static -o $@
 
-$(BUILD)/tests/guest/%: tests/guest/%.c tests/guest/check.h
+$(BUILD)/tests/guest/%: tests/guest/%.c $(wildcard tests/guest/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@
 
@@ -89,7 +89,7 @@ $(BUILD)/bench/vma/calls: bench/vma/calls.c
 unit_links = $(shell sed -n '1,25s/.*links://p' tests/unit/$(1).c | grep -o '[a-zA-Z_0-9/]*[.]c')
 
 .SECONDEXPANSION:
-$(BUILD)/tests/unit/%: tests/unit/%.c $$(call unit_links,$$*) | $(if $(STUB_IMAGE),$(BUILD)/gen/stub_symbols.h)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $$(call unit_links,$$*) | $(if $(STUB_IMAGE),$(BUILD)/gen/stub_symbols.h)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -DHUSK_DEBUG -I. -Itests/unit $(filter %.c,$^) $(LDFLAGS) -o $@
 

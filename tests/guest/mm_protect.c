@@ -7,24 +7,10 @@
 #include <sys/syscall.h>
 
 #include "check.h"
+#include "text.h"
 
 #define PAGE 4096UL
 #define RW   (PROT_READ | PROT_WRITE)
-
-static char text[1 << 16];
-
-static void read_file(const char *name)
-{
-	int fd = open(name, O_RDONLY);
-	ssize_t n;
-	size_t used = 0;
-
-	CHECK(fd >= 0);
-	while ((n = read(fd, text + used, sizeof text - 1 - used)) > 0)
-		used += (size_t)n;
-	text[used] = 0;
-	close(fd);
-}
 
 /* The mappings in [p, p + len) as "pages:perm " words, from maps. */
 static const char *shape(const char *p, size_t len)

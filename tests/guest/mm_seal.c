@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "check.h"
+#include "text.h"
 
 #define PAGE     4096UL
 #define RW       (PROT_READ | PROT_WRITE)
@@ -40,21 +41,6 @@ static char *island(size_t pages, int prot)
 	munmap(p, PAGE);
 	munmap(p + (pages + 1) * PAGE, PAGE);
 	return p + PAGE;
-}
-
-static char text[1 << 18];
-
-static void read_file(const char *name)
-{
-	int fd = open(name, O_RDONLY);
-	ssize_t n;
-	size_t used = 0;
-
-	CHECK(fd >= 0);
-	while ((n = read(fd, text + used, sizeof text - 1 - used)) > 0)
-		used += (size_t)n;
-	text[used] = 0;
-	close(fd);
 }
 
 /* The mappings in [p, p + pages) as "pages:perm[s] " words, an s for sealed. */

@@ -38,8 +38,8 @@
 #include <unistd.h>
 
 #include "mm/internal.h"
-#include "vfs/donate.h"
-#include "vfs/sync.h"
+#include "mm_alone.h"
+#include "random.h"
 
 #define PAGES    64
 #define BASE     0x200000000000UL
@@ -72,23 +72,8 @@ struct reply {
 	unsigned short pages[PAGES];
 };
 
-static int failures, step, left_out;
-static unsigned long long seed = 1;
+static int left_out;
 static bool can_seal, can_move_many, can_remove;
-
-#define EXPECT(cond)                                                                   \
-	do {                                                                           \
-		if (!(cond) && failures++ < 20)                                        \
-			printf("not ok step %d line %d: %s\n", step, __LINE__, #cond); \
-	} while (0)
-
-static u64 rnd(u64 n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % n;
-}
 
 /* ---- the host: a child that does as it is told ---- */
 
@@ -491,60 +476,8 @@ static long naive(const struct op *op)
 
 static struct kernel kernel;
 static struct task task;
-static struct trap_op queue[2 * PAGES];
-static int queued;
-
 void object_count(struct kernel *k, const char *name, long by)
 {
-}
-
-bool capable(const struct task *t, int cap)
-{
-	return true;
-}
-
-void task_load_regs(struct task *t)
-{
-}
-
-struct file *file_get(struct file *f)
-{
-	return f;
-}
-
-void file_put(struct file *f)
-{
-}
-
-long inode_change_wait(struct task *t, struct inode *i, u64 size)
-{
-	return 0;
-}
-
-long file_sync(struct task *t, struct call *c, struct file *f, bool data_only)
-{
-	return 0;
-}
-
-void donate_space_ends(struct trap_space *space)
-{
-}
-
-static int fake_op(struct trap_space *space, const struct trap_op *op)
-{
-	if (queued == (int)ARRAY_SIZE(queue))
-		return -ENOMEM;
-	queue[queued++] = *op;
-	return 0;
-}
-
-static void fake_put(struct trap_space *space)
-{
-}
-
-static void fake_died(struct mm *mm, int signo)
-{
-	EXPECT(!"the space died");
 }
 
 static long ours(const struct op *op)

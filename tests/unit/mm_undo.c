@@ -29,8 +29,8 @@
 #include <sys/mman.h>
 
 #include "mm/internal.h"
-#include "vfs/donate.h"
-#include "vfs/sync.h"
+#include "mm_alone.h"
+#include "random.h"
 
 #define PAGES 96
 #define STEPS 100000
@@ -43,18 +43,10 @@ struct page {
 };
 
 static struct page host[PAGES];
-static struct trap_op queue[16];
-static int queued, failures, step, live;
+static int live;
 static int refuse_percent;
-static u64 seed = 1;
 static struct kernel kernel;
 static struct task task;
-
-#define EXPECT(cond)                                                                   \
-	do {                                                                           \
-		if (!(cond) && failures++ < 20)                                        \
-			printf("not ok step %d line %d: %s\n", step, __LINE__, #cond); \
-	} while (0)
 
 /* ---- what the mm room needs of others ---- */
 
@@ -63,64 +55,7 @@ void object_count(struct kernel *k, const char *name, long by)
 	live += (int)by;
 }
 
-bool capable(const struct task *t, int cap)
-{
-	return true;
-}
-
-void task_load_regs(struct task *t)
-{
-}
-
-struct file *file_get(struct file *f)
-{
-	return f;
-}
-
-void file_put(struct file *f)
-{
-}
-
-long inode_change_wait(struct task *t, struct inode *i, u64 size)
-{
-	return 0;
-}
-
-long file_sync(struct task *t, struct call *c, struct file *f, bool data_only)
-{
-	return 0;
-}
-
-void donate_space_ends(struct trap_space *space)
-{
-}
-
-static int fake_op(struct trap_space *space, const struct trap_op *op)
-{
-	if (queued == (int)ARRAY_SIZE(queue))
-		return -ENOMEM;
-	queue[queued++] = *op;
-	return 0;
-}
-
-static void fake_put(struct trap_space *space)
-{
-}
-
-static void fake_died(struct mm *mm, int signo)
-{
-	EXPECT(!"the space died");
-}
-
 /* ---- the host ---- */
-
-static u64 rnd(u64 n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % n;
-}
 
 static int page_of(u64 addr)
 {

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
+
 #define MAX_PAGES 3000
 #define BASE      (1UL << 30) /* address of page 0 */
 #define OBJECTS   3
@@ -28,22 +30,7 @@ struct page {
 static struct page model[MAX_PAGES], saved[MAX_PAGES];
 static struct vma_store store;
 static struct vma_object objects[OBJECTS];
-static int freed, failures, step, pages;
-static u64 seed = 1;
-
-#define EXPECT(cond)                                                                   \
-	do {                                                                           \
-		if (!(cond) && failures++ < 20)                                        \
-			printf("not ok step %d line %d: %s\n", step, __LINE__, #cond); \
-	} while (0)
-
-static u64 rnd(u64 n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % n;
-}
+static int freed, pages;
 
 static u64 address(int page)
 {

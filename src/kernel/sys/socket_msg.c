@@ -299,7 +299,18 @@ long sys_sendmsg(struct task *t, struct call *c)
 
 #define MMSGHDR 64 /* sizeof struct mmsghdr: a msghdr and its length */
 
-/* c->scratch[0]: messages that are done. */
+/* One of several messages has gone, or come: @len bytes, which its struct mmsghdr at @addr is told. c->scratch[0] counts
+ * those that are done. */
+static long message_done(struct task *t, struct call *c, u64 addr, u32 len)
+{
+	long err = user_put(t, addr + sizeof(struct user_msghdr), &len);
+
+	c->done = 0;
+	if (err >= 0)
+		c->scratch[0]++;
+	return err;
+}
+
 long sys_sendmmsg(struct task *t, struct call *c)
 {
 	u32 n = min((u32)c->arg[2], 1024u);
@@ -311,19 +322,14 @@ long sys_sendmmsg(struct task *t, struct call *c)
 	wait_remove_all(t);
 	while (c->scratch[0] < n) {
 		u64 addr = c->arg[1] + c->scratch[0] * MMSGHDR;
-		u32 len;
 
 		err = send_msg(t, c, s, addr, c->arg[3]);
 		if (err == CALL_PARK || err == CALL_FETCH)
 			return err;
+		if (err >= 0)
+			err = message_done(t, c, addr, (u32)err);
 		if (err < 0)
 			break;
-		len = err;
-		c->done = 0;
-		err = user_put(t, addr + sizeof(struct user_msghdr), &len);
-		if (err < 0)
-			break;
-		c->scratch[0]++;
 	}
 	return c->scratch[0] ? (long)c->scratch[0] : err;
 }
@@ -459,21 +465,16 @@ long sys_recvmmsg(struct task *t, struct call *c)
 	wait_remove_all(t);
 	while (c->scratch[0] < n) {
 		u64 addr = c->arg[1] + c->scratch[0] * MMSGHDR;
-		u32 len;
 		/* MSG_WAITFORONE: only the first is waited for. */
 		int now = flags & MSG_WAITFORONE && c->scratch[0] ? MSG_DONTWAIT : 0;
 
 		err = recv_msg(t, c, s, addr, (flags & ~MSG_WAITFORONE) | now);
 		if (err == CALL_PARK || err == CALL_FETCH)
 			return err;
+		if (err >= 0)
+			err = message_done(t, c, addr, (u32)err);
 		if (err < 0)
 			break;
-		len = err;
-		c->done = 0;
-		err = user_put(t, addr + sizeof(struct user_msghdr), &len);
-		if (err < 0)
-			break;
-		c->scratch[0]++;
 	}
 	return c->scratch[0] ? (long)c->scratch[0] : err;
 }
