@@ -111,11 +111,14 @@ test-extra:
 # Everything that runs guests, under every trap.
 test-all-traps:
 	@$(MAKE) --no-print-directory -s all tests
-	@HUSK_TRAPS='seccomp dispatch ptrace' BUILD=$(BUILD) tests/run guest onecpu nobody docker novm listener quota nosysemu
-	@for trap in seccomp dispatch ptrace; do \
+	@failed=0; \
+	HUSK_TRAPS='seccomp dispatch ptrace' BUILD=$(BUILD) tests/run guest onecpu nobody docker novm listener quota nosysemu || \
+		failed=1; \
+	for trap in seccomp dispatch ptrace; do \
 		echo "programs and escapes under $$trap"; \
-		HUSK_TRAP=$$trap BUILD=$(BUILD) tests/run programs escape || exit 1; \
-	done
+		HUSK_TRAP=$$trap BUILD=$(BUILD) tests/run programs escape || failed=1; \
+	done; \
+	exit $$failed
 
 # --- what people call ------------------------------------------------------------------------------------------------
 
