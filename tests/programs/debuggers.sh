@@ -105,7 +105,7 @@ END
 strace -f -ff -tt -e trace=execve,openat,exit_group,vfork -o trace python3 -I -S p.py; echo status \$?; calls trace.*"
 compare 'strace -f: a threaded program' "$calls$program
 strace -f -ff -tt -o trace ./p threads; echo status \$?; calls trace.*; cat trace.* | grep -c exited"
-compare 'strace -c' 'strace -c -o count -e trace=openat,close,execve true; echo $?; awk "/openat|close|execve/ { print \$4, \$NF }" count'
+compare 'strace -c' 'strace -c -o count -e trace=openat,close,execve true; echo $?; awk "/openat|close|execve/ { print \$4, \$NF }" count | sort'
 compare 'strace of strace' 'strace -o outer strace -f -o inner bash -c "echo hi | cat"; echo $?; grep -c "^ptrace(PTRACE_GET_SYSCALL_INFO" outer >/dev/null && echo traced; grep -c "execve(" inner'
 compare 'strace -p' 'cat >/dev/null <"$0" 2>/dev/null
 sleep 100 & p=$!
