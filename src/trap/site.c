@@ -23,25 +23,23 @@
 
 /* The start of the instruction that ends at @text[@offset], or -1. Nobody says where instructions begin, but decoding
  * from a wrong place falls into step with the code within a few: so nearly all starts far enough before must come to
- * the same end. */
+ * the same end. Where decoding from a place goes depends on the place alone, so each is decoded once, the last first. */
 static s64 instruction_before(const u8 *text, size_t size, size_t offset)
 {
-	size_t end = min(offset + INSN_MAX, size);
+	size_t end = min(offset + INSN_MAX, size), from = offset > LOOK_BEHIND ? offset - LOOK_BEHIND : 0;
 	u32 votes[INSN_MAX + 1] = {0}, all = 0, best = 0;
+	u8 last[LOOK_BEHIND]; /* by place: length of the instruction that ends at @offset; 0: it does not come there */
 
 	if (offset < LOOK_LEAST + AGREED)
 		return -1;
-	for (size_t start = offset > LOOK_BEHIND ? offset - LOOK_BEHIND : 0; start <= offset - LOOK_LEAST;
-	     start++) {
-		size_t at = start, before = start;
+	for (size_t at = offset; at-- > from;) {
 		struct insn insn;
+		size_t next = insn_decode(text + at, end - at, &insn) ? at + insn.length : end;
+		u8 length = next == offset ? insn.length : next < offset ? last[next - from] : 0;
 
-		while (at < offset && insn_decode(text + at, end - at, &insn)) {
-			before = at;
-			at += insn.length;
-		}
-		if (at == offset) {
-			votes[offset - before]++;
+		last[at - from] = length;
+		if (at <= offset - LOOK_LEAST && length) {
+			votes[length]++;
 			all++;
 		}
 	}
