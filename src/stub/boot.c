@@ -23,6 +23,7 @@
 #define NR_mseal        462
 
 extern void stub_signal_entry(void), stub_restorer(void);
+extern char stub_sealed_end[];
 void stub_boot_finish(void) __attribute__((noreturn));
 long stub_boot_sendmsg(int fd, void *msg, int flags);
 
@@ -167,8 +168,8 @@ BOOT __attribute__((used, noreturn)) void boot_prepare(u64 vdso)
 	if (host(__NR_getppid, 0, 0, 0, 0, 0, 0) != (long)kpage->kernel_pid)
 		fail(3, 0);
 	check(4, host(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0));
-	/* Sealing is a second line, where the host has it: the filter alone must hold. */
-	host(NR_mseal, HUSK_STUB_BASE, HUSK_BOOT_BASE - HUSK_STUB_BASE, 0, 0, 0, 0);
+	/* Sealing is a second line, where the host has it: the filter alone must hold. It takes no range with holes. */
+	host(NR_mseal, HUSK_STUB_BASE, (u64)stub_sealed_end - HUSK_STUB_BASE, 0, 0, 0, 0);
 	host(NR_mseal, HUSK_KPAGE_BASE, HUSK_KPAGE_SIZE, 0, 0, 0, 0);
 	check(6, stub_dispatch());
 	listener = host(__NR_seccomp, SECCOMP_SET_MODE_FILTER,
