@@ -29,7 +29,13 @@ struct allowed {
 	u8 arg;
 	u32 mask, value; /* of the argument's low 32 bits; mask 0: any */
 	u8 only;         /* HOST_FILTER_*: for those alone; 0: always */
+	u16 error;       /* not allowed: fails with it, whatever else fails with */
 };
+
+/* What libc makes a thread with (clone(2)): it shares everything, this filter too. */
+#define THREAD_FLAGS                                                                                       \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS | \
+	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 static const struct allowed allowed[] = {
 	/* Waiting and waking. */
@@ -134,7 +140,10 @@ static const struct allowed allowed[] = {
 	{SYS_mincore},
 	{SYS_brk},
 	{SYS_getrandom},
-	/* Its own end and signals; the first steps of a helper thread. */
+	/* Its own end and signals; helper threads. The flags of clone3 lie in memory, where no filter sees them: libc
+	 * takes clone instead where there is none. */
+	{SYS_clone, 0, ~0u, THREAD_FLAGS},
+	{SYS_clone3, .error = ENOSYS},
 	{SYS_set_robust_list},
 	{SYS_rseq},
 	{SYS_rt_sigprocmask},
@@ -166,7 +175,7 @@ int host_filter_count(u32 what)
 
 		for (size_t j = 0; j < i; j++)
 			seen |= allowed[j].nr == allowed[i].nr && applies(&allowed[j], what);
-		n += !seen && applies(&allowed[i], what);
+		n += !seen && !allowed[i].error && applies(&allowed[i], what);
 	}
 	return n;
 }
@@ -187,7 +196,7 @@ static u16 build(struct sock_filter *f, u32 otherwise, u32 what)
 			continue;
 		if (!a->mask) {
 			f[n++] = JUMP_EQ(a->nr, 0, 1);
-			f[n++] = RETURN(SECCOMP_RET_ALLOW);
+			f[n++] = RETURN(a->error ? SECCOMP_RET_ERRNO | a->error : SECCOMP_RET_ALLOW);
 			continue;
 		}
 		f[n++] = JUMP_EQ(a->nr, 0, 5);

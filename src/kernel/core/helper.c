@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Helper threads: a queue of jobs to them, a queue of done ones back, an eventfd that wakes the service
- * thread. */
+ * thread. A thread is made when a job finds none idle: most programs never need one. */
 #include "core/helper.h"
 
 #include <errno.h>
@@ -17,14 +17,15 @@
 #define MAX_HELPERS 8
 
 struct helper_pool {
-	pthread_mutex_t lock; /* guards queued, finished, stopping */
+	pthread_mutex_t lock; /* guards queued, finished, nqueued, idle, stopping */
 	pthread_cond_t work;
 	struct list queued, finished;
+	int nqueued, idle; /* jobs that wait for a thread, threads that wait for a job */
 	bool stopping;
 	int event;
 	struct watch watch;
 	pthread_t threads[MAX_HELPERS];
-	int nthreads;
+	int nthreads, most;
 };
 
 static void *helper(void *arg)
@@ -36,12 +37,15 @@ static void *helper(void *arg)
 		struct job *job;
 		u64 one = 1;
 
+		p->idle++;
 		while (list_empty(&p->queued) && !p->stopping)
 			pthread_cond_wait(&p->work, &p->lock);
+		p->idle--;
 		if (list_empty(&p->queued))
 			break;
 		job = list_first(&p->queued, struct job, node);
 		list_del(&job->node);
+		p->nqueued--;
 		pthread_mutex_unlock(&p->lock);
 		job->work(job);
 		pthread_mutex_lock(&p->lock);
@@ -74,8 +78,6 @@ static void finish_jobs(struct watch *w, u32 events)
 int helpers_start(struct kernel *k, int n)
 {
 	struct helper_pool *p = calloc(1, sizeof *p);
-	sigset_t all, old;
-	int err = 0;
 
 	if (!p)
 		return -ENOMEM;
@@ -83,19 +85,23 @@ int helpers_start(struct kernel *k, int n)
 	pthread_cond_init(&p->work, NULL);
 	list_init(&p->queued);
 	list_init(&p->finished);
+	p->most = min(n, MAX_HELPERS);
 	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	k->helpers = p;
 	if (p->event < 0)
 		return -errno;
-	err = watch_add(k->poller, &p->watch, (struct hostfd){p->event}, EPOLLIN, finish_jobs);
+	return watch_add(k->poller, &p->watch, (struct hostfd){p->event}, EPOLLIN, finish_jobs);
+}
+
+/* One thread more, where it can be had. */
+static void helper_new(struct helper_pool *p)
+{
+	sigset_t all, old;
+
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	while (!err && p->nthreads < min(n, MAX_HELPERS)) {
-		err = -pthread_create(&p->threads[p->nthreads], NULL, helper, p);
-		p->nthreads += !err;
-	}
+	p->nthreads += !pthread_create(&p->threads[p->nthreads], NULL, helper, p);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return err;
 }
 
 void helpers_stop(struct kernel *k)
@@ -124,9 +130,22 @@ void helpers_stop(struct kernel *k)
 void job_submit(struct kernel *k, struct job *job)
 {
 	struct helper_pool *p = k->helpers;
+	u64 one = 1;
+	bool more;
 
 	pthread_mutex_lock(&p->lock);
 	list_add_tail(&p->queued, &job->node);
+	more = ++p->nqueued > p->idle && p->nthreads < p->most;
 	pthread_cond_signal(&p->work);
 	pthread_mutex_unlock(&p->lock);
+	if (more)
+		helper_new(p);
+	if (p->nthreads)
+		return;
+	/* No thread is to be had, so it is done here, and all wait for it. */
+	list_del(&job->node);
+	p->nqueued--;
+	job->work(job);
+	list_add_tail(&p->finished, &job->node);
+	(void)!write(p->event, &one, sizeof one);
 }

@@ -16,7 +16,7 @@ struct job {
 	void (*done)(struct job *job); /* in the service thread, afterwards; owns the job then */
 };
 
-/* Starts @n threads. 0 or -errno. Before the kernel process confines itself. */
+/* Makes room for @n threads, which are made when there are jobs for them. 0 or -errno. */
 int helpers_start(struct kernel *k, int n);
 void helpers_stop(struct kernel *k);
 /* Hands @job over; it is the pool's until done() is called. */

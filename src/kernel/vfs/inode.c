@@ -8,7 +8,8 @@
 
 #include "base/alloc.h"
 
-#define DENTRY_BUCKETS  16384
+#define FIRST_BUCKETS   256 /* a page */
+#define MOST_BUCKETS    65536
 #define DENTRIES_CACHED 16384
 
 struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
@@ -63,14 +64,40 @@ static u32 hash_name(const struct dentry *parent, const char *name, size_t len)
 	return hash_below(parent, h);
 }
 
-static struct list *bucket(struct vfs *v, u32 hash)
+static struct list *bucket(const struct vfs *v, u32 hash)
 {
-	if (!v->dentries) {
-		v->dentries = malloc(DENTRY_BUCKETS * sizeof *v->dentries);
-		for (int i = 0; v->dentries && i < DENTRY_BUCKETS; i++)
-			list_init(&v->dentries[i]);
+	return v->dentries ? &v->dentries[hash & (v->nbuckets - 1)] : NULL;
+}
+
+/* Without memory for it lists get longer; without any table nothing is cached. */
+static void resize_table(struct vfs *v, u32 nbuckets)
+{
+	struct list *old = v->dentries, *fresh = malloc(nbuckets * sizeof *fresh);
+	u32 nold = v->nbuckets;
+
+	if (!fresh)
+		return;
+	for (u32 i = 0; i < nbuckets; i++)
+		list_init(&fresh[i]);
+	v->dentries = fresh;
+	v->nbuckets = nbuckets;
+	for (u32 i = 0; i < nold; i++) {
+		struct dentry *d, *tmp;
+
+		list_for_each_safe (d, tmp, &old[i], hash_node) {
+			list_del(&d->hash_node);
+			list_add_tail(bucket(v, d->hash), &d->hash_node);
+		}
 	}
-	return v->dentries ? &v->dentries[hash % DENTRY_BUCKETS] : NULL;
+	free(old);
+}
+
+static void table_grow(struct vfs *v)
+{
+	if (!v->dentries)
+		resize_table(v, FIRST_BUCKETS);
+	else if (v->ndentries > v->nbuckets && v->nbuckets < MOST_BUCKETS)
+		resize_table(v, 2 * v->nbuckets);
 }
 
 /* Frees @d: its parent, whose reference is the caller's now. */
@@ -83,6 +110,7 @@ static struct dentry *dentry_free(struct dentry *d)
 		notify_unlinked(d);
 	inode_put(d->inode);
 	object_count(d->k, "dentry", -1);
+	d->k->vfs->ndentries--;
 	free(d);
 	return parent;
 }
@@ -96,6 +124,7 @@ static struct dentry *dentry_alloc(struct kernel *k, struct super *sb, struct in
 	memset(d, 0, offsetof(struct dentry, name));
 	d->name[0] = 0;
 	object_count(k, "dentry", 1);
+	k->vfs->ndentries++;
 	d->k = k;
 	d->refs = 1;
 	d->sb = sb;
@@ -169,6 +198,7 @@ static void set_name(struct dentry *d, struct dentry *parent, const char *name, 
 	d->len = (u8)len;
 	memcpy(d->name, name, len);
 	d->name[len] = 0;
+	table_grow(d->k->vfs);
 	b = bucket(d->k->vfs, d->hash);
 	if (b)
 		list_add(b, &d->hash_node);
@@ -258,13 +288,13 @@ static inline bool same_name(const char *a, const char *b, size_t len)
 
 struct dentry *dentry_cached(struct dentry *parent, const char *name, size_t len, u64 name_hash)
 {
-	struct vfs *v = parent->k->vfs;
 	u32 hash = hash_below(parent, name_hash);
+	struct list *b = bucket(parent->k->vfs, hash);
 	struct dentry *d;
 
-	if (!v->dentries)
+	if (!b)
 		return NULL;
-	list_for_each (d, &v->dentries[hash % DENTRY_BUCKETS], hash_node) {
+	list_for_each (d, b, hash_node) {
 		if (d->hash != hash || d->parent != parent || d->len != len || !same_name(d->name, name, len))
 			continue;
 		if (!d->inode)

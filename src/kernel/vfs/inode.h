@@ -195,7 +195,8 @@ struct fs_info {
 struct vfs {
 	struct kernel *k;
 	struct list mounts;
-	struct list *dentries; /* hash table */
+	struct list *dentries; /* hash table of @nbuckets lists, a power of two; grows with @ndentries */
+	u32 nbuckets, ndentries;
 	struct list lru;
 	int ncached;
 	struct list donated; /* vfs/donate.c: struct donated, the oldest first */

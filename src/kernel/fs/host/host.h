@@ -13,7 +13,7 @@
 #include "vfs/inode.h"
 #include "vfs/simple.h"
 
-#define BUCKETS  1024 /* at first; always a power of two */
+#define BUCKETS  256 /* at first; always a power of two */
 #define MAX_OPEN 256
 #define MAX_IDLE 64
 
