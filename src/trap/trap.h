@@ -182,6 +182,9 @@ struct trap_ops {
 	 * @why. */
 	int (*start)(struct trap **out, struct poller *poller, const struct trap_config *config, char *why,
 		     size_t size);
+	/* Kills every host process and does not wait for it: nothing but stop() and what puts things away is called
+	 * afterwards. */
+	void (*end)(struct trap *trap);
 	void (*stop)(struct trap *trap); /* kills and reaps every space; frees @trap */
 
 	/* The next event, without waiting: 1 and *event filled, or 0. */

@@ -193,6 +193,9 @@ static void take_apart(struct sandbox *s)
 {
 	struct kernel *k = &s->k;
 
+	/* Host processes take a while to end, and do so meanwhile. */
+	if (k->trap)
+		k->trap_ops->end(k->trap);
 	sandbox_outside_exit(s);
 	relay_free(s->relay);
 	task_shutdown(k);

@@ -24,15 +24,21 @@ static void child_changed(struct watch *w, u32 events)
 	container_of(w, struct ptrap, sigchld_watch)->stops = true;
 }
 
+static void ptrace_end(struct trap *trap)
+{
+	struct pspace *s;
+
+	list_for_each (s, &ptrap_of(trap)->spaces, node)
+		if (s->pid)
+			kill(s->pid, SIGKILL);
+}
+
 static void ptrace_stop(struct trap *trap)
 {
 	struct ptrap *t = ptrap_of(trap);
-	struct pspace *s;
 	int status, tid;
 
-	list_for_each (s, &t->spaces, node)
-		if (s->pid)
-			kill(s->pid, SIGKILL);
+	ptrace_end(trap);
 	/* A clone that stops now is of a process that nobody has heard of. */
 	while ((tid = waitpid(-1, &status, __WALL)) > 0)
 		if (WIFSTOPPED(status))
@@ -229,6 +235,7 @@ const struct trap_ops trap_ptrace = {
 	.name = "ptrace",
 	.traces = true,
 	.start = ptrace_start,
+	.end = ptrace_end,
 	.stop = ptrace_stop,
 	.next = tracer_next,
 	.spin_ns = ptrace_spin_ns,

@@ -75,6 +75,20 @@ static int open_descriptors(struct strap *t)
 	return 0;
 }
 
+static void seccomp_end(struct trap *trap)
+{
+	struct strap *t = strap_of(trap);
+	struct sspace *s;
+
+	/* The zygote's process group is all guest processes, those of a clone on its way too; an unreaped
+	 * zygote keeps the number from being used again. */
+	if (t->zygote && t->zygote->pid)
+		kill(-t->zygote->pid, SIGKILL);
+	list_for_each (s, &t->spaces, node)
+		if (s->pid)
+			kill(s->pid, SIGKILL);
+}
+
 static void seccomp_stop(struct trap *trap)
 {
 	struct strap *t = strap_of(trap);
@@ -83,13 +97,7 @@ static void seccomp_stop(struct trap *trap)
 
 	if (!t)
 		return;
-	/* The zygote's process group is all guest processes, those of a clone on its way too; an unreaped
-	 * zygote keeps the number from being used again. */
-	if (t->zygote && t->zygote->pid)
-		kill(-t->zygote->pid, SIGKILL);
-	list_for_each (s, &t->spaces, node)
-		if (s->pid)
-			kill(s->pid, SIGKILL);
+	seccomp_end(trap);
 	list_for_each (s, &t->spaces, node)
 		if (s->pid)
 			waitpid(s->pid, &status, 0);
@@ -357,20 +365,20 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 }
 
 /* Both drivers are the same but for how a call comes to the stub. */
-#define STUB_TRAP_OPS                                                                                      \
-	.resumes_new = true, .stop = seccomp_stop, .next = event_next, .spin_ns = seccomp_spin_ns,         \
-	.sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end, .space_new = spawn_space_new,      \
-	.space_fork = spawn_space_fork, .thread_new = spawn_thread_new, .thread_put = spawn_thread_put,    \
-	.space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying, .resume = seccomp_resume,        \
-	.resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, .whole = seccomp_whole, \
-	.mask_now = mask_now, .tell_pending = tell_pending, .handler_off = handler_off,                    \
-	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                  \
-	.hand_off = seccomp_hand_off, .blocked = seccomp_blocked, .interrupt = seccomp_interrupt,          \
-	.constant = short_constant, .settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op,          \
-	.ops_pending = seccomp_ops_pending, .deeds = leave_deeds, .precopied = copy_precopied,             \
-	.copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word, .read = copy_read,                 \
-	.write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,                    \
-	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                    \
+#define STUB_TRAP_OPS                                                                                        \
+	.resumes_new = true, .end = seccomp_end, .stop = seccomp_stop, .next = event_next,                   \
+	.spin_ns = seccomp_spin_ns, .sleep_begin = event_sleep_begin, .sleep_end = event_sleep_end,          \
+	.space_new = spawn_space_new, .space_fork = spawn_space_fork, .thread_new = spawn_thread_new,        \
+	.thread_put = spawn_thread_put, .space_put = spawn_space_put, .spaces_dying = spawn_spaces_dying,    \
+	.resume = seccomp_resume, .resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, \
+	.whole = seccomp_whole, .mask_now = mask_now, .tell_pending = tell_pending,                          \
+	.handler_off = handler_off, .patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet,              \
+	.park = seccomp_park, .hand_off = seccomp_hand_off, .blocked = seccomp_blocked,                      \
+	.interrupt = seccomp_interrupt, .constant = short_constant, .settle = space_settle,                  \
+	.cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending, .deeds = leave_deeds,      \
+	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,         \
+	.read = copy_read, .write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,   \
+	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                      \
 	.gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
 #define DONATE_OPS \
 	.donate = donate, .donate_name = donate_name, .donate_unname = donate_unname, .donate_end = donate_end
