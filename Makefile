@@ -130,7 +130,7 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tools/demo
 
-bench: $(BUILD)/husk $(BENCHES)
+bench: $(BUILD)/husk $(BENCHES) $(BUILD)/tests/tools/docker_filter
 	@BUILD=$(BUILD) bench/run
 
 bench-bpf: $(BUILD)/bench/bpf/bench-bpf
