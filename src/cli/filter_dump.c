@@ -59,8 +59,8 @@ static int dump_stopped(const struct filter_command *c, pid_t pid)
 
 int filter_dump(const struct filter_command *c)
 {
+	int status, signo = 0;
 	u64 pid;
-	int status;
 
 	if (parse_u64("PID", c->words[0], 1u << 22, &pid))
 		return STATUS_FAILED;
@@ -73,7 +73,10 @@ int filter_dump(const struct filter_command *c)
 			  strerror(errno));
 		return STATUS_FAILED;
 	}
+	/* A signal that came before our stop goes on its way. */
+	if (WIFSTOPPED(status) && status >> 16 != PTRACE_EVENT_STOP)
+		signo = WSTOPSIG(status);
 	status = WIFSTOPPED(status) ? dump_stopped(c, (pid_t)pid) : say_why(c->words[0], ESRCH);
-	ptrace(PTRACE_DETACH, (pid_t)pid, 0, 0);
+	ptrace(PTRACE_DETACH, (pid_t)pid, 0, signo);
 	return status;
 }
