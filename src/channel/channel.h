@@ -141,10 +141,12 @@ enum stub_answer {
 	ANSWER_THREAD,     /* clone a thread for slot number clone_slot */
 };
 
-#define ANSWER_FLAG_FS     1u /* regs.fs_base has changed */
-#define ANSWER_FLAG_GS     2u
-#define ANSWER_FLAG_RESULT 8u  /* of regs, rax alone is new: arg[0] */
-#define ANSWER_FLAG_COPY   16u /* ANSWER_RESUME without operations: one copy to the guest */
+#define ANSWER_FLAG_FS      1u /* regs.fs_base has changed */
+#define ANSWER_FLAG_GS      2u
+#define ANSWER_FLAG_RESULT  8u  /* of regs, rax alone is new: arg[0] */
+#define ANSWER_FLAG_COPY    16u /* ANSWER_RESUME without operations: one copy to the guest */
+#define ANSWER_FLAG_TSC_OFF 32u /* the guest may not read the time stamp counter from now on */
+#define ANSWER_FLAG_TSC_ON  64u
 #define ANSWER_FLAG_FRAME \
 	4u /* first get a signal frame, if there is none: then EVENT_DONE tells where it is */
 
@@ -253,7 +255,7 @@ struct slot {
 	u32 nops;
 	u32 clone_slot, clone_flags;
 	u32 short_ways; /* SHORT_BIT()s: what the stub may do without the kernel */
-	u32 pad1;
+	u32 tsc_off; /* the stub's: the host has been told that reading the time stamp counter is SIGSEGV here */
 	struct {
 		u64 on, offset, len, selector;
 	} dispatch; /* the guest's own: see stub/dispatch.c */

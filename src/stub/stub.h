@@ -39,6 +39,7 @@ long stub_host_clock_gettime(int clock, void *ts);
 long stub_host_getppid(void);
 long stub_host_sched_yield(void);
 long stub_host_prctl(int option, u64 arg2, u64 arg3, u64 arg4, u64 arg5);
+long stub_host_set_tsc(int option, u64 mode);
 long stub_host_exit_group(int code);
 long stub_host_read(int fd, u64 to, u64 size);
 long stub_host_pread64(int fd, u64 to, u64 size, u64 at);

@@ -3,6 +3,7 @@
 #include <asm/errno.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
+#include <linux/prctl.h>
 
 #include "stub/stub.h"
 
@@ -150,6 +151,9 @@ static void give_way(struct slot *slot)
 		slot->sleepy--;
 		return;
 	}
+	/* No clock. */
+	if (slot->tsc_off)
+		return;
 	start = cycles(&cpu);
 	for (int i = 0; i < GIVE_WAY && load(&slot->state) == TURN_HANDOFF; i++) {
 		stub_host_sched_yield();
@@ -172,6 +176,9 @@ static void wait_for_answer(struct slot *slot)
 		for (int i = 0; i < LOOKS; i++)
 			if (load(&slot->state) != TURN_KERNEL)
 				goto spun;
+		/* Without a clock nobody knows how long it has spun. */
+		if (slot->tsc_off)
+			break;
 		now = cycles(&cpu);
 		if (!start)
 			start = now;
@@ -191,22 +198,29 @@ spun:
 	}
 }
 
+/* Where we run, or did when that could be known. */
+static u32 own_cpu(const struct slot *slot)
+{
+	u32 cpu = slot->cpu;
+
+	/* Seven times as fast as with the time. */
+	if (kpage->rdpid)
+		return stub_rdpid();
+	if (!slot->tsc_off)
+		cycles(&cpu);
+	return cpu;
+}
+
 /* Before the turn's line is written, which is done in one go: the kernel looks at it all the time, and whoever writes what
  * the other has looked at waits for it. Where we run. */
 static u32 before_turn(struct slot *slot)
 {
-	u32 cpu;
-
 	/* Lines that the kernel reads are left alone where nothing changes. */
 	if (slot->in_host_call)
 		slot->in_host_call = 0;
 	if (slot->interrupted)
 		slot->interrupted = 0;
-	/* Seven times as fast as with the time. */
-	if (kpage->rdpid)
-		return stub_rdpid();
-	cycles(&cpu);
-	return cpu;
+	return own_cpu(slot);
 }
 
 /* The last word of the turn's line, and what comes then. */
@@ -237,6 +251,18 @@ static s64 fork_process(struct slot *slot)
 	for (int i = 0; i < 3; i++)
 		stub_host_close(slot->fds[i]);
 	return pid;
+}
+
+/* The guest's own leave to read the time stamp counter, which is the thread's. */
+static void set_tsc(struct slot *slot)
+{
+	u32 off = slot->answer_flags & ANSWER_FLAG_TSC_OFF;
+
+	if (off)
+		slot->tsc_off = 1;
+	stub_host_set_tsc(PR_SET_TSC, off ? PR_TSC_SIGSEGV : PR_TSC_ENABLE);
+	if (!off)
+		slot->tsc_off = 0;
 }
 
 /* Does what the kernel has answered: 1, and there is a result to hand over; or 0, and the thread goes on. */
@@ -286,6 +312,8 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 			break;
 		stub_hand_over(slot, EVENT_DONE);
 	}
+	if (slot->answer_flags & (ANSWER_FLAG_TSC_OFF | ANSWER_FLAG_TSC_ON))
+		set_tsc(slot);
 	if (slot->answer == ANSWER_HOST_CALL)
 		return 1;
 	if (slot->answer_flags & ANSWER_FLAG_RESULT) {
@@ -371,13 +399,11 @@ static void set_signal_stack(struct slot *slot)
 static void __attribute__((noreturn)) child(struct slot *slot)
 {
 	struct ucontext *uc = (void *)((u64)slot + slot->uc_offset);
-	u32 cpu;
 
 	/* Should it fail, the filter still catches every call. */
 	stub_dispatch();
 	if (slot->answer) {
-		cycles(&cpu);
-		slot->cpu = (u16)cpu;
+		slot->cpu = (u16)own_cpu(slot);
 		/* From here on the kernel interrupts by signal; what it wanted before it has written down. */
 		store(&slot->started, 1);
 		stub_turn_framed(slot, uc);

@@ -108,6 +108,7 @@ struct trap_thread {
 	/* The kernel's, while held: what a stub may answer without it (channel/short.h): SHORT_BIT()s; and the results of
 	 * calls with a constant one, plus 1 (0: ask). */
 	u32 short_ways;
+	bool no_tsc; /* to read the time stamp counter is SIGSEGV for the guest */
 	u32 constants[NR_CONSTANT_CALLS];
 	/* With SHORT_MEMORY: where the stub may make memory calls by itself; borrowed while the thread is held; another
 	 * version, another content. What it has made: deeds() says, and must be asked before anything else is done. */

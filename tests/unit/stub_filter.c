@@ -258,6 +258,11 @@ static enum verdict map_region(const u64 *a)
 	return when(a[0] == HUSK_CHAN_BASE && a[1] == HUSK_CHAN_SIZE && a[2] == 3 && a[3] == 0x11 && !a[5]);
 }
 
+static enum verdict counter(const u64 *a)
+{
+	return both(int_is(a[0], 26), when(a[1] == 1 || a[1] == 2));
+}
+
 static enum verdict dispatch(const u64 *a)
 {
 	bool exclusive = a[1] == DISPATCH_EXCLUSIVE && a[2] == HUSK_STUB_BASE && a[3] == HUSK_STUB_SIZE;
@@ -324,6 +329,7 @@ static const struct site {
 	 SYS_prctl,
 	 dispatch,
 	 {HUSK_PR_SET_DISPATCH, DISPATCH_EXCLUSIVE, HUSK_STUB_BASE, HUSK_STUB_SIZE}},
+	{"prctl, time stamp counter", STUB_HOST_SET_TSC_IP, SYS_prctl, counter, {26, 2}},
 	{"exit_group", STUB_HOST_EXIT_GROUP_IP, SYS_exit_group, always},
 	{"ready", STUB_READY_IP, SYS_munmap, never},
 	{"frame", STUB_FRAME_IP, SYS_munmap, never},

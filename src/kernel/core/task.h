@@ -87,6 +87,7 @@ struct task {
 	struct fs_info *fs;    /* cwd, root, umask; may be shared; NULL after exit */
 	char comm[16];
 	bool no_new_privs;
+	bool no_tsc;     /* reading the time stamp counter is SIGSEGV: PR_SET_TSC, strict mode */
 	bool too_many;   /* it has become a user who had more tasks than RLIMIT_NPROC: execve() looks again */
 	u8 seccomp_mode; /* SECCOMP_MODE_* */
 	struct bpf_chain *

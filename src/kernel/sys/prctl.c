@@ -83,16 +83,17 @@ static long set_timing(struct task *t, const u64 *arg)
 
 static long get_tsc(struct task *t, const u64 *arg)
 {
-	const int mode = PR_TSC_ENABLE;
+	const int mode = t->no_tsc ? PR_TSC_SIGSEGV : PR_TSC_ENABLE;
 
 	return user_put(t, arg[1], &mode);
 }
 
 static long set_tsc(struct task *t, const u64 *arg)
 {
-	/* Linux: PR_TSC_SIGSEGV makes reading the time stamp counter SIGSEGV. Here: EINVAL, as where the processor cannot,
-	 * because the stub reads it in the same thread while it waits. */
-	return arg[1] == PR_TSC_ENABLE ? 0 : -EINVAL;
+	if (arg[1] != PR_TSC_ENABLE && arg[1] != PR_TSC_SIGSEGV)
+		return -EINVAL;
+	t->no_tsc = arg[1] == PR_TSC_SIGSEGV;
+	return 0;
 }
 
 static long change_cred(struct task *t, void (*change)(struct cred *c, u64 value), u64 value)

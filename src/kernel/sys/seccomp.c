@@ -58,9 +58,8 @@ static long set_strict(struct task *t, struct call *c)
 {
 	if (!may_become(t, SECCOMP_MODE_STRICT))
 		return -EINVAL;
-	/* Linux: turns the time stamp counter off as well. Here: it stays, because the stub reads it in the same thread while
-	 * it waits. */
 	t->seccomp_mode = SECCOMP_MODE_STRICT;
+	t->no_tsc = true;
 	seccomp_mind_files(t);
 	return finish(t, c, 0, false);
 }

@@ -150,6 +150,7 @@ static void copy_state(const struct task *t, struct task *child, const struct cl
 	memcpy(child->comm, t->comm, sizeof child->comm);
 	child->cred = cred_get(t->cred);
 	child->no_new_privs = t->no_new_privs;
+	child->no_tsc = t->no_tsc;
 	seccomp_inherit(t, child);
 	child->blocked = t->blocked;
 	/* Two tasks on one memory must not share a signal stack; a vfork child's parent does not run

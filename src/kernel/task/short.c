@@ -75,6 +75,7 @@ static void short_ways(struct task *t)
 {
 	u32 ways = ALL_WAYS, constants = ALL_CONSTANTS;
 
+	t->thread->no_tsc = t->no_tsc;
 	if (t->k->tracer || t->trace) {
 		t->thread->short_ways = 0;
 		t->thread->mask_lent = false;
@@ -86,6 +87,9 @@ static void short_ways(struct task *t)
 		ways = t->allowed.ways;
 		constants = t->allowed.constants;
 	}
+	/* The vDSO reads the counter. */
+	if (t->no_tsc)
+		ways &= ~(SHORT_BIT(clock_gettime) | SHORT_BIT(gettimeofday));
 	if (t->mm->own_futexes)
 		ways &= ~SHORT_BIT(futex);
 	if (!donate_serves(t))

@@ -105,6 +105,7 @@ HOST_CALL clock_gettime, __NR_clock_gettime
 HOST_CALL getppid, __NR_getppid
 HOST_CALL sched_yield, __NR_sched_yield
 HOST_CALL prctl, __NR_prctl
+HOST_CALL set_tsc, __NR_prctl
 HOST_CALL exit_group, __NR_exit_group
 /* Of donated files alone (donated.c). */
 HOST_CALL read, __NR_read

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -225,6 +226,12 @@ static void finish(struct tracee *th)
 	resume(th);
 }
 
+/* Whether the guest may read the time stamp counter is another thing now than the host knows of this thread. */
+static bool tsc_wanted(const struct tracee *th)
+{
+	return th->job == JOB_RESUME && th->tsc_off != th->base.no_tsc;
+}
+
 void job_advance(struct tracee *th)
 {
 	struct pspace *s = th->space;
@@ -259,6 +266,11 @@ void job_advance(struct tracee *th)
 		clone_begin(th);
 		return;
 	}
+	if (!th->error && tsc_wanted(th)) {
+		job_call(th, STEP_TSC, SYS_prctl, PR_SET_TSC,
+			 th->base.no_tsc ? PR_TSC_SIGSEGV : PR_TSC_ENABLE, 0, 0, 0, 0);
+		return;
+	}
 	release(th);
 	finish(th);
 }
@@ -276,7 +288,8 @@ void job_start(struct tracee *th, enum tracee_job job)
 	th->state = TRACEE_WAITING;
 	if (s->base.dead)
 		return;
-	if (!oplog_has(&s->log, th->log_mark) && !th->word && !th->child && !transfer_wanted(th)) {
+	if (!oplog_has(&s->log, th->log_mark) && !th->word && !th->child && !transfer_wanted(th) &&
+	    !tsc_wanted(th)) {
 		finish(th);
 		return;
 	}
@@ -325,6 +338,10 @@ static void call_end(struct tracee *th, long result)
 	case STEP_TRANSFER:
 		th->step = STEP_NONE;
 		transfer_end(th, result);
+		break;
+	case STEP_TSC:
+		th->step = STEP_NONE;
+		th->tsc_off = th->base.no_tsc;
 		break;
 	case STEP_CLONE:
 		if (result < 0)

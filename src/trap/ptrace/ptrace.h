@@ -62,6 +62,7 @@ enum tracee_step {
 	STEP_WORD,
 	STEP_TRANSFER, /* pread() or pwrite() of a copy by way of the memfd */
 	STEP_CLONE,
+	STEP_TSC, /* prctl(PR_SET_TSC) */
 };
 
 struct completion {
@@ -87,9 +88,10 @@ struct tracee {
 
 	enum tracee_job job;
 	enum tracee_step step;
-	u64 epoch;                    /* space->settling's when it was given to the guest */
-	u64 log_mark;                 /* the log up to this number goes along */
-	u32 batch_left;               /* operations of the batch still to be made */
+	u64 epoch;      /* space->settling's when it was given to the guest */
+	bool tsc_off;   /* the host has been told that reading the time stamp counter is SIGSEGV */
+	u64 log_mark;   /* the log up to this number goes along */
+	u32 batch_left; /* operations of the batch still to be made */
 	u32 batch_fds, batch_next_fd; /* descriptors that were received, and used */
 	long error;                   /* the first that failed */
 	bool entry_stop;              /* without SYSEMU: its call is still to be cancelled */

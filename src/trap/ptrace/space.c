@@ -326,6 +326,7 @@ void tracer_space_fork(struct trap_thread *parent, struct trap_thread **thread, 
 	}
 	th->order = c;
 	th->base.regs = p->base.regs;
+	th->tsc_off = p->tsc_off;
 	*thread = &th->base;
 	order_clone(p, th);
 }
@@ -367,6 +368,7 @@ void tracer_thread_new(struct trap_thread *parent, struct trap_thread **thread, 
 		return;
 	}
 	th->base.regs = p->base.regs;
+	th->tsc_off = p->tsc_off;
 	th->order = c;
 	*thread = &th->base;
 	order_clone(p, th);

@@ -115,6 +115,20 @@ static void give_permissions(struct sthread *th)
 	slot->dispatch.selector = d->selector;
 }
 
+/* Whether the guest may read the time stamp counter. How it is, the stub says: a host thread may serve others later, and
+ * what it begins with is its maker's. */
+static u32 give_tsc(struct sthread *th)
+{
+	bool off = th->base.no_tsc;
+
+	if (!off && !th->tsc_touched)
+		return 0;
+	th->tsc_touched = true;
+	if (!read_once(th->slot->tsc_off) == !off)
+		return 0;
+	return off ? ANSWER_FLAG_TSC_OFF : ANSWER_FLAG_TSC_ON;
+}
+
 void answer_now(struct sthread *th)
 {
 	struct slot *slot = th->slot;
@@ -138,6 +152,8 @@ void answer_now(struct sthread *th)
 		flags |= ANSWER_FLAG_RESULT;
 	else if (to_guest)
 		flags |= give_registers(th);
+	if (to_guest)
+		flags |= give_tsc(th);
 	if (to_guest)
 		give_permissions(th);
 	th->base.held = false;

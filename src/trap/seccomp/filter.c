@@ -279,6 +279,17 @@ static void rule_death_signal(struct builder *b)
 	ret(b, SECCOMP_RET_ALLOW);
 }
 
+static void rule_tsc(struct builder *b)
+{
+	static const u32 modes[] = {PR_TSC_ENABLE, PR_TSC_SIGSEGV};
+
+	require_arg(b, 0, PR_SET_TSC);
+	require_equal(b, ARG_HIGH(1), 0);
+	load(b, ARG_LOW(1));
+	require_one_of(b, modes, ARRAY_SIZE(modes));
+	ret(b, SECCOMP_RET_ALLOW);
+}
+
 /* The two ways of catching calls earlier than here; never off. */
 static void rule_dispatch(struct builder *b)
 {
@@ -374,6 +385,7 @@ static const struct {
 	{STUB_HOST_SCHED_YIELD_IP, SYS_sched_yield, rule_allow},
 	{STUB_HOST_GETPPID_IP, SYS_getppid, rule_allow},
 	{STUB_HOST_PRCTL_IP, SYS_prctl, rule_dispatch},
+	{STUB_HOST_SET_TSC_IP, SYS_prctl, rule_tsc},
 	{STUB_HOST_EXIT_GROUP_IP, SYS_exit_group, rule_allow},
 	{STUB_BOOT_MUNMAP_IP, SYS_munmap, rule_unmap_boot},
 	{STUB_BOOT_SENDMSG_IP, SYS_sendmsg, rule_boot_sendmsg},

@@ -177,6 +177,7 @@ void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, t
 		complete(t, done, arg, err);
 		return;
 	}
+	th->slot->tsc_off = p->slot->tsc_off;
 	*thread = &th->base;
 	order_fork(t, p, s, th, done, arg);
 }
@@ -255,6 +256,7 @@ void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, t
 		return;
 	}
 	copy_frame(p, th);
+	th->slot->tsc_off = p->slot->tsc_off;
 	*thread = &th->base;
 	order_thread(t, p, th, done, arg);
 }
