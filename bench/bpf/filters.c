@@ -180,11 +180,15 @@ unsigned filters_make(struct bench_filter *out, unsigned most)
 		const char *name;
 		int checked; /* 0: Docker's */
 		bool three, tree;
+		enum bench_goal goal;
 	} wanted[] = {
-		{"short, 2 rules", 1, false, false},      {"large, 200 rules", 198, false, false},
-		{"large, tree", 198, false, true},        {"docker x86-64", 0, false, false},
-		{"docker x86-64, tree", 0, false, true},  {"docker 3 arches", 0, true, false},
-		{"docker 3 arches, tree", 0, true, true},
+		{"short, 2 rules", 1, false, false, GOAL_SHORT},
+		{"large, 200 rules", 198, false, false, GOAL_LARGE},
+		{"large, tree", 198, false, true, NR_GOALS},
+		{"docker x86-64", 0, false, false, GOAL_DOCKER},
+		{"docker x86-64, tree", 0, false, true, NR_GOALS},
+		{"docker 3 arches", 0, true, false, GOAL_DOCKER},
+		{"docker 3 arches, tree", 0, true, true, NR_GOALS},
 	};
 	unsigned n = 0;
 
@@ -193,6 +197,7 @@ unsigned filters_make(struct bench_filter *out, unsigned most)
 					      : make_docker(&out[n], wanted[i].three, wanted[i].tree);
 
 		out[n].name = wanted[i].name;
+		out[n].goal = wanted[i].goal;
 		n += good;
 	}
 	return n;
