@@ -32,6 +32,16 @@ int host_open_reading(struct hostfd dir, const char *name, struct hostfd *out)
 	return 0;
 }
 
+int host_open_listing(struct hostfd dir, const char *name, struct hostfd *out)
+{
+	int fd = openat(dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	out->fd = fd;
+	return 0;
+}
+
 int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
 {
 	char path[32];

@@ -15,6 +15,8 @@
 int host_open_name(struct hostfd dir, const char *name, struct hostfd *out);
 /* The same for reading: -ELOOP for a symlink. What it is the caller looks at afterwards. */
 int host_open_reading(struct hostfd dir, const char *name, struct hostfd *out);
+/* A directory to be listed: -ENOTDIR for a symlink. */
+int host_open_listing(struct hostfd dir, const char *name, struct hostfd *out);
 /* Opens what the O_PATH descriptor @fd stands for with @flags, for reading only. Never blocks, never makes a
  * terminal the controlling one. The caller has checked with fstat that it is a regular file or a directory.
  */

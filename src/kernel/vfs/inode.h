@@ -115,6 +115,9 @@ struct inode_ops {
 	/* An open file for @flags (O_*; creation and permissions are done): 0, -errno, or CALL_PARK-like: see
 	 * fifo_open. NULL: regular files and directories of file_ops @fops. */
 	int (*open)(struct inode *i, struct task *t, u32 flags, struct file **out);
+	/* All names of the directory by @ctx, at once, as far as it takes them: 0, or -errno; -EOPNOTSUPP (or NULL): only an
+	 * open file lists them. */
+	int (*list)(struct inode *dir, struct dir_context *ctx);
 	/* A stamp: as long as it stays the same, a name that was not found in @dir is not there. 0, or NULL: it may be
 	 * there at any time. */
 	u64 (*absence)(struct inode *dir);

@@ -177,8 +177,8 @@ struct dirent_head {
 	char name[];
 };
 
-/* Hands out what @buf holds. False: the reader has no more room. */
-static bool emit_batch(struct file *f, struct dir_context *ctx, const char *buf, size_t size)
+/* Hands out what @buf holds; *pos is where the next name begins. False: the reader has no more room. */
+static bool emit_batch(struct dir_context *ctx, const char *buf, size_t size, u64 *pos)
 {
 	for (size_t at = 0; at < size;) {
 		const struct dirent_head *d = (const void *)(buf + at);
@@ -186,7 +186,7 @@ static bool emit_batch(struct file *f, struct dir_context *ctx, const char *buf,
 
 		if (!ctx->emit(ctx, d->name, strlen(d->name), d->ino, d->type, next))
 			return false;
-		f->pos = next;
+		*pos = next;
 		at += d->reclen;
 	}
 	return true;
@@ -210,12 +210,31 @@ static int host_iterate(struct file *f, struct dir_context *ctx)
 			f->pos = GHOSTS_OFFSET;
 			break;
 		}
-		if (!emit_batch(f, ctx, buf, (size_t)n))
+		if (!emit_batch(ctx, buf, (size_t)n, &f->pos))
 			return 0;
 		h->at = f->pos;
 		h->lost = false;
 	}
 	return vfs_list_ghosts(f, ctx, GHOSTS_OFFSET);
+}
+
+/* By the node's own descriptor, whose offset nobody else uses. */
+int host_list(struct inode *i, struct dir_context *ctx)
+{
+	char buf[32768] __attribute__((aligned(8)));
+	struct hostfd fd;
+	int err = hnode_listing(hnode(i), &fd);
+	long n = 0;
+	u64 pos;
+
+	if (err)
+		return err == -EAGAIN ? -EOPNOTSUPP : err == -ESTALE ? -ENOENT : err;
+	if (lseek(fd.fd, 0, SEEK_SET) < 0)
+		return -errno;
+	do
+		n = syscall(SYS_getdents64, fd.fd, buf, sizeof buf);
+	while (n > 0 && emit_batch(ctx, buf, (size_t)n, &pos));
+	return n < 0 ? -errno : 0;
 }
 
 static const struct file_ops host_file_ops = {

@@ -39,6 +39,7 @@ struct hnode {
 	u32 type;
 	struct timespec btime;
 	struct hostfd fd;   /* O_PATH, or none now */
+	bool lists;         /* directory: or open for reading, so that it can be listed, too */
 	struct hostfd data; /* regular file: open for reading, for all who do */
 	int readers;        /* open files that use it; none: it is in fs->idle */
 	struct list idle_node;
@@ -94,6 +95,8 @@ int host_ownership(struct inode *i, struct ownership *o);
 /* open.c */
 /* The node's descriptor, borrowed until the next call into this room. -ESTALE: the name leads elsewhere. */
 int hnode_fd(struct hnode *h, struct hostfd *out);
+/* The same of a directory, open for reading: -EAGAIN when it is open otherwise, or may not be read. */
+int hnode_listing(struct hnode *h, struct hostfd *out);
 /* The file's own descriptor for reading, borrowed until hnode_data_put(). */
 int hnode_data_get(struct hnode *h, struct hostfd *out);
 void hnode_data_put(struct hnode *h);
@@ -131,5 +134,6 @@ int host_removexattr(struct inode *i, const char *name);
 
 /* file.c */
 int host_open(struct inode *i, struct task *t, u32 flags, struct file **out);
+int host_list(struct inode *i, struct dir_context *ctx);
 
 #endif

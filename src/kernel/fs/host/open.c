@@ -12,6 +12,7 @@ void hnode_close(struct hnode *h)
 	if (!hostfd_valid(h->fd))
 		return;
 	host_close(&h->fd);
+	h->lists = false;
 	if (!list_empty(&h->lru_node)) {
 		list_del(&h->lru_node);
 		h->fs->nopen--;
@@ -60,23 +61,16 @@ int hnode_open_below(struct hnode *dir, const char *name,
 	return err == -EMFILE ? -ENFILE : err;
 }
 
-int hnode_fd(struct hnode *h, struct hostfd *out)
+/* Opens the node by @open, below its directory: its descriptor from now on. */
+static int open_node(struct hnode *h, int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
+		     struct hostfd *out)
 {
 	struct hostfd fd = HOSTFD_NONE;
 	struct kstat st;
-	int err;
+	int err = hnode_open_below(hnode(h->parent), h->name, open, &fd);
 
-	if (hostfd_valid(h->fd)) {
-		if (!list_empty(&h->lru_node)) {
-			list_del(&h->lru_node);
-			list_add_tail(&h->fs->lru, &h->lru_node);
-		}
-		*out = h->fd;
-		return 0;
-	}
-	err = hnode_open_below(hnode(h->parent), h->name, host_open_name, &fd);
 	if (err)
-		return err == -ENOENT ? -ESTALE : err;
+		return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ? -ESTALE : err;
 	if (host_read_stat(fd, "", &st) || !hnode_is(h, &st)) {
 		host_close(&fd);
 		return -ESTALE;
@@ -85,6 +79,29 @@ int hnode_fd(struct hnode *h, struct hostfd *out)
 	hnode_keep_open(h, fd);
 	*out = fd;
 	return 0;
+}
+
+int hnode_fd(struct hnode *h, struct hostfd *out)
+{
+	if (!hostfd_valid(h->fd))
+		return open_node(h, host_open_name, out);
+	if (!list_empty(&h->lru_node)) {
+		list_del(&h->lru_node);
+		list_add_tail(&h->fs->lru, &h->lru_node);
+	}
+	*out = h->fd;
+	return 0;
+}
+
+int hnode_listing(struct hnode *h, struct hostfd *out)
+{
+	int err;
+
+	if (hostfd_valid(h->fd))
+		return h->lists ? hnode_fd(h, out) : -EAGAIN;
+	err = open_node(h, host_open_listing, out);
+	h->lists = !err;
+	return err == -EACCES ? -EAGAIN : err;
 }
 
 /* Opens the regular file by its name alone: what the name leads to is looked at when it is open. */

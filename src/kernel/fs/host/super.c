@@ -21,7 +21,7 @@
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
 	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .absence = host_absence,
-		.open = host_open},
+		.open = host_open, .list = host_list},
 	.link = {COMMON, .readlink = host_readlink},
 	.special = {COMMON},
 };

@@ -84,10 +84,13 @@ static int list_lower(struct inode *i, struct dir_context *ctx)
 {
 	struct inode *below = tnode(i)->lower->inode;
 	struct file *f;
+	int err = below->ops->list ? below->ops->list(below, ctx) : -EOPNOTSUPP;
 	u64 before;
-	int err = below->ops->open ? below->ops->open(below, i->k->current, O_RDONLY | O_DIRECTORY, &f)
-				   : -ENOTDIR;
 
+	if (err != -EOPNOTSUPP)
+		return err;
+	err = below->ops->open ? below->ops->open(below, i->k->current, O_RDONLY | O_DIRECTORY, &f)
+			       : -ENOTDIR;
 	if (err)
 		return err;
 	do {
