@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -179,6 +180,82 @@ static void test_vectors(void)
 	close(p[1]);
 }
 
+#define PAGE 4096
+
+/* Much at once, and memory that ends in the midst of it. */
+static void test_big(void)
+{
+	char *at = mmap(NULL, 100 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec iov[3] = {{at + 1, 5 * PAGE}, {at + 20 * PAGE, 3}, {at + 30 * PAGE, 7 * PAGE}};
+	int p[2], i, n;
+
+	CHECK(at != MAP_FAILED);
+	CHECK_OK(pipe2(p, O_NONBLOCK));
+	CHECK_EQ(fcntl(p[1], F_SETPIPE_SZ, 64 * PAGE), 64 * PAGE);
+	for (i = 0; i < 50 * PAGE; i++)
+		at[i] = (char)(i % 251);
+	CHECK_EQ(write(p[1], at, 50 * PAGE - 5), 50 * PAGE - 5);
+	CHECK_EQ(read(p[0], at + 50 * PAGE, 50 * PAGE), 50 * PAGE - 5);
+	CHECK(!memcmp(at, at + 50 * PAGE, 50 * PAGE - 5));
+	/* More than there is room for. */
+	CHECK_EQ(write(p[1], at, 70 * PAGE), 64 * PAGE);
+	CHECK_ERRNO(write(p[1], at, 1), EAGAIN);
+	CHECK_EQ(read(p[0], at + 90 * PAGE, 3 * PAGE + 7), 3 * PAGE + 7);
+	CHECK(!memcmp(at, at + 90 * PAGE, 3 * PAGE + 7));
+	CHECK_EQ(read(p[0], at + 60 * PAGE, 30 * PAGE), 30 * PAGE);
+	CHECK(!memcmp(at + 3 * PAGE + 7, at + 60 * PAGE, 30 * PAGE));
+	while (read(p[0], at + 60 * PAGE, 40 * PAGE) > 0)
+		;
+	/* Vectors. */
+	CHECK_EQ(writev(p[1], iov, 3), 12 * PAGE + 3);
+	CHECK_EQ(read(p[0], at + 60 * PAGE, 40 * PAGE), 12 * PAGE + 3);
+	CHECK(!memcmp(at + 60 * PAGE, at + 1, 5 * PAGE));
+	CHECK(!memcmp(at + 65 * PAGE, at + 20 * PAGE, 3));
+	CHECK(!memcmp(at + 65 * PAGE + 3, at + 30 * PAGE, 7 * PAGE));
+	/* Whole pages are written, and taken, or nothing of them is. */
+	CHECK_OK(mprotect(at + 10 * PAGE, PAGE, PROT_NONE));
+	CHECK_EQ(write(p[1], at + 2 * PAGE - 100, 20 * PAGE), 8 * PAGE);
+	CHECK_OK(ioctl(p[0], FIONREAD, &n));
+	CHECK_EQ(n, 8 * PAGE);
+	CHECK_EQ(read(p[0], at + 6 * PAGE + 50, 8 * PAGE), 3 * PAGE);
+	CHECK(!memcmp(at + 6 * PAGE + 50, at + 2 * PAGE - 100, 3 * PAGE));
+	CHECK_OK(ioctl(p[0], FIONREAD, &n));
+	CHECK_EQ(n, 5 * PAGE);
+	CHECK_ERRNO(read(p[0], at + 9 * PAGE + 50, 8 * PAGE), EFAULT);
+	CHECK_ERRNO(read(p[0], at + 10 * PAGE - 5, 10), EFAULT);
+	CHECK_ERRNO(write(p[1], at + 9 * PAGE + 50, 8 * PAGE), EFAULT);
+	CHECK_EQ(read(p[0], at + 60 * PAGE, 8 * PAGE), 5 * PAGE);
+	for (i = 0; i < 5 * PAGE && at[60 * PAGE + i] == (char)((5 * PAGE - 100 + i) % 251); i++)
+		;
+	CHECK_EQ(i, 5 * PAGE);
+	close(p[0]);
+	close(p[1]);
+	munmap(at, 100 * PAGE);
+}
+
+/* A packet among a stream's bytes. */
+static void test_mixed(void)
+{
+	static char from[8 * PAGE], to[16 * PAGE];
+	int p[2];
+
+	memset(from, 'a', sizeof from);
+	CHECK_OK(pipe2(p, O_NONBLOCK));
+	CHECK_EQ(write(p[1], from, 3 * PAGE), 3 * PAGE);
+	CHECK_OK(fcntl(p[1], F_SETFL, O_NONBLOCK | O_DIRECT));
+	CHECK_EQ(write(p[1], from, 2 * PAGE + 10), 2 * PAGE + 10);
+	CHECK_EQ(write(p[1], from, 5), 5);
+	CHECK_OK(fcntl(p[1], F_SETFL, O_NONBLOCK));
+	CHECK_EQ(write(p[1], from, 4 * PAGE), 4 * PAGE);
+	CHECK_EQ(read(p[0], to, sizeof to), 4 * PAGE);
+	CHECK_EQ(read(p[0], to, sizeof to), PAGE);
+	CHECK_EQ(read(p[0], to, sizeof to), 10);
+	CHECK_EQ(read(p[0], to, sizeof to), 5);
+	CHECK_EQ(read(p[0], to, sizeof to), 4 * PAGE);
+	close(p[0]);
+	close(p[1]);
+}
+
 static void test_two_processes(void)
 {
 	int a[2], b[2], status;
@@ -219,6 +296,8 @@ int main(void)
 	test_broken();
 	test_blocking();
 	test_vectors();
+	test_big();
+	test_mixed();
 	test_two_processes();
 	return check_done();
 }

@@ -10,7 +10,7 @@
  * Each file keeps in f->pos what the pipe's writer count had come to when it was opened: a FIFO's reader that
  * came before any writer sees no hang-up.
  */
-#include "fs/pipe_impl.h"
+#include "fs/pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,11 @@
 #include <sys/ioctl.h>
 
 #include "core/task.h"
+#include "fs/pipe_impl.h"
+#include "vfs/inode.h"
+
+/* From so many bytes on they are moved in one piece, by way of a buffer. */
+#define AT_ONCE (2 * PAGE_SIZE)
 
 static struct pipe_page *pipe_at(struct pipe *p, unsigned i)
 {
@@ -73,19 +78,56 @@ void pipe_free(struct pipe *p)
 
 /* ---- data ---- */
 
+/* How many of the oldest bytes, @most of them, are a stream: what is in packets comes one by one. */
+static size_t stream_bytes(struct pipe *p, size_t most)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < p->used && bytes < most && !pipe_at(p, i)->packet; i++)
+		bytes += pipe_at(p, i)->len;
+	return min(bytes, most);
+}
+
+/* Many pages, in one piece: each copy into the guest has its price. */
+static long read_at_once(struct file *f, struct uio *to, size_t size)
+{
+	char *buf = f->k->vfs->piece;
+	long n = uio_to_user(to, buf, (size_t)pipe_look(f, buf, size));
+	struct pipe *p = f->priv;
+	size_t whole = 0;
+
+	if (n < 0)
+		return n;
+	/* Where the guest's memory ends early, what is not taken whole stays, as on Linux (fs/pipe.c: pipe_read). */
+	for (unsigned i = 0; n < (long)size && whole + pipe_at(p, i)->len <= (size_t)n; i++)
+		whole += pipe_at(p, i)->len;
+	n = n < (long)size ? (long)whole : n;
+	pipe_skip(f, (size_t)n);
+	return n ? n : -EFAULT;
+}
+
 long pipe_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct pipe *p = f->priv;
 	long done = 0;
+	size_t size;
 
 	if (!to->left)
 		return 0;
+	while (to->task && (size = stream_bytes(p, min(to->left, VFS_PIECE))) >= AT_ONCE) {
+		long n = read_at_once(f, to, size);
+
+		done += max(n, 0L);
+		if (n < (long)size)
+			return done ? done : n;
+	}
 	while (p->used && to->left) {
 		struct pipe_page *pg = pipe_at(p, 0);
-		long n = uio_to_user(to, pg->data + pg->at, min((size_t)pg->len, to->left));
+		long whole = (long)min((size_t)pg->len, to->left), n;
 
-		if (n < 0) {
-			done = done ? done : n;
+		n = uio_to_user(to, pg->data + pg->at, (size_t)whole);
+		if (n < whole) {
+			done = done ? done : n < 0 ? n : -EFAULT;
 			break;
 		}
 		done += n;
@@ -94,13 +136,9 @@ long pipe_read(struct file *f, struct uio *to, u64 *pos)
 		if (!pg->len || pg->packet) {
 			bool packet = pg->packet;
 
-			if (pg->len && to->left)
-				break; /* the guest's memory ended early: the rest of the packet stays */
 			pipe_page_drop(p);
 			if (packet)
 				break;
-		} else if (to->left) {
-			break;
 		}
 	}
 	if (done > 0)
@@ -162,6 +200,39 @@ static long pipe_append(struct pipe *p, struct uio *from, size_t size, bool pack
 	return 0;
 }
 
+/* As many whole pages as there are and fit, read from the guest in one piece: bytes, 0 when it is not worth while, or as
+ * pipe_append(). *ended: nothing more can be read from there. */
+static long append_at_once(struct file *f, struct uio *from, size_t size, bool packet, bool *ended)
+{
+	struct pipe *p = f->priv;
+	size_t pages = min(min(size, VFS_PIECE) / PAGE_SIZE, (size_t)(p->slots - p->used)), done = 0, rest;
+	char *buf = f->k->vfs->piece;
+	long got;
+
+	*ended = false;
+	if (!from->task || pages * PAGE_SIZE < AT_ONCE)
+		return 0;
+	got = uio_from_user(from, buf, pages * PAGE_SIZE);
+	if (got <= 0)
+		return got ? got : -EFAULT;
+	while ((size_t)got - done >= PAGE_SIZE) {
+		char *data = p->spare ? p->spare : malloc(PAGE_SIZE);
+
+		p->spare = NULL;
+		if (!data)
+			break;
+		memcpy(data, buf + done, PAGE_SIZE);
+		*pipe_at(p, p->used++) = (struct pipe_page){.data = data, .len = PAGE_SIZE, .packet = packet};
+		done += PAGE_SIZE;
+	}
+	/* What did not become a page is not taken. */
+	rest = (size_t)got - done;
+	from->done -= rest;
+	from->left += rest;
+	*ended = done < pages * PAGE_SIZE;
+	return done ? (long)done : (size_t)got < PAGE_SIZE ? -EFAULT : -ENOMEM;
+}
+
 static long pipe_broken(struct pipe *p, struct task *t)
 {
 	if (t)
@@ -187,11 +258,20 @@ long pipe_write(struct file *f, struct uio *from, u64 *pos)
 	}
 	while (err >= 0 && (size_t)done < total) {
 		size_t n = min(total - done, PAGE_SIZE);
+		bool ended;
+		long many;
 
 		if (p->used >= p->slots) {
 			err = -EAGAIN;
 			break;
 		}
+		many = append_at_once(f, from, total - (size_t)done, packet, &ended);
+		done += max(many, 0L);
+		err = min(many, 0L);
+		if (ended)
+			break;
+		if (many)
+			continue;
 		err = pipe_append(p, from, n, packet);
 		if (!err)
 			done += n;
