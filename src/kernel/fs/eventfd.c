@@ -100,6 +100,7 @@ static const struct file_ops eventfd_ops = {
 	.name = "[eventfd]",
 	.seek = anon_seek,
 	.stream = true,
+	.between = true,
 };
 
 int eventfd_open(struct kernel *k, u32 count, u32 flags, bool semaphore, struct file **out)

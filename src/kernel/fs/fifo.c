@@ -39,6 +39,7 @@ static const struct file_ops pipe_ops = {
 	.release = pipe_release,
 	.link_name = pipe_link_name,
 	.stream = true,
+	.between = true,
 };
 
 bool file_is_pipe(const struct file *f)

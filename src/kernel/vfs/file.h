@@ -85,6 +85,8 @@ struct file_ops {
 	/* What @f is open to, opened once more on the host, for reading alone: its bytes, size and holes are those of @f, until
 	 * donate_moved() is called. *out is the caller's. 0, or -EOPNOTSUPP and others while it cannot be. NULL: never. */
 	int (*donate)(struct file *f, struct hostfd *out);
+	/* TRAP_DEVICE_*: what a guest's stub may do by itself. */
+	u32 device;
 	/* The host's descriptors that are to be brought to disk for fsync(), borrowed: how many of @fd (SYNC_FDS), or
 	 * -errno. NULL: -EINVAL, but for regular files. */
 	int (*sync)(struct file *f, struct hostfd *fd);
@@ -105,6 +107,7 @@ struct file_ops {
 	void (*show)(struct file *f, struct text *out);
 	const char *name;  /* for anonymous files */
 	bool stream;       /* no offset: lseek and pread answer ESPIPE */
+	bool between;      /* guests alone end the waits of guests for it: a pipe */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 

@@ -184,6 +184,7 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 	if (done && !write && !f->ops->always_waits)
 		return (long)done;
 	c->done = done;
+	c->hand_off = f->ops->between;
 	n = f->ops->always_waits ? wait_for_host(t, f, write ? EPOLLOUT : EPOLLIN)
 				 : file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
