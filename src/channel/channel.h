@@ -298,13 +298,15 @@ struct region_header {
  * Files that the stub reads by itself, on page HUSK_DONATED_OFFSET of slot 0: the host's descriptor of number i is
  * HUSK_DONATED_FD + i. The kernel writes fd[], the stub ready[]: a guest's descriptor stands for number i as long as both
  * words are the same but for DONATED_AT. The upper 24 bits are another at each donation, so that a word never comes
- * again.
+ * again. A word of DEVICE_* bits alone stands for no file, but says what the stub may do by itself.
  */
 #define HUSK_DONATED_FDS 512   /* guest descriptors: higher ones are the kernel's */
 #define DONATED_INDEX    0x3fu /* HUSK_NR_DONATED - 1 */
 #define DONATED          0x40u /* there is one */
 #define DONATED_AT       0x80u /* for pread64 alone: the offset is the kernel's */
 #define DONATED_SHIFT    8
+#define DEVICE_SINK      1u /* what is written is gone */
+#define DEVICE_ZEROS     2u /* what is read are zeroes */
 /* What a short way reads at most: a read must end soon enough for an interrupt. */
 #define HUSK_DONATED_MAX 0x400000UL
 /* How the kernel takes an offset back: it adds this to the description's, which leaves nothing to read there and tells
@@ -340,6 +342,8 @@ struct kpage {
 	u32 kernel_pid;  /* what getppid() in a guest host process must give */
 	u32 dispatch;    /* enum dispatch_mode: how calls are caught before they reach the filter */
 	u32 patches;     /* call sites are patched: tell of those that come by signals */
+	u32 reads; /* the kernel process can read guests' memory by itself: what is too big to be copied ahead whole is
+			    not copied at all */
 	u64 vdso_clock_gettime, vdso_clock_getres; /* addresses in the vDSO's window; 0: there is none */
 };
 

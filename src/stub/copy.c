@@ -53,6 +53,8 @@ static const char *bytes(struct ahead *a, u64 addr, u64 size)
 	u64 left = HUSK_COPY_SIZE - a->used;
 	char *to;
 
+	if (size > HUSK_COPY_SIZE && kpage->reads)
+		return 0;
 	if (size > left)
 		size = left;
 	to = room(a, size);

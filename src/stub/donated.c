@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading files without the kernel: by the host's own calls, on descriptors that the kernel has given to this process
- * (struct donated_table). Such a file's offset is that of the host's open file, which nobody else uses meanwhile, so
+ * (struct donated_table). And those devices that need neither: /dev/null, /dev/zero. Such a file's offset is that of the host's open file, which nobody else uses meanwhile, so
  * threads and duplicates share it as on Linux.
  *
  * The kernel may take a file back while a thread is here, between its look at the table and its call. Then the call is
@@ -43,6 +43,18 @@ static int find(u64 fd, u32 mode, u32 *word)
 	return (int)(HUSK_DONATED_FD + index);
 }
 
+/* Whether the guest's @fd stands for a device that does @what. */
+static int is_device(u64 fd, u32 what)
+{
+	u32 w;
+
+	fd = (u32)fd;
+	if (fd >= HUSK_DONATED_FDS)
+		return 0;
+	w = load(&table->fd[fd]);
+	return !(w & DONATED) && (w & what);
+}
+
 static int unchanged(u64 fd, u32 word)
 {
 	return load(&table->fd[(u32)fd % HUSK_DONATED_FDS]) == word;
@@ -63,13 +75,24 @@ static int finish_read(u64 *r, s64 n, u32 word)
 	return 1;
 }
 
+/* What cannot be written to is the kernel's, from the start. */
+static int read_zeros(u64 *r)
+{
+	if (!is_device(r[SREG_RDI], DEVICE_ZEROS) || stub_zero((void *)r[SREG_RSI], r[SREG_RDX]))
+		return 0;
+	r[SREG_RAX] = r[SREG_RDX];
+	return 1;
+}
+
 static int short_read(u64 *r)
 {
 	u32 word;
 	int fd = find(r[SREG_RDI], 0, &word);
 
-	if (fd < 0 || !may_read_to(r[SREG_RSI], r[SREG_RDX]))
+	if (!may_read_to(r[SREG_RSI], r[SREG_RDX]))
 		return 0;
+	if (fd < 0)
+		return read_zeros(r);
 	return finish_read(r, stub_host_read(fd, r[SREG_RSI], r[SREG_RDX]), word);
 }
 
@@ -123,9 +146,20 @@ static int short_lseek(u64 *r)
 	return 1;
 }
 
+/* Nobody looks at the bytes. */
+static int short_write(u64 *r)
+{
+	if (!is_device(r[SREG_RDI], DEVICE_SINK) || !may_read_to(r[SREG_RSI], r[SREG_RDX]))
+		return 0;
+	r[SREG_RAX] = r[SREG_RDX];
+	return 1;
+}
+
 int stub_short_donated(u64 *r, u64 nr)
 {
 	switch (nr) {
+	case __NR_write:
+		return short_write(r);
 	case __NR_read:
 		return short_read(r);
 	case __NR_pread64:

@@ -8,9 +8,9 @@
 
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
-extern char stub_copy_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[], stub_cmpxchg_at[],
-	stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[], stub_xsave_at[],
-	stub_xrstor_at[], stub_xstate_fail[];
+extern char stub_copy_at[], stub_zero_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[],
+	stub_cmpxchg_at[], stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[],
+	stub_xsave_at[], stub_xrstor_at[], stub_xstate_fail[];
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
 extern char stub_patched_entry[], stub_quick_moved[], stub_quick_done[], stub_quick_left[], stub_quick_end[];
 
@@ -71,7 +71,7 @@ static int unwind_quick(const struct slot *slot, struct sigcontext *mc)
 /* A fault at one of the instructions that touch guest memory: 1 when it was one. */
 static int fixup(struct sigcontext *mc)
 {
-	if (mc->rip == (u64)stub_copy_at)
+	if (mc->rip == (u64)stub_copy_at || mc->rip == (u64)stub_zero_at)
 		mc->rip = (u64)stub_copy_fail;
 	else if (mc->rip == (u64)stub_string_at)
 		mc->rip = (u64)stub_string_fail;

@@ -56,6 +56,7 @@ long stub_guest_futex(u64 addr, u64 op, u64 val, u64 timeout, u64 addr2, u64 val
 /* Guest memory, with a fixup for faults. Bytes that were not copied; bytes copied, NUL included; the old
  * value or -EFAULT. */
 u64 stub_copy(void *to, const void *from, u64 size);
+u64 stub_zero(void *to, u64 size); /* as stub_copy(), of zeroes */
 u64 stub_string(char *to, const char *from, u64 size);
 u64 stub_byte(char *to, const char *from); /* one, and eight: 0, or 1 when they cannot be read */
 u64 stub_eight(void *to, const void *from);
@@ -125,7 +126,7 @@ int stub_short_memory(struct slot *slot, u64 nr);
 int stub_short_sigprocmask(struct slot *slot);
 /* The thread's signal mask is @mask from now on; where that unblocks something pending, a turn is taken on the way out. */
 void stub_set_mask(struct slot *slot, u64 mask);
-/* donated.c: read, pread64, readv and lseek of @slot's registers, as stub_short_futex(). */
+/* donated.c: read, pread64, readv, lseek and write of @slot's registers, as stub_short_futex(). */
 int stub_short_donated(u64 *r, u64 nr);
 /* Orders of the kernel: @fd, -1 if it has not come, becomes donated file @index, as @word says; those from @first to @last
  * go. */

@@ -298,6 +298,9 @@ struct trap_ops {
 	void (*donate_name)(struct trap_space *space, int fd, u32 number, bool at_only);
 	void (*donate_unname)(struct trap_space *space, int fd);
 	void (*donate_end)(struct trap_space *space, u32 number);
+	/* The guest's descriptor @fd stands for a device that needs no descriptor of the host's (TRAP_DEVICE_*), until
+	 * donate_unname(). */
+	void (*donate_device)(struct trap_space *space, int fd, u32 what);
 
 	/* How many calls were answered without a turn, by number: added to @count[HUSK_COUNTED_CALLS]. Guests can write
 	 * what it is counted from: a hint for --stats. */
@@ -328,6 +331,9 @@ struct trap_config {
 #define TRAP_DONATED_FDS  512
 #define TRAP_DONATED_READ 0x400000UL
 #define TRAP_OFFSET_TAKEN (1L << 43)
+/* What stubs do by themselves with some devices. */
+#define TRAP_DEVICE_SINK  1u /* whatever is written is gone */
+#define TRAP_DEVICE_ZEROS 2u /* what is read are zeroes */
 
 /* The end of guest address space: guests' mappings lie below. */
 #define TRAP_GUEST_TOP 0x7ffdfffff000UL

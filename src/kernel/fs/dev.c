@@ -61,10 +61,17 @@ static long random_read(struct file *f, struct uio *to, u64 *pos)
 	return done;
 }
 
-static const struct file_ops null_ops = {
-	.read = null_read, .write = null_write, .seek = anon_seek, .name = "null"};
-static const struct file_ops zero_ops = {
-	.read = zero_read, .write = null_write, .seek = anon_seek, .mmap = zero_mmap, .name = "zero"};
+static const struct file_ops null_ops = {.read = null_read,
+					 .write = null_write,
+					 .seek = anon_seek,
+					 .device = TRAP_DEVICE_SINK,
+					 .name = "null"};
+static const struct file_ops zero_ops = {.read = zero_read,
+					 .write = null_write,
+					 .seek = anon_seek,
+					 .mmap = zero_mmap,
+					 .device = TRAP_DEVICE_SINK | TRAP_DEVICE_ZEROS,
+					 .name = "zero"};
 static const struct file_ops full_ops = {
 	.read = zero_read, .write = full_write, .seek = anon_seek, .name = "full"};
 static const struct file_ops random_ops = {

@@ -54,8 +54,8 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 		return -EFAULT;
 	uio_init(&u, t, c->arg[1], c->arg[2]);
 	n = file_rw(t, c, f, &u, at ? &pos : NULL, write);
-	if (n >= 0 && !write)
-		donate_used(t, (int)c->arg[0], f, c->arg[2]);
+	if (n >= 0 && (!write || f->ops->device))
+		donate_used(t, (int)c->arg[0], f, c->arg[2], (u64)n);
 	return n;
 }
 
@@ -125,7 +125,7 @@ long sys_readv(struct task *t, struct call *c)
 	long n = rw_vector(t, c, false, false, 0);
 
 	if (n >= 0)
-		donate_used(t, (int)c->arg[0], c->file, (u64)n);
+		donate_used(t, (int)c->arg[0], c->file, (u64)n, (u64)n);
 	return n;
 }
 
@@ -169,7 +169,7 @@ long sys_lseek(struct task *t, struct call *c)
 	} else
 		pos = -ESPIPE;
 	if (pos >= 0)
-		donate_used(t, (int)c->arg[0], f, 0);
+		donate_used(t, (int)c->arg[0], f, 0, 0);
 	file_put(f);
 	return pos;
 }

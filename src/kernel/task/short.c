@@ -93,7 +93,7 @@ static void short_ways(struct task *t)
 	if (t->mm->own_futexes)
 		ways &= ~SHORT_BIT(futex);
 	if (!donate_serves(t))
-		ways &= ~SHORT_DONATED;
+		ways &= ~(SHORT_DONATED | SHORT_BIT(write));
 	if (t->dispatch.on)
 		constants = 0;
 	if (!mm_leave_give(t))

@@ -24,6 +24,7 @@ struct donated {
 	struct list on_vfs, on_donee;
 	struct hostfd fd; /* owned; none: the offset is the kernel's, the stub reads at others */
 	u32 number;
+	u32 device; /* TRAP_DEVICE_*: no file of the host's, and no number */
 	int nnames;
 	short names[MAX_NAMES]; /* the guest's descriptors */
 };
@@ -46,7 +47,8 @@ void file_take_back(struct file *f)
 		ops->donate_unname(d->space, d->names[--d->nnames]);
 	if (hostfd_valid(d->fd))
 		f->pos = take_offset(d->fd);
-	ops->donate_end(d->space, d->number);
+	if (!d->device)
+		ops->donate_end(d->space, d->number);
 	host_close(&d->fd);
 	list_del(&d->on_vfs);
 	list_del(&d->on_donee);
@@ -105,23 +107,38 @@ static int open_for(struct donated *d)
 	return -EOPNOTSUPP;
 }
 
+/* What a stub may do with the device @f, as it is open. */
+static u32 device_of(const struct file *f)
+{
+	return f->ops->device &
+	       ((file_writable(f) ? TRAP_DEVICE_SINK : 0) | (file_readable(f) ? TRAP_DEVICE_ZEROS : 0));
+}
+
+/* Gives the space a descriptor of @d->fd, as @d->number. */
+static int give_number(struct donated *d, struct donee *donee)
+{
+	const struct trap_ops *ops = d->file->k->trap_ops;
+	int err = ops->donate(d->space, d->fd, &d->number);
+
+	while (err == -ENOSPC && !list_empty(&donee->given)) {
+		file_take_back(list_first(&donee->given, struct donated, on_donee)->file);
+		err = ops->donate(d->space, d->fd, &d->number);
+	}
+	if (!err && file_writable(d->file))
+		host_close(&d->fd);
+	return err;
+}
+
 static int give(struct donated *d, struct donee *donee)
 {
 	struct vfs *vfs = d->file->k->vfs;
-	const struct trap_ops *ops = d->file->k->trap_ops;
 	int err;
 
 	if (vfs->ndonated >= MAX_DONATED)
 		file_take_back(list_first(&vfs->donated, struct donated, on_vfs)->file);
-	err = ops->donate(d->space, d->fd, &d->number);
-	if (err == -ENOSPC && !list_empty(&donee->given)) {
-		file_take_back(list_first(&donee->given, struct donated, on_donee)->file);
-		err = ops->donate(d->space, d->fd, &d->number);
-	}
+	err = d->device ? 0 : give_number(d, donee);
 	if (err)
 		return err;
-	if (file_writable(d->file))
-		host_close(&d->fd);
 	list_add_tail(&vfs->donated, &d->on_vfs);
 	list_add_tail(&donee->given, &d->on_donee);
 	vfs->ndonated++;
@@ -134,7 +151,10 @@ static void name(struct donated *d, int fd)
 	if (fd >= TRAP_DONATED_FDS || d->nnames == MAX_NAMES)
 		return;
 	d->names[d->nnames++] = (short)fd;
-	d->file->k->trap_ops->donate_name(d->space, fd, d->number, !hostfd_valid(d->fd));
+	if (d->device)
+		d->file->k->trap_ops->donate_device(d->space, fd, d->device);
+	else
+		d->file->k->trap_ops->donate_name(d->space, fd, d->number, !hostfd_valid(d->fd));
 }
 
 /* All of @t's descriptors for the file. */
@@ -153,10 +173,12 @@ void donate_use(struct task *t, int fd, struct file *f)
 {
 	struct donated *d;
 	struct donee *donee;
+	u32 device = device_of(f);
 	int err;
 
 	f->donate_at = f->uses + DONATE_AFTER;
-	if (f->donated || fd >= TRAP_DONATED_FDS || !file_readable(f) || !may_have(t))
+	if (f->donated || fd >= TRAP_DONATED_FDS || !may_have(t) ||
+	    !(f->ops->device ? device != 0 : file_readable(f)))
 		return;
 	donee = donee_get(t);
 	d = donee ? calloc(1, sizeof *d) : NULL;
@@ -165,7 +187,8 @@ void donate_use(struct task *t, int fd, struct file *f)
 	d->file = f;
 	d->space = t->thread->space;
 	d->fd = HOSTFD_NONE;
-	err = open_for(d);
+	d->device = device;
+	err = device ? 0 : open_for(d);
 	if (!err)
 		err = give(d, donee);
 	if (err) {

@@ -9,6 +9,8 @@
  * that no read of the guest's can come in between. Files open for writing too keep their offset in the kernel: of
  * those the stub answers pread64 alone.
  *
+ * Devices that keep nothing (/dev/null, /dev/zero) need neither: the stub is told which descriptors stand for one.
+ *
  * Taken back is also what a watcher wants to hear of (notify.h), what lies elsewhere from now on (copy-up), and all of
  * a process that gets a filter of its own which looks at such calls, since the stub's are not subject to it.
  */
@@ -20,12 +22,18 @@
 
 /* Calls after which a file is donated: what they cost as turns is then about what giving it costs. */
 #define DONATE_AFTER 12
+/* Of this size two are enough: the bytes go by way of the kernel process. */
+#define DONATE_BIG 65536
 
-/* @t has read @size bytes of @f, or sought in it, by its descriptor @fd: which may now be worth donating. */
+/* @t has read @moved of @size bytes of @f, or sought in it (or written to a device), by its descriptor @fd: which may now be
+ * worth donating. */
 void donate_use(struct task *t, int fd, struct file *f);
-static inline void donate_used(struct task *t, int fd, struct file *f, u64 size)
+static inline void donate_used(struct task *t, int fd, struct file *f, u64 size, u64 moved)
 {
-	if (f->ops->donate && size <= TRAP_DONATED_READ && ++f->uses >= f->donate_at)
+	if (!(f->ops->donate || f->ops->device) || size > TRAP_DONATED_READ)
+		return;
+	f->uses += size >= DONATE_BIG && moved == size ? DONATE_AFTER / 2 : 1;
+	if (f->uses >= f->donate_at)
 		donate_use(t, fd, f);
 }
 /* The donated @f has got the descriptor @fd of @t's table; loses @fd of @ft. */

@@ -138,6 +138,14 @@ LABEL stub_copy_fail
 	mov %rcx, %rax
 	ret
 
+FUNCTION stub_zero
+	mov %rsi, %rcx
+	xor %eax, %eax
+LABEL stub_zero_at
+	rep stosb
+	mov %rcx, %rax
+	ret
+
 FUNCTION stub_string
 	xor %eax, %eax
 1:	cmp %rdx, %rax

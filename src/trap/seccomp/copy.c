@@ -79,6 +79,8 @@ long copy_read(struct trap_space *space, void *to, u64 addr, size_t size)
 	if (!s->pid)
 		return -EFAULT;
 	n = process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
+	if ((n > 0) != s->trap->kpage->reads && (n > 0 || errno != EFAULT))
+		s->trap->kpage->reads = n > 0;
 	return n < 0 ? (errno == EFAULT ? -EFAULT : -ENOSYS) : n;
 }
 

@@ -31,6 +31,7 @@ _Static_assert(HUSK_NR_DONATED == 64, "a bit for each number");
 _Static_assert(HUSK_DONATED_FDS == TRAP_DONATED_FDS && HUSK_DONATED_MAX == TRAP_DONATED_READ &&
 		       HUSK_DONATED_BEYOND == TRAP_OFFSET_TAKEN,
 	       "as the kernel knows it");
+_Static_assert(TRAP_DEVICE_SINK == DEVICE_SINK && TRAP_DEVICE_ZEROS == DEVICE_ZEROS, "as the stub knows it");
 
 static struct donated_table *table_of(struct sspace *s)
 {
@@ -124,6 +125,11 @@ void donate_name(struct trap_space *space, int fd, u32 number, bool at_only)
 	struct sspace *s = sspace_of(space);
 
 	store_seq(&table_of(s)->fd[fd], s->donations->word[number] | (at_only ? DONATED_AT : 0));
+}
+
+void donate_device(struct trap_space *space, int fd, u32 what)
+{
+	store_seq(&table_of(sspace_of(space))->fd[fd], what);
 }
 
 void donate_unname(struct trap_space *space, int fd)

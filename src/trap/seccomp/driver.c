@@ -380,8 +380,9 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.read = copy_read, .write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,   \
 	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                      \
 	.gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso
-#define DONATE_OPS \
-	.donate = donate, .donate_name = donate_name, .donate_unname = donate_unname, .donate_end = donate_end
+#define DONATE_OPS                                                                    \
+	.donate = donate, .donate_name = donate_name, .donate_unname = donate_unname, \
+	.donate_end = donate_end, .donate_device = donate_device
 
 const struct trap_ops trap_seccomp = {.name = "seccomp", .start = seccomp_start, STUB_TRAP_OPS, DONATE_OPS};
 const struct trap_ops trap_dispatch = {

@@ -383,6 +383,7 @@ u32 leave_deeds(struct trap_space *space, struct memory_deed *deeds);
 /* donate.c: the trap_ops of these names */
 int donate(struct trap_space *space, struct hostfd file, u32 *number);
 void donate_name(struct trap_space *space, int fd, u32 number, bool at_only);
+void donate_device(struct trap_space *space, int fd, u32 what);
 void donate_unname(struct trap_space *space, int fd);
 void donate_end(struct trap_space *space, u32 number);
 /* @child is about to be forked from @parent, with all that it has been given, and is to close that: 0 or -ENOMEM. */
