@@ -4,8 +4,8 @@
  *
  * Private words usually never come here: the stub passes them to the host, all operations or none. They do come where
  * the trap has no stub, and from a process that has once waited for several words at a time, which the host would not
- * see: from then on all of its private words are the kernel's. futex_pi.c has words that know their owner; requeueing
- * to those is refused by ENOSYS.
+ * see: from then on all of its private words are the kernel's. futex_pi.c has words that know their owner,
+ * futex_requeue_pi.c the way from others to those.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -138,26 +138,27 @@ static long op_wake(struct task *t, struct call *c, struct futex_args *a)
 	return r ? r : futex_wake_key(t->k, &key, (int)a->val, a->val3);
 }
 
-/* In call.priv: the two words of a call that compares or changes one of them. */
-struct two_words {
-	struct futex_hold hold;
-	struct futex_key key[2];
-	struct futex_change *change; /* FUTEX_WAKE_OP: under way */
-	struct futex_args args;      /* and what is to be done after it */
-	u32 old;
-};
+/* Who was to be given a word, by a call that has ended before it knew whether: it is requeued, and looks. */
+static void requeue_forget(struct futex_pi *heir)
+{
+	heir->giver = NULL;
+	heir->again = true;
+	futex_pi_enter(heir, false);
+	task_wake(heir->task);
+}
 
 static void two_words_free(struct task *t, void *priv)
 {
 	struct two_words *w = priv;
 
 	futex_change_forget(w->change);
+	if (w->heir)
+		requeue_forget(w->heir);
 	futex_release(t, &w->hold);
 	free(w);
 }
 
-/* Holds both words until the call ends, from its first run on: 0, or what the handler returns. */
-static long hold_words(struct task *t, struct call *c, const struct futex_args *a, struct two_words **out)
+long futex_hold_words(struct task *t, struct call *c, const struct futex_args *a, struct two_words **out)
 {
 	struct two_words *w = c->priv;
 	struct futex_key key[2];
@@ -193,7 +194,7 @@ static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
 
 	if ((int)a->val < 0 || (int)a->timeout < 0)
 		return -EINVAL;
-	r = hold_words(t, c, a, &w);
+	r = futex_hold_words(t, c, a, &w);
 	if (!r && a->command == FUTEX_CMP_REQUEUE) {
 		r = user_get(t, &value, a->addr);
 		if (!r && value != a->val3)
@@ -307,13 +308,15 @@ static int wake_op_order(struct task *t, struct two_words *w, u32 old);
 
 static long wake_op_wakes(struct task *t, struct two_words *w)
 {
-	int compare = wake_op_compare(w->args.val3, w->old), woken;
+	int compare = wake_op_compare(w->args.val3, w->old), woken, more;
 
 	if (compare < 0)
 		return compare;
 	woken = futex_wake_key(t->k, &w->key[0], (int)w->args.val, ~0u);
-	if (compare)
-		woken += futex_wake_key(t->k, &w->key[1], (int)w->args.timeout, ~0u);
+	if (woken >= 0 && compare) {
+		more = futex_wake_key(t->k, &w->key[1], (int)w->args.timeout, ~0u);
+		woken = more < 0 ? more : woken + more;
+	}
 	return woken;
 }
 
@@ -349,7 +352,7 @@ static long op_wake_op(struct task *t, struct call *c, struct futex_args *a)
 {
 	struct two_words *w;
 	u32 old;
-	long r = hold_words(t, c, a, &w);
+	long r = futex_hold_words(t, c, a, &w);
 
 	if (!r)
 		r = user_get(t, &old, a->addr2);
@@ -383,6 +386,8 @@ static const struct futex_op {
 	[FUTEX_LOCK_PI2] = {futex_lock_pi, true, false, true, true},
 	[FUTEX_TRYLOCK_PI] = {futex_lock_pi, false, false, true, false},
 	[FUTEX_UNLOCK_PI] = {futex_unlock_pi, false, false, true, false},
+	[FUTEX_WAIT_REQUEUE_PI] = {futex_wait_requeue_pi, true, false, false, true},
+	[FUTEX_CMP_REQUEUE_PI] = {futex_cmp_requeue_pi, false, false, true, false},
 };
 
 long sys_futex(struct task *t, struct call *c)

@@ -27,6 +27,34 @@ int futex_change(struct task *t, u64 addr, u32 old, u32 new, void (*then)(struct
 /* The call ends: then() is not to be called. @change: nullable. */
 void futex_change_forget(struct futex_change *change);
 
+/* In call.priv: the two words of a call that compares or changes one of them. */
+struct two_words {
+	struct futex_hold hold;
+	struct futex_key key[2];
+	struct futex_change *change; /* of the second word: under way */
+	struct futex_args args;      /* and what is to be done after it */
+	u32 old;                     /* what the change builds on */
+	/* FUTEX_CMP_REQUEUE_PI */
+	struct futex_pi *heir; /* to whom the change gives the word, nullable: it may have died */
+	u32 owner;             /* whose the word is then */
+	bool takes;            /* it is the heir's */
+	bool look;             /* the change changes nothing: it looks */
+	u64 frees;             /* futex_pi_frees() when the change was ordered */
+	u32 missed;            /* the word when its owner was not found; 0: always was */
+};
+
+/* Holds both words until the call ends, from its first run on: 0, or what the handler returns. */
+long futex_hold_words(struct task *t, struct call *c, const struct futex_args *a, struct two_words **out);
+
+/* A record to wait by for the word at @addr: owned by the caller, NULL: no memory. */
+struct futex_pi *futex_pi_record(struct task *t, u64 addr, const struct futex_key *key);
+/* From now on the call of @w's task, a FUTEX_WAIT_REQUEUE_PI, waits for @w's word, or owns it; @w is the call's. To be
+ * woken for it to notice. */
+void futex_pi_enter(struct futex_pi *w, bool owns);
+
+long futex_wait_requeue_pi(struct task *t, struct call *c, struct futex_args *a);
+long futex_cmp_requeue_pi(struct task *t, struct call *c, struct futex_args *a);
+
 /* FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI */
 long futex_lock_pi(struct task *t, struct call *c, struct futex_args *a);
 long futex_unlock_pi(struct task *t, struct call *c, struct futex_args *a);

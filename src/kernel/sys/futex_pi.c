@@ -20,7 +20,7 @@
 
 /* The record of a call, in call.priv. */
 struct pi_call {
-	struct futex_pi wait; /* queued while the lock is waited for */
+	struct futex_pi wait; /* first; queued while the lock is waited for */
 	u64 addr;
 	bool look;       /* the change changes nothing: it looks */
 	bool takes;      /* the change makes the word ours */
@@ -46,10 +46,21 @@ static void pi_free(struct task *t, void *priv)
 	if (p->heir)
 		p->heir->giver = NULL;
 	/* Linux would pass on what it was being given. Here it is as if it had died with the lock. */
-	if (p->wait.giver)
-		((struct pi_call *)p->wait.giver)->heir = NULL;
-	list_del(&p->wait.node);
+	futex_pi_leave(&p->wait);
 	free(p);
+}
+
+struct futex_pi *futex_pi_record(struct task *t, u64 addr, const struct futex_key *key)
+{
+	struct pi_call *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return NULL;
+	list_init(&p->wait.node);
+	p->wait.task = t;
+	p->wait.key = *key;
+	p->addr = addr;
+	return &p->wait;
 }
 
 static int pi_new(struct task *t, struct call *c, const struct futex_args *a, struct pi_call **out)
@@ -60,13 +71,9 @@ static int pi_new(struct task *t, struct call *c, const struct futex_args *a, st
 
 	if (r < 0)
 		return r;
-	p = calloc(1, sizeof *p);
+	p = (struct pi_call *)futex_pi_record(t, a->addr, &key);
 	if (!p)
 		return -ENOMEM;
-	list_init(&p->wait.node);
-	p->wait.task = t;
-	p->wait.key = key;
-	p->addr = a->addr;
 	c->priv = p;
 	c->priv_free = pi_free;
 	*out = p;
@@ -135,8 +142,9 @@ static void lock_changed(struct task *t, s64 old)
 	p->change = NULL;
 	if (old < 0) {
 		call_finish(t, old);
-	} else if (p->wait.granted || (p->wait.giver && ((u32)old & FUTEX_TID_MASK) == (u32)t->tid)) {
-		call_finish(t, 0); /* an unlock was faster and gave it to us */
+	} else if (p->wait.granted ||
+		   (!list_empty(&p->wait.node) && ((u32)old & FUTEX_TID_MASK) == (u32)t->tid)) {
+		call_finish(t, 0); /* an unlock was faster and gave it to us; it may have died since */
 	} else if (p->wait.giver) {
 		task_run(t);
 	} else if (p->look || (u32)old != p->expected) {
@@ -196,6 +204,32 @@ long futex_lock_pi(struct task *t, struct call *c, struct futex_args *a)
 	return lock_step(t, c);
 }
 
+/* ---- requeued to a word with an owner ---- */
+
+/* Linux: to make the call again would only find that the first word has changed. */
+static long requeued_step(struct task *t, struct call *c)
+{
+	long r = lock_step(t, c);
+
+	return r == -ERESTARTNOINTR ? -EAGAIN : r;
+}
+
+void futex_pi_enter(struct futex_pi *w, bool owns)
+{
+	struct task *t = w->task;
+	struct call *c = &t->call;
+	struct futex_wait *before = c->priv;
+
+	before->pi = NULL;
+	c->priv_free(t, before);
+	c->priv = w;
+	c->priv_free = pi_free;
+	c->step = requeued_step;
+	w->granted = owns;
+	if (!owns)
+		futex_pi_queue(t->k, w);
+}
+
 /* ---- unlocking ---- */
 
 static void unlock_changed(struct task *t, s64 old);
@@ -210,11 +244,13 @@ static long unlock_try(struct task *t, struct pi_call *p, u32 old)
 		return -EPERM;
 	heir = futex_pi_first(t->k, &p->wait.key, NULL);
 	if (heir) {
-		heir->giver = p;
+		heir->giver = &p->heir;
 		p->heir = heir;
 		new = (u32)heir->task->tid;
 		if (futex_pi_first(t->k, &p->wait.key, heir))
 			new |= FUTEX_WAITERS;
+	} else {
+		futex_pi_freed(t->k);
 	}
 	p->expected = old;
 	p->given = new;

@@ -12,6 +12,7 @@
 struct futex_table {
 	struct list bucket[BUCKETS];
 	struct list owned; /* struct futex_pi, for all words: there are few */
+	u64 frees;         /* words that were given to nobody, and deaths of owners, perhaps */
 	struct list held;  /* struct futex_hold */
 	struct wait_queue released;
 };
@@ -26,6 +27,7 @@ struct futex_table *futex_table_new(struct kernel *k)
 	for (int i = 0; i < BUCKETS; i++)
 		list_init(&table->bucket[i]);
 	list_init(&table->owned);
+	table->frees = 0;
 	list_init(&table->held);
 	wait_queue_init(&table->released);
 	return table;
@@ -43,7 +45,7 @@ static struct list *bucket_of(struct kernel *k, const struct futex_key *key)
 	return &k->futexes->bucket[(h >> 32) % BUCKETS];
 }
 
-static bool key_equal(const struct futex_key *a, const struct futex_key *b)
+bool futex_key_equal(const struct futex_key *a, const struct futex_key *b)
 {
 	return a->object == b->object && a->offset == b->offset && a->private == b->private;
 }
@@ -75,7 +77,7 @@ static bool is_held(struct kernel *k, const struct futex_key *key)
 	struct futex_hold *h;
 
 	list_for_each (h, &k->futexes->held, node) {
-		if (key_equal(&h->key[0], key) || key_equal(&h->key[1], key))
+		if (futex_key_equal(&h->key[0], key) || futex_key_equal(&h->key[1], key))
 			return true;
 	}
 	return false;
@@ -120,11 +122,23 @@ static void futex_unqueue(struct futex_wait *w)
 	futex_release(w->task, &w->hold);
 }
 
+void futex_pi_leave(struct futex_pi *w)
+{
+	if (w->giver)
+		*w->giver = NULL;
+	list_del(&w->node);
+}
+
 static void futex_wait_free(struct task *t, void *priv)
 {
+	struct futex_wait *w = priv;
+
 	(void)t;
-	futex_unqueue(priv);
-	free(priv);
+	futex_unqueue(w);
+	if (w->pi)
+		futex_pi_leave(w->pi);
+	free(w->pi);
+	free(w);
 }
 
 struct futex_wait *futex_wait_new(struct task *t, struct call *c, int n)
@@ -164,14 +178,30 @@ static void futex_wake_one(struct futex_waiter *word)
 	task_wake(w->task);
 }
 
+struct futex_wait *futex_first(struct kernel *k, const struct futex_key *key)
+{
+	struct futex_waiter *word;
+
+	list_for_each (word, bucket_of(k, key), node)
+		if (futex_key_equal(&word->key, key))
+			return word->wait;
+	return NULL;
+}
+
 int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bitset)
 {
 	struct list *bucket = bucket_of(k, key);
 	struct futex_waiter *word, *tmp;
 	int woken = 0;
 
+	if (futex_pi_first(k, key, NULL))
+		return -EINVAL;
 	list_for_each_safe (word, tmp, bucket, node) {
-		if (!key_equal(&word->key, key) || !(word->bitset & bitset))
+		if (!futex_key_equal(&word->key, key))
+			continue;
+		if (word->wait->pi)
+			return -EINVAL;
+		if (!(word->bitset & bitset))
 			continue;
 		/* Only the end of a task comes while a word is held. Who is undecided returns too, but takes no wake. */
 		if (is_undecided(word)) {
@@ -195,11 +225,17 @@ int futex_requeue_key(struct kernel *k, const struct futex_key *from, const stru
 	int count = 0;
 
 	list_init(&moved);
+	if (wake + requeue && futex_pi_first(k, from, NULL))
+		return -EINVAL;
 	list_for_each_safe (word, tmp, bucket, node) {
-		if (!key_equal(&word->key, from))
+		if (!futex_key_equal(&word->key, from))
 			continue;
 		if (count - wake >= requeue)
 			break;
+		if (word->wait->pi) {
+			count = -EINVAL;
+			break;
+		}
 		if (++count <= wake) {
 			futex_wake_one(word);
 			continue;
@@ -222,16 +258,27 @@ struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, c
 	struct futex_pi *w;
 
 	list_for_each (w, &k->futexes->owned, node) {
-		if (w != but && !w->giver && key_equal(&w->key, key))
+		if (w != but && !w->giver && futex_key_equal(&w->key, key))
 			return w;
 	}
 	return NULL;
+}
+
+void futex_pi_freed(struct kernel *k)
+{
+	k->futexes->frees++;
+}
+
+u64 futex_pi_frees(const struct kernel *k)
+{
+	return k->futexes->frees;
 }
 
 void futex_owner_died(struct kernel *k)
 {
 	struct futex_pi *w;
 
+	futex_pi_freed(k);
 	list_for_each (w, &k->futexes->owned, node) {
 		if (w->giver)
 			continue; /* by an unlock, or its end, which looks again */

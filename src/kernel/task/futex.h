@@ -42,22 +42,30 @@ struct futex_wait {
 	struct futex_hold hold; /* of the word that is being compared */
 	int woken;              /* index of the word that was woken; -1: none */
 	int n, compared;        /* words[compared] is next: queued, if the stub is bringing it */
+	struct futex_pi *pi; /* owned; FUTEX_WAIT_REQUEUE_PI: how it waits once it is requeued; else NULL */
 	struct futex_waiter words[];
 };
 
-/* Who waits for a word with an owner (sys/futex_pi.c), in the order of arrival. */
+/* Who waits for a word with an owner (sys/futex_pi.c), in the order of arrival; or who will, when it is requeued. */
 struct futex_pi {
 	struct list node;
 	struct task *task;
 	struct futex_key key;
-	void *giver;  /* the unlock that is giving it the word; NULL: none */
-	bool granted; /* the word is its own now */
-	bool again;   /* the owner has died: look at the word again */
+	struct futex_pi **giver; /* where the call that is giving it the word keeps it; NULL: none */
+	bool granted;            /* the word is its own now */
+	bool again;              /* the owner has died: look at the word again */
 };
+
+/* A waiter that is not to be: off its queue, unknown to who is giving it a word. */
+void futex_pi_leave(struct futex_pi *w);
 
 void futex_pi_queue(struct kernel *k, struct futex_pi *w);
 /* The first who waits for @key and is not @but (nullable) and is not being given it; NULL. */
 struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, const struct futex_pi *but);
+
+/* A word with an owner is about to be free, as nobody waits for it; how often that was, or an owner may have died. */
+void futex_pi_freed(struct kernel *k);
+u64 futex_pi_frees(const struct kernel *k);
 
 /* A task has died: who waits for a word with an owner looks whether it was that one's. */
 void futex_owner_died(struct kernel *k);
@@ -80,7 +88,11 @@ void futex_hold(struct task *t, struct futex_hold *hold, const struct futex_key 
 		const struct futex_key *b);
 /* Lets go, if anything is held. */
 void futex_release(struct task *t, struct futex_hold *hold);
-/* Wakes up to @n (at least one) of those who wait for @key with a bit of @bitset: how many. */
+bool futex_key_equal(const struct futex_key *a, const struct futex_key *b);
+/* The record of who has waited for @key longest; NULL: nobody. */
+struct futex_wait *futex_first(struct kernel *k, const struct futex_key *key);
+/* Wakes up to @n (at least one) of those who wait for @key with a bit of @bitset: how many. This and the next: -EINVAL when
+ * it finds one that waits for or on the way to a word with an owner; what was done before is done. */
 int futex_wake_key(struct kernel *k, const struct futex_key *key, int n, u32 bitset);
 /* Wakes @wake, makes up to @requeue others wait for @to instead: how many in all. */
 int futex_requeue_key(struct kernel *k, const struct futex_key *from, const struct futex_key *to, int wake,
