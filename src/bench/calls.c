@@ -227,5 +227,6 @@ const struct workload bench_calls[] = {
 	{"pipe ping-pong", BENCH_CALLS, start_echo, ping_pong, stop_echo, 1},
 	{"call that is dispatched", BENCH_CALLS, dispatch_begin, dispatch_blocked, NULL, 1},
 	{"call with dispatch on ALLOW", BENCH_CALLS, dispatch_begin, dispatch_allowed, NULL, 1},
+	{"known result with dispatch on ALLOW", BENCH_CALLS, dispatch_begin, dispatch_known, NULL, 1},
 };
 const size_t bench_calls_count = ARRAY_SIZE(bench_calls);

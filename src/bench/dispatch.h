@@ -9,5 +9,6 @@
 void *dispatch_begin(void);
 void dispatch_blocked(void *state, u64 n);
 void dispatch_allowed(void *state, u64 n);
+void dispatch_known(void *state, u64 n);
 
 #endif

@@ -81,6 +81,7 @@
 #define SLOT_INTERRUPTED 0x44
 #define SLOT_HOST_TID    0x80
 #define SLOT_STUB_CALLS  0x88
+#define SLOT_QUICK       0x258
 #define SLOT_REGS        0x400
 #define SLOT_CONSTANTS   0x700
 #define SLOT_COUNTS      0xb00
@@ -258,6 +259,10 @@ struct slot {
 	u32 tsc_off; /* the stub's: the host has been told that reading the time stamp counter is SIGSEGV here */
 	struct {
 		u64 on, offset, len, selector;
+		/* Where the path of known results (x86_64/patched.S) finds a byte that is 0 when it may answer: the
+		 * selector, or one of these two. */
+		u64 quick;
+		u8 allow, block;
 	} dispatch; /* the guest's own: see stub/dispatch.c */
 	/* The thread's signal mask, which the stub may change, and what was pending for it: see stub/mask.c. */
 	u64 mask, pending;
@@ -358,6 +363,7 @@ _Static_assert(1 << HUSK_SLOT_SHIFT == HUSK_SLOT_SIZE, "slot shift");
 _Static_assert(offsetof(struct slot, state) == SLOT_STATE, "assembly's offset");
 _Static_assert(offsetof(struct slot, interrupted) == SLOT_INTERRUPTED, "assembly's offset");
 _Static_assert(offsetof(struct slot, host_tid_word) == SLOT_HOST_TID, "assembly's offset");
+_Static_assert(offsetof(struct slot, dispatch.quick) == SLOT_QUICK, "assembly's offset");
 _Static_assert(offsetof(struct slot, regs) == SLOT_REGS, "assembly's offset");
 _Static_assert(offsetof(struct slot, stub_calls) == SLOT_STUB_CALLS, "assembly's offset");
 _Static_assert(offsetof(struct slot, constants) == SLOT_CONSTANTS, "assembly's offset");

@@ -28,11 +28,12 @@ static int needs_frame(u64 nr)
 __attribute__((used)) void stub_patched_call(struct slot *slot)
 {
 	u64 *r = slot->regs;
+	struct stub_ahead ahead;
 
 	/* As the SIGSYS path has it from the host: numbers are ints. */
 	r[SREG_ORIG_RAX] = (u64)(s64)(s32)r[SREG_ORIG_RAX];
-	if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && slot->handler.on && stub_verdict(slot) == GO_ON &&
-	    stub_return(slot, 0))
+	if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && slot->handler.on &&
+	    stub_verdict(slot, &ahead) == GO_ON && stub_return(slot, 0))
 		return;
 	if (needs_frame(r[SREG_ORIG_RAX])) {
 		r[SREG_RIP] -= 2;

@@ -12,7 +12,8 @@ extern char stub_copy_at[], stub_zero_at[], stub_copy_fail[], stub_string_at[], 
 	stub_cmpxchg_at[], stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[],
 	stub_xsave_at[], stub_xrstor_at[], stub_xstate_fail[];
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
-extern char stub_patched_entry[], stub_quick_moved[], stub_quick_done[], stub_quick_left[], stub_quick_end[];
+extern char stub_patched_entry[], stub_quick_at[], stub_quick_moved[], stub_quick_done[], stub_quick_left[],
+	stub_quick_end[];
 
 static int in_stub(u64 ip)
 {
@@ -81,6 +82,8 @@ static int fixup(struct sigcontext *mc)
 		mc->rip = (u64)stub_xstate_fail;
 	else if (mc->rip == (u64)stub_cmpxchg_at)
 		mc->rip = (u64)stub_cmpxchg_fail;
+	else if (mc->rip == (u64)stub_quick_at)
+		mc->rip = mc->r11 - 2; /* an unreadable selector: the call has not begun */
 	else
 		return 0;
 	return 1;

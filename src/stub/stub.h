@@ -100,13 +100,13 @@ struct stub_ahead {
 	u16 len;
 };
 void stub_copy_ahead(struct slot *slot, struct stub_ahead *out);
-/* dispatch.c: what the guest's own dispatch says of its call; when it is not GO_ON, slot->nin says what was read for it. */
+/* dispatch.c: what the guest's own dispatch says of its call; @ahead: what was read for it, when it is not GO_ON. */
 enum verdict {
 	ASK_KERNEL, /* before anything else is done */
 	GO_ON,
 	DISPATCH,
 };
-enum verdict stub_verdict(struct slot *slot);
+enum verdict stub_verdict(struct slot *slot, struct stub_ahead *ahead);
 /* deliver.c. The call is to be the guest's SIGSYS: 1 when it is, and slot->regs are the handler's; leave by
  * stub_patched_exit. @uc: the host's frame; 0: the vector registers are the guest's. */
 int stub_deliver(struct slot *slot, struct ucontext *uc);

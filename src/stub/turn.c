@@ -335,8 +335,8 @@ int stub_turn(struct slot *slot, struct ucontext *uc, u32 event)
 int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 {
 	const u64 *r = slot->regs;
-	enum verdict verdict = stub_verdict(slot);
-	struct stub_ahead ahead = {slot->nin, 0};
+	struct stub_ahead ahead;
+	enum verdict verdict = stub_verdict(slot, &ahead);
 	u32 cpu;
 
 	if (verdict == DISPATCH && stub_deliver(slot, uc))

@@ -52,7 +52,8 @@ for t in set(traps) & {"seccomp", "dispatch"}:
         r = rows[name][t]
         # The machine may take its processor away now and then, which counts, too.
         assert 1.9 <= r["kernel_switches"] + r["guest_switches"] < 2.5, (t, r)
-    for name in ("call with a known result", "clock_gettime"):
+    assert near(rows["call with dispatch on ALLOW"][t]["turns"], 1), (t, rows["call with dispatch on ALLOW"])
+    for name in ("call with a known result", "clock_gettime", "known result with dispatch on ALLOW"):
         assert rows[name][t]["turns"] < 0.1 and near(rows[name][t]["in_stub"], 1), (t, name, rows[name])
     assert rows["private futex wake"][t]["turns"] < 0.1, (t, rows["private futex wake"])
 END

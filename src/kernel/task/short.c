@@ -3,9 +3,8 @@
  * The table of short ways: what may be answered without the kernel, for whom.
  *
  * Nothing is while --strace writes calls down, or for who is traced. Under a filter it is what the filter always allows,
- * by the number alone. Memory calls need leave of the mm room (mm/leave.h). Calls with a constant result are not looked
- * at by user dispatch on the patched path, so those go while it is on. Private futexes are all the host's, or all the
- * kernel's, in a whole mm (mm->own_futexes).
+ * by the number alone. Memory calls need leave of the mm room (mm/leave.h). Private futexes are all the host's, or all the
+ * kernel's, in a whole mm (mm->own_futexes). User dispatch, which comes before all of it, the stub asks by itself.
  */
 #include "task/short.h"
 
@@ -94,8 +93,6 @@ static void short_ways(struct task *t)
 		ways &= ~SHORT_BIT(futex);
 	if (!donate_serves(t))
 		ways &= ~(SHORT_DONATED | SHORT_BIT(write));
-	if (t->dispatch.on)
-		constants = 0;
 	if (!mm_leave_give(t))
 		ways &= ~SHORT_MEMORY;
 	t->thread->short_ways = ways;

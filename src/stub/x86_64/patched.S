@@ -38,7 +38,15 @@ stub_patched_entry:
 3:	movzbl %al, %ecx
 	mov %gs:SLOT_CONSTANTS(,%rcx,4), %ecx
 	jrcxz 4f
-	mov %rsp, %gs:SLOT_RSP
+	/* The guest's own dispatch, if it has one, must let it go on, as its selector says: its one look at the byte, if that
+	 * says so; else stub_verdict()'s will be the one that counts. */
+	mov %gs:SLOT_QUICK, %rcx
+	.globl stub_quick_at
+stub_quick_at:
+	movzbl (%rcx), %ecx
+	jrcxz 5f
+	jmp 4f
+5:	mov %rsp, %gs:SLOT_RSP
 	rdgsbase %rsp
 	lea SLOT_RSP(%rsp), %rsp
 	pushfq

@@ -96,23 +96,44 @@ void handler_off(struct trap_thread *thread)
 	store_seq(&th->slot->handler.on, 0);
 }
 
-/* What the stub may do by itself, where it has changed. */
-static void give_permissions(struct sthread *th)
+/* The byte that known results are answered by: the selector, unless it can be none. While it is 0 (ALLOW) the range
+ * makes no difference. */
+static u64 quick_byte(const struct sthread *th, const struct user_dispatch *d)
+{
+	const size_t own =
+		d->on ? offsetof(struct slot, dispatch.block) : offsetof(struct slot, dispatch.allow);
+
+	if (d->on && d->selector && d->selector < TRAP_GUEST_TOP)
+		return d->selector;
+	return HUSK_CHAN_BASE + ((u64)th->index << HUSK_SLOT_SHIFT) + own;
+}
+
+static void give_dispatch(struct sthread *th)
 {
 	const struct user_dispatch *d = &th->base.dispatch;
 	struct slot *slot = th->slot;
 
-	short_publish(th);
-	give_mask(th);
-	leave_publish(th);
-	give_handler(th);
-	if (!memcmp(d, &th->given_dispatch, sizeof *d))
+	if (th->dispatch_given && !memcmp(d, &th->given_dispatch, sizeof *d))
 		return;
 	th->given_dispatch = *d;
+	th->dispatch_given = true;
 	slot->dispatch.on = d->on;
 	slot->dispatch.offset = d->offset;
 	slot->dispatch.len = d->len;
 	slot->dispatch.selector = d->selector;
+	slot->dispatch.allow = 0;
+	slot->dispatch.block = 1;
+	slot->dispatch.quick = quick_byte(th, d);
+}
+
+/* What the stub may do by itself, where it has changed. */
+static void give_permissions(struct sthread *th)
+{
+	short_publish(th);
+	give_mask(th);
+	leave_publish(th);
+	give_handler(th);
+	give_dispatch(th);
 }
 
 /* Whether the guest may read the time stamp counter. How it is, the stub says: a host thread may serve others later, and

@@ -65,6 +65,7 @@ struct sthread {
 	int cpu;                    /* where it ran when it was held, as it says */
 	/* As the slot has them. */
 	struct user_dispatch given_dispatch;
+	bool dispatch_given;
 	bool tsc_touched; /* its leave to read the time stamp counter was taken once */
 	bool handler_given;
 	bool mask_given; /* slot->mask is the thread's, slot->pending too */
