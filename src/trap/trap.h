@@ -211,6 +211,11 @@ struct trap_ops {
 	/* No task is left: the host process is killed and reaped in its time; running threads end. Consumes
 	 * @space and all its threads. */
 	void (*space_put)(struct trap_space *space);
+	/* exec without another space: what @thread, held in a call that came by a signal, has mapped and been given goes (before
+	 * anything that is queued from now on; what was queued and not carried out is forgotten), and its vector state is
+	 * that of a fresh program. False: this space cannot serve again, and is only good for space_put(). NULL: no space
+	 * can. */
+	bool (*space_clear)(struct trap_thread *thread);
 	/* True while host processes that were let go still hold what they had mapped. */
 	bool (*spaces_dying)(struct trap *trap);
 

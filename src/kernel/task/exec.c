@@ -5,7 +5,8 @@
  *	task_exec()    path, strings, file, "#!" lines, ELF headers, interpreter: nothing has happened yet, errors
  *	               return
  *	others_step    every other thread of the group ends; this one takes the leader's number
- *	released_step  robust list and clear_child_tid of the old memory are done; a new space is ordered
+ *	released_step  robust list and clear_child_tid of the old memory are done; a new space is ordered, or the old
+ *		       one emptied
  *	space_step     the task moves to the new space: no way back, a failure from here on kills
  *
  * Set-user-ID bits are ignored, as with no_new_privs.
@@ -18,9 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mm/mm.h"
 #include "task/exec.h"
 #include "task/signal.h"
 #include "task/trace.h"
+#include "vfs/donate.h"
 #include "vfs/inode.h"
 
 /* ---- life ---- */
@@ -176,6 +179,22 @@ static void order_space(struct task *t, struct exec *e, trap_done_fn *done, void
 	t->k->trap_ops->space_new(t->k->trap, &e->thread, done, arg);
 }
 
+/* Whether the new program gets the old one's host process, emptied: where it is a forked child's, which nobody else has
+	 * to do with. That spares making a process and ending one. */
+static bool may_stay(struct task *t)
+{
+	struct mm *mm = t->mm;
+
+	return t->k->trap_ops->space_clear && mm->users == 1 && mm->space && !mm->space->dead &&
+	       !mm->vmas.sealed && !t->trace && !t->group->borrows_space;
+}
+
+static bool empty_space(struct task *t)
+{
+	donate_space_ends(t->mm->space);
+	return t->k->trap_ops->space_clear(t->thread);
+}
+
 static long released_step(struct task *t, struct call *c)
 {
 	struct exec *e = c->priv;
@@ -183,6 +202,10 @@ static long released_step(struct task *t, struct call *c)
 	if (!e->released)
 		return task_park(t);
 	c->step = space_step;
+	if (may_stay(t) && empty_space(t)) {
+		e->stays = e->finished = true;
+		return space_step(t, c);
+	}
 	order_space(t, e, space_ready, e);
 	return task_park(t);
 }

@@ -45,9 +45,9 @@ struct exec {
 		u64 addr;    /* ~0: none */
 		char *bytes; /* owned, nullable */
 	} pages[EXEC_PAGES];
-	/* The new space. */
+	/* The new space; with `stays` there is none: the old one serves again. */
 	struct trap_thread *thread;
-	bool released, ordered, finished;
+	bool released, ordered, finished, stays;
 	long result;
 	int old_tid; /* of the thread that called execve */
 	u64 interp_base;

@@ -162,39 +162,59 @@ static int reset_task(struct task *t, struct exec *e)
 	return 0;
 }
 
+/* The old space is another address space's from now on; nothing is mapped in it. */
+static void hand_space_on(struct mm *old, struct mm *mm)
+{
+	mm->space = old->space;
+	mm->space->owner = mm;
+	mm->space->no_files = false;
+	old->space = NULL;
+}
+
 /* The task leaves its old space for the new one. */
+static void change_space(struct task *t, struct exec *e, struct mm *mm)
+{
+	struct trap_thread *old_thread = t->thread;
+	struct mm *old = t->mm;
+
+	mm->space = e->thread->space;
+	mm->space->owner = mm;
+	group_times_close(t->group, old);
+	t->group->borrows_space = false;
+	t->thread = e->thread;
+	t->thread->owner = t;
+	e->thread = NULL;
+	t->cpu_base = 0;
+	if (!old_thread)
+		return;
+	old_thread->owner = NULL;
+	if (old->users > 1 && old->space && !old->space->dead)
+		t->k->trap_ops->thread_put(old_thread);
+}
+
+/* The task gets a new address space. */
 static int move(struct task *t, struct exec *e)
 {
 	struct mm *mm = mm_new(t->k), *old = t->mm;
-	struct trap_thread *old_thread = t->thread;
 
 	if (!mm)
 		return -ENOMEM;
-	mm->space = e->thread->space;
-	mm->space->owner = mm;
+	if (e->stays)
+		hand_space_on(old, mm);
+	else
+		change_space(t, e, mm);
 	mm_layout(mm, t->group->limits[RLIMIT_STACK].rlim_cur, !(t->personality & ADDR_NO_RANDOMIZE));
 	mm->exe = file_get(e->file);
 	if (old)
 		mm->dump_filter = old->dump_filter;
-	group_times_close(t->group, old);
-	t->group->borrows_space = false;
 	usermem_reset(t);
-	t->thread = e->thread;
-	t->thread->owner = t;
-	e->thread = NULL;
 	t->mm = mm;
 	seccomp_enter_space(t);
 	trace_enter_space(t);
 	trace_leave_space(t, old);
-	if (old_thread) {
-		old_thread->owner = NULL;
-		if (old->users > 1 && old->space && !old->space->dead)
-			t->k->trap_ops->thread_put(old_thread);
-	}
 	if (old)
 		mm_unuse(old);
 	vfork_done(t);
-	t->cpu_base = 0;
 	t->k->stats.execs++;
 	return 0;
 }

@@ -151,14 +151,28 @@ void donate_end(struct trap_space *space, u32 number)
 		ask_threads(s);
 }
 
-int donations_fork(struct sspace *parent, struct sspace *child)
+static int close_all(struct sspace *s)
 {
 	struct trap_op op = {.kind = TRAP_OP_CLOSE, .addr = 0, .len = HUSK_NR_DONATED, .fd = HOSTFD_NONE};
 
+	return oplog_queue(&s->log, &op);
+}
+
+int donations_fork(struct sspace *parent, struct sspace *child)
+{
 	/* What is being given or closed in the parent's log comes before the fork. */
 	if (!parent->donations || !(parent->donations->given | parent->donations->ending))
 		return 0;
-	return oplog_queue(&child->log, &op);
+	return close_all(child);
+}
+
+int donations_clear(struct sspace *s)
+{
+	struct donations *d = s->donations;
+
+	if (d)
+		d->given = d->ending = 0;
+	return close_all(s);
 }
 
 void donations_free(struct sspace *s)

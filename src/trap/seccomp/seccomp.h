@@ -322,6 +322,7 @@ void spawn_space_fork(struct trap_thread *parent, struct trap_thread **thread, t
 void spawn_thread_new(struct trap_thread *parent, struct trap_thread **thread, trap_done_fn *done, void *arg);
 void spawn_thread_put(struct trap_thread *thread);
 void spawn_space_put(struct trap_space *space);
+bool spawn_space_clear(struct trap_thread *thread);
 bool spawn_spaces_dying(struct trap *trap);
 /* Forks a space ahead of need, when there is nothing else to do. */
 void space_spare(struct strap *t);
@@ -389,6 +390,8 @@ void donate_unname(struct trap_space *space, int fd);
 void donate_end(struct trap_space *space, u32 number);
 /* @child is about to be forked from @parent, with all that it has been given, and is to close that: 0 or -ENOMEM. */
 int donations_fork(struct sspace *parent, struct sspace *child);
+/* Has the stub close all that @s has been given; the kernel has ended it. 0 or -ENOMEM. */
+int donations_clear(struct sspace *s);
 void donations_free(struct sspace *s);
 
 /* interrupt.c */

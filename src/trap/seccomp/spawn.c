@@ -303,6 +303,55 @@ void spawn_space_put(struct trap_space *space)
 	space_kill(s);
 }
 
+/* The host has left something of the program before where the next one is to be mapped. */
+static void emptied(void *arg, long result)
+{
+	if (result < 0)
+		space_meddled(arg);
+}
+
+/* Whether the log has the closing of files that a parent was given. */
+static bool will_close(const struct sspace *s)
+{
+	struct log_entry *e;
+
+	list_for_each (e, &s->log.entries, node)
+		if (e->op.kind == TRAP_OP_CLOSE)
+			return true;
+	return false;
+}
+
+/* Whether nobody but @th can have its process's channel mapped, or be at work there: no other thread, no child that it
+ * made or that the kernel does not know. */
+static bool has_all_alone(const struct sthread *th)
+{
+	const struct sspace *s = th->space;
+
+	return s->trap->gate && !s->pool && !s->base.dead && list_empty(&s->free) &&
+	       s->threads.next == &th->node && s->threads.prev == &th->node;
+}
+
+bool spawn_space_clear(struct trap_thread *thread)
+{
+	struct sthread *th = sthread_of(thread);
+	struct sspace *s = th->space;
+	struct trap_op all = {
+		.kind = TRAP_OP_UNMAP, .len = TRAP_GUEST_TOP, .fd = HOSTFD_NONE, .undo = emptied, .arg = s};
+	bool files = s->donations || will_close(s);
+
+	if (th->state != THREAD_HELD || thread->no_xstate || !has_all_alone(th))
+		return false;
+	oplog_drop(&s->log);
+	th->ncopies = th->out_used = th->nin = 0;
+	th->word = NULL;
+	th->mincore_vec = NULL;
+	if ((files && donations_clear(s)) || oplog_queue(&s->log, &all))
+		return false;
+	memset(th->slot->sites, 0, sizeof th->slot->sites);
+	fresh_registers(th);
+	return true;
+}
+
 bool spawn_spaces_dying(struct trap *trap)
 {
 	struct sspace *s;
