@@ -62,6 +62,20 @@ static void test_errors(void)
 	CHECK_ERRNO(pt(PTRACE_CONT, pid, 0, 0), ESRCH);
 }
 
+/* Init is not an ordinary user's to trace. */
+static void test_init(void)
+{
+	char byte;
+	struct iovec iov = {&byte, 1};
+
+	if (!geteuid())
+		return;
+	CHECK_ERRNO(pt(PTRACE_ATTACH, 1, 0, 0), EPERM);
+	CHECK_ERRNO(pt(PTRACE_SEIZE, 1, 0, 0), EPERM);
+	CHECK_ERRNO(pt(PTRACE_CONT, 1, 0, 0), ESRCH);
+	CHECK_ERRNO(syscall(SYS_process_vm_readv, 1, &iov, 1, &iov, 1, 0), EPERM);
+}
+
 /* ---- registers ---- */
 
 #define USER_AREA 928 /* the kernel's struct user is longer than libc's */
@@ -401,8 +415,9 @@ static void test_stranger(void)
 
 int main(void)
 {
-	alarm(60);
+	ptrace_begin(1);
 	test_errors();
+	test_init();
 	test_registers();
 	test_rights();
 	test_own_thread();

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
 
 #include "ptrace.h"
 
@@ -188,7 +189,7 @@ static void test_exec(void)
 	CHECK_EQ(info.si_code, SI_USER);
 	CHECK_EQ(info.si_pid, pid);
 	cont(pid);
-	EXPECT_END(pid, 33 << 8);
+	EXPECT_END(pid, EXECUTED_STATUS << 8);
 
 	pid = traced_child(executes, NULL);
 	CHECK_OK(pt(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD));
@@ -204,7 +205,7 @@ static void test_exec(void)
 	CHECK_EQ(regs.orig_rax, SYS_execve);
 	CHECK_EQ(regs.rax, 0);
 	cont(pid);
-	EXPECT_END(pid, 33 << 8);
+	EXPECT_END(pid, EXECUTED_STATUS << 8);
 }
 
 static void *thread_executes(void *arg)
@@ -253,7 +254,7 @@ static void test_thread_exec(void)
 	CHECK_EQ(message(pid), execs);
 	CHECK_ERRNO(waitpid(execs, NULL, __WALL), ECHILD);
 	cont(pid);
-	EXPECT_END(pid, 33 << 8);
+	EXPECT_END(pid, EXECUTED_STATUS << 8);
 }
 
 /* ---- the end ---- */
@@ -457,15 +458,57 @@ static void test_dispatch(void)
 	kill_and_reap(pid);
 }
 
+/* ---- restartable sequences ---- */
+
+struct rseq_config {
+	unsigned long area;
+	unsigned size, signature, flags, pad;
+};
+
+/* The libc's area is taken back, where there is one. */
+static int without_rseq(void *arg)
+{
+	char *self_thread;
+
+	__asm__("mov %%fs:0, %0" : "=r"(self_thread));
+	if (__rseq_size)
+		(void)syscall(SYS_rseq, self_thread + __rseq_offset, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+	raise(SIGUSR1);
+	return 0;
+}
+
+static void test_rseq(void)
+{
+	pid_t pid = traced_child(without_rseq, NULL);
+	struct rseq_config c;
+
+	cont(pid);
+	EXPECT_STOP(pid, SIGUSR1);
+	memset(&c, 0xaa, sizeof c);
+	if (pt(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof c, (uintptr_t)&c) < 0 && errno == EIO) {
+		/* A kernel without rseq(2). */
+		kill_and_reap(pid);
+		return;
+	}
+	CHECK_EQ(pt(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof c, (uintptr_t)&c), 24);
+	CHECK_EQ(c.area, 0);
+	CHECK_EQ(c.size, 0);
+	CHECK_EQ(c.signature, 0);
+	CHECK_EQ(c.flags, 0);
+	CHECK_EQ(c.pad, 0);
+	/* As much as there is room for. */
+	memset(&c, 0xaa, sizeof c);
+	CHECK_EQ(pt(PTRACE_GET_RSEQ_CONFIGURATION, pid, 8, (uintptr_t)&c), 24);
+	CHECK_EQ(c.area, 0);
+	CHECK_EQ(c.size, 0xaaaaaaaa);
+	CHECK_EQ(pt(PTRACE_GET_RSEQ_CONFIGURATION, pid, 100, (uintptr_t)&c), 24);
+	CHECK_ERRNO(pt(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof c, 8), EFAULT);
+	kill_and_reap(pid);
+}
+
 int main(int argc, char **argv)
 {
-	char path[4096] = "";
-
-	if (argc > 1)
-		return 33;
-	alarm(60);
-	CHECK(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
-	self = path;
+	self = ptrace_begin(argc);
 	test_fork();
 	test_vfork();
 	test_clone();
@@ -478,5 +521,6 @@ int main(int argc, char **argv)
 	test_suspend();
 	test_filtered_tracer();
 	test_dispatch();
+	test_rseq();
 	return check_done();
 }

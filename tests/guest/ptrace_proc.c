@@ -145,7 +145,7 @@ static void test_yama(void)
 
 int main(void)
 {
-	alarm(60);
+	ptrace_begin(1);
 	test_files();
 	test_yama();
 	return check_done();

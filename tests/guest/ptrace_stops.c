@@ -634,7 +634,7 @@ static void test_waitid(void)
 
 int main(void)
 {
-	alarm(60);
+	ptrace_begin(1);
 	test_signal();
 	test_setsiginfo();
 	test_ignored();

@@ -97,7 +97,7 @@ static void test_exec(void)
 	EXPECT_STOP(pid, SIGTRAP);
 	CHECK_EQ(dr(pid, 7) & 0xff, 0);
 	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 33 << 8);
+	EXPECT_END(pid, EXECUTED_STATUS << 8);
 }
 
 static void test_errors(void)
@@ -117,13 +117,7 @@ static void test_errors(void)
 
 int main(int argc, char **argv)
 {
-	char path[4096] = "";
-
-	if (argc > 1)
-		return 33;
-	alarm(60);
-	CHECK(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
-	self = path;
+	self = ptrace_begin(argc);
 	test_hits();
 	test_exec();
 	test_errors();

@@ -22,7 +22,8 @@ request_fn request_peek_user, request_poke_user, request_get_regs, request_set_r
 /* ---- state.c ---- */
 request_fn request_get_siginfo, request_set_siginfo, request_peek_siginfo, request_get_sigmask,
 	request_set_sigmask, request_event_message, request_syscall_info, request_set_syscall_info,
-	request_get_filter, request_get_metadata, request_get_dispatch, request_set_dispatch;
+	request_get_filter, request_get_metadata, request_get_dispatch, request_set_dispatch,
+	request_get_rseq;
 
 /* ---- memory.c ---- */
 request_fn request_peek, request_poke;

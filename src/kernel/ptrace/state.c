@@ -255,6 +255,17 @@ long request_get_metadata(struct task *t, struct call *c, struct task *child, u6
 	return err ? err : (long)size;
 }
 
+/* ---- restartable sequences ---- */
+
+/* As of a thread that has registered none: rseq(2) is refused. */
+long request_get_rseq(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
+{
+	const struct ptrace_rseq_configuration config = {0};
+	int err = user_write(t, data, &config, min(addr, (u64)sizeof config));
+
+	return err ? err : (long)sizeof config;
+}
+
 /* ---- user dispatch ---- */
 
 struct dispatch_config {

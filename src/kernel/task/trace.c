@@ -75,7 +75,7 @@ static void unlink_only(struct task *t)
 
 	trace_leave_space(t, t->mm);
 	t->trace = NULL;
-	t->single_step = t->watched = false;
+	t->watched = false;
 	list_del(&tr->node);
 	list_del(&tr->news);
 	object_count(t->k, "trace", -1);
@@ -156,6 +156,8 @@ int trace_begin(struct task *tracer, struct task *t, bool seize, u32 options)
 void trace_detach(struct task *t, int signo)
 {
 	t->stop.code = signo;
+	/* Linux: whose tracer ends without a word makes its one step, and is told so by SIGTRAP. */
+	t->single_step = false;
 	unlink_task(t);
 }
 

@@ -307,10 +307,10 @@ bool trace_answer(struct task *t, siginfo_t *info)
 
 bool trace_handler(struct task *t)
 {
-	if (!t->trace || !t->single_step)
-		return false;
+	bool stepped = t->single_step;
+
 	t->single_step = false;
-	return stop_by_kernel(t, SIGTRAP, SIGTRAP, CLD_TRAPPED, 0, task_return);
+	return t->trace && stepped && stop_by_kernel(t, SIGTRAP, SIGTRAP, CLD_TRAPPED, 0, task_return);
 }
 
 /* ---- group stops and interrupts ---- */
