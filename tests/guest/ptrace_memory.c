@@ -233,11 +233,6 @@ static void test_ranges(void)
 	struct iovec local[2] = {{a, 5}, {b, sizeof b - 1}}, remote[2] = {{path, 3}, {path + 3, 9}};
 	struct iovec bad = {(void *)0x1000, 8};
 
-	/* As on kernels without it: where the host forbids it, husk says so. */
-	if (vm(0, pid, local, 2, remote, 2, 0) == -1 && errno == ENOSYS) {
-		kill_and_reap(pid);
-		return;
-	}
 	CHECK_EQ(vm(0, pid, local, 2, remote, 2, 0), 12);
 	CHECK_STR(a, "/var/");
 	CHECK_STR(b, "tmp/hus");
@@ -273,12 +268,78 @@ static void test_ranges(void)
 	kill_and_reap(pid);
 }
 
+/* More than goes at a time, of a process that waits, one that has stopped, one that runs, and one that is traced. */
+#define BIG (300 * 1024)
+
+static unsigned char *big;
+
+static int runs_forever(void *arg)
+{
+	for (;;)
+		;
+	return 0;
+}
+
+static void check_big(pid_t pid, unsigned char *to)
+{
+	struct iovec local[3] = {{to, 70000}, {to + 70000, 1}, {to + 70001, BIG - 70001}};
+	struct iovec remote[2] = {{big, 100}, {big + 100, BIG - 100}};
+	char name[40];
+	ssize_t n, done = 0;
+	int fd;
+
+	memset(to, 0, BIG);
+	CHECK_EQ(vm(0, pid, local, 3, remote, 2, 0), BIG);
+	CHECK(!memcmp(to, big, BIG));
+	for (int i = 0; i < BIG; i++)
+		to[i] = (unsigned char)(i * 5);
+	CHECK_EQ(vm(1, pid, local, 3, remote, 2, 0), BIG);
+	memset(to, 0, BIG);
+	snprintf(name, sizeof name, "/proc/%d/mem", pid);
+	fd = open(name, O_RDWR);
+	while (done < BIG &&
+	       (n = pread(fd, to + done, (size_t)(BIG - done), (off_t)(uintptr_t)big + done)) > 0)
+		done += n;
+	CHECK_EQ(done, BIG);
+	for (int i = 0; i < BIG; i++)
+		if (to[i] != (unsigned char)(i * 5)) {
+			CHECK_EQ(to[i], (unsigned char)(i * 5));
+			break;
+		}
+	CHECK_EQ(pwrite(fd, big, 5000, (off_t)(uintptr_t)big), 5000);
+	CHECK_EQ(pread(fd, to, 5000, (off_t)(uintptr_t)big), 5000);
+	CHECK(!memcmp(to, big, 5000));
+	close(fd);
+	kill_and_reap(pid);
+}
+
+static void test_big(void)
+{
+	unsigned char *to = malloc(BIG);
+	pid_t pid;
+
+	big = malloc(BIG);
+	for (int i = 0; i < BIG; i++)
+		big[i] = (unsigned char)(i * 7 + i / 251);
+	check_big(pausing_child(), to);
+	pid = pausing_child();
+	CHECK_OK(kill(pid, SIGSTOP));
+	CHECK_EQ(waitpid(pid, NULL, WUNTRACED), pid);
+	check_big(pid, to);
+	pid = traced_child(runs_forever, NULL);
+	CHECK_OK(pt(PTRACE_DETACH, pid, 0, 0));
+	check_big(pid, to);
+	check_big(traced_child(runs_forever, NULL), to);
+	free(big);
+	free(to);
+}
+
 int main(void)
 {
 	char *two;
 	int fd;
 
-	alarm(60);
+	ptrace_begin(1);
 	shared = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	fd = mkstemp(path);
 	CHECK(fd >= 0);
@@ -299,6 +360,7 @@ int main(void)
 	test_results();
 	test_arguments();
 	test_ranges();
+	test_big();
 	unlink(path);
 	return check_done();
 }

@@ -51,6 +51,8 @@ static void park(struct task *t)
 		t->k->trap_ops->hand_off(t->thread);
 	else if (t->thread)
 		t->k->trap_ops->park(t->thread);
+	if ((t->work & TASK_WORK_ERRAND) && t->thread && t->thread->held)
+		(void)t->k->ops.errand(t);
 }
 
 /* ---- running ---- */
@@ -392,8 +394,8 @@ void step_end(struct task *t)
 
 void task_continue(struct task *t)
 {
-	if (t->stop.busy) {
-		t->stop.go_on = true;
+	if (t->errands.busy) {
+		t->errands.go_on = true;
 		return;
 	}
 	t->state = TASK_KERNEL;

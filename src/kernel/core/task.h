@@ -36,11 +36,12 @@ enum task_state {
 #define TASK_WORK_STOP   4u /* its group is stopping */
 #define TASK_WORK_SIGMASK \
 	8u /* saved_sigmask is to be restored (sigsuspend, ppoll) unless a handler takes it */
-#define TASK_WORK_TRACE 16u /* a stop for the tracer is due, or its answer to one (task/trace.h) */
+#define TASK_WORK_TRACE  16u /* a stop for the tracer is due, or its answer to one (task/trace.h) */
+#define TASK_WORK_ERRAND 32u /* its stub is wanted by others (task/errand.h) */
 
 struct bpf_chain;
 struct trace;
-struct trace_job;
+struct errand;
 
 struct sigpending {
 	u64 set;           /* bit signo - 1 */
@@ -124,15 +125,20 @@ struct task {
 		int why;       /* CLD_TRAPPED, or CLD_STOPPED for part in a group stop */
 		bool has_info; /* PTRACE_GETSIGINFO has something to tell */
 		siginfo_t info;
-		u64 message;           /* PTRACE_GETEVENTMSG */
-		bool emulated;         /* the call at whose entry it stopped is not made */
-		bool signal;           /* the stop is for a signal that has been taken from the queue */
-		bool may_stop;         /* that signal may stop the group: no SIGCONT has come since */
-		bool busy;             /* its stub is at work for the tracer: it goes on when that is done */
-		bool go_on;            /* and is to go on then */
-		int asker;             /* tid of who has it busy */
-		struct trace_job *job; /* owned; what its stub does for the tracer */
+		u64 message;   /* PTRACE_GETEVENTMSG */
+		bool emulated; /* the call at whose entry it stopped is not made */
+		bool signal;   /* the stop is for a signal that has been taken from the queue */
+		bool may_stop; /* that signal may stop the group: no SIGCONT has come since */
 	} stop;
+	struct {                        /* work of its stub for others: task/errand.h */
+		bool busy;              /* its stub is at it: it goes on when that is done */
+		bool go_on;             /* and is to go on then */
+		int asker;              /* tid of who has it busy */
+		struct errand *now;     /* owned; what the stub is at; nullable */
+		struct list waiting;    /* struct errand, owned: for its way back */
+		bool pending;           /* it has asked another for one */
+		struct errand *brought; /* owned; what came of that */
+	} errands;
 	int stop_signal;  /* of the group stop that it has part in */
 	bool single_step; /* its tracer has it make one instruction */
 	bool watched; /* one instruction after the other: a debug register is enabled (task/trace_watch.c) */

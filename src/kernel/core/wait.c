@@ -88,6 +88,10 @@ void task_wake(struct task *t)
 		t->wake_pending = true;
 	if (t->state != TASK_PARKED)
 		return;
+	if (t->errands.busy) {
+		t->errands.go_on = true;
+		return;
+	}
 	t->state = TASK_KERNEL;
 	list_add_tail(&t->k->runnable, &t->run_node);
 }

@@ -11,8 +11,10 @@
 #include "core/usermem.h"
 #include "mm/mm.h"
 #include "ptrace/request.h"
+#include "task/errand.h"
+#include "task/life.h"
 
-#define PIECE 65536UL
+#define PIECE ERRAND_MAX
 
 /* ---- words ---- */
 
@@ -33,67 +35,116 @@ long request_poke(struct task *t, struct call *c, struct task *child, u64 addr, 
 
 /* ---- ranges ---- */
 
-/* As mm_peek(), of what the other process itself may read. */
-static long peek_readable(struct mm *mm, void *to, u64 addr, size_t size)
+/* A call's way through both sides' ranges. It may have to wait, for either side's bytes: it goes on where it was. */
+struct vm_call {
+	struct user_iovec *local, *remote; /* owned */
+	struct uio near;
+	struct mm *mm;   /* a reference; NULL: not yet */
+	u64 count, at;   /* of remote ranges; which one, */
+	u64 used;        /* and how many bytes of it are done */
+	bool write, cut; /* cut: what was taken did not all arrive */
+	size_t have;     /* bytes in buf that are on their way */
+	long done;
+	char buf[];
+};
+
+static void vm_free(struct task *t, void *p)
 {
-	size = mm_mapped(mm, addr, size, false, VM_READ);
-	return size ? mm_peek(mm, to, addr, size) : -EFAULT;
+	struct vm_call *v = p;
+
+	mm_put(v->mm);
+	free(v->local);
+	free(v->remote);
+	free(v);
 }
 
-/* One range of the other process, as far as there is room on this side: bytes, or -errno. */
-static long move_range(struct uio *u, struct mm *mm, const struct user_iovec *range, bool write, char *buf)
+/* How much of @size bytes there the other process itself may reach, or -EFAULT. */
+static long reachable(const struct vm_call *v, u64 addr, size_t size)
 {
-	u64 done = 0;
+	size = mm_mapped(v->mm, addr, size, v->write, v->write ? VM_WRITE : VM_READ);
+	return size ? (long)size : -EFAULT;
+}
 
-	while (done < range->len && u->left) {
-		size_t size = min(min(range->len - done, (u64)u->left), PIECE);
-		long n = write ? uio_from_user(u, buf, size)
-			       : peek_readable(mm, buf, range->base + done, size);
+/* Bytes, -errno, or CALL_PARK: by the host, or where it forbids that by the other process's own stub. */
+static long far(struct task *t, struct vm_call *v, u64 addr, size_t size)
+{
+	const struct errand_want want = {v->mm, addr, size, v->write, false};
+	long n = v->write ? mm_poke(v->mm, addr, v->buf, size) : mm_peek(v->mm, v->buf, addr, size);
 
-		if (n > 0 && write) {
-			n = mm_poke(mm, range->base + done, buf, (size_t)n);
-		} else if (n > 0) {
-			n = uio_to_user(u, buf, (size_t)n);
-		}
+	return n == -ENOSYS ? errand_ask(t, NULL, &want, v->buf) : n;
+}
+
+/* Its own bytes: as far(), or CALL_FETCH, and then nothing was taken. */
+static long near_bytes(struct vm_call *v, size_t size)
+{
+	struct uio before = v->near;
+	long n = uio_from_user(&v->near, v->buf, size);
+
+	if (n < 0)
+		v->near = before;
+	return n;
+}
+
+/* The next piece: bytes, 0 at an end, -errno, CALL_FETCH or CALL_PARK. */
+static long move_piece(struct task *t, struct vm_call *v)
+{
+	const struct user_iovec *r = &v->remote[v->at];
+	u64 addr = r->base + v->used;
+	size_t size = min(min(r->len - v->used, (u64)v->near.left), PIECE);
+	long n;
+
+	if (!v->have) {
+		n = reachable(v, addr, size);
+		if (n > 0)
+			n = v->write ? near_bytes(v, (size_t)n) : far(t, v, addr, (size_t)n);
 		if (n <= 0)
-			return done ? (long)done : n;
-		done += (u64)n;
-		if ((size_t)n < size)
-			break;
+			return n;
+		v->have = (size_t)n;
 	}
-	return (long)done;
+	n = v->write ? far(t, v, addr, v->have) : uio_to_user(&v->near, v->buf, v->have);
+	if (n == CALL_PARK || n == CALL_FETCH)
+		return n;
+	v->cut = n != (long)v->have;
+	v->have = 0;
+	return n;
 }
 
-static long move(struct uio *u, struct mm *mm, const struct user_iovec *ranges, u64 count, bool write)
+static long move(struct task *t, struct call *c)
 {
-	char *buf = malloc(PIECE);
-	long done = 0, n = 0;
+	struct vm_call *v = c->priv;
+	long n = 0;
 
-	if (!buf)
-		return -ENOMEM;
-	for (u64 i = 0; i < count && u->left; i++) {
-		n = ranges[i].len ? move_range(u, mm, &ranges[i], write, buf) : 0;
-		if (n < 0)
+	while (!v->cut && v->at < v->count && (v->near.left || v->have)) {
+		if (v->used == v->remote[v->at].len) {
+			v->at++;
+			v->used = 0;
+			continue;
+		}
+		if (!v->mm->space || v->mm->space->dead)
 			break;
-		done += n;
-		if ((u64)n < ranges[i].len && u->left)
+		n = move_piece(t, v);
+		if (n == CALL_PARK || n == CALL_FETCH)
+			return n;
+		if (n <= 0)
 			break;
+		v->used += (u64)n;
+		v->done += n;
 	}
-	free(buf);
-	return done ? done : n;
+	return v->done ? v->done : n;
 }
 
 static int find_mm(struct task *t, int pid, struct mm **out)
 {
 	struct task *target = task_find(t->k, pid);
 
+	/* Init is husk itself. */
 	if (!target)
-		return -ESRCH;
+		return pid == HUSK_INIT_PID ? -EPERM : -ESRCH;
 	if (task_may_access(t, target, HUSK_ACCESS_ATTACH))
 		return -EPERM;
 	if (!target->mm || !target->mm->space)
 		return -ESRCH;
-	*out = target->mm;
+	*out = mm_get(target->mm);
 	return 0;
 }
 
@@ -129,35 +180,40 @@ static bool any_bytes(const struct user_iovec *ranges, u64 count)
 	return false;
 }
 
-/* Linux: ENOSYS without CONFIG_CROSS_MEMORY_ATTACH. Here: also where the host forbids such calls, so that programs use
- * ptrace(2) or /proc/PID/mem. */
 static long process_vm(struct task *t, struct call *c, bool write)
 {
 	struct user_iovec *local, *remote = NULL;
+	struct vm_call *v = NULL;
 	struct mm *mm;
-	struct uio u;
-	long n;
+	long size, err;
 
 	if (c->arg[5])
 		return -EINVAL;
-	n = uio_read_iovec(t, c->arg[1], c->arg[2], &local);
-	if (n < 0)
-		return n;
-	if (n > 0)
-		n = read_ranges(t, c->arg[3], c->arg[4], &remote);
-	else
+	size = uio_read_iovec(t, c->arg[1], c->arg[2], &local);
+	if (size < 0)
+		return size;
+	err = size ? read_ranges(t, c->arg[3], c->arg[4], &remote) : 0;
+	if (err || !size || !any_bytes(remote, c->arg[4]))
 		goto out;
-	if (n || !any_bytes(remote, c->arg[4]))
+	err = find_mm(t, (int)c->arg[0], &mm);
+	if (err)
 		goto out;
-	n = find_mm(t, (int)c->arg[0], &mm);
-	if (n)
+	v = malloc(sizeof *v + min((size_t)size, PIECE));
+	if (!v) {
+		mm_put(mm);
+		err = -ENOMEM;
 		goto out;
-	uio_init_iov(&u, t, local, (int)c->arg[2]);
-	n = move(&u, mm, remote, c->arg[4], write);
+	}
+	*v = (struct vm_call){.local = local, .remote = remote, .mm = mm, .count = c->arg[4], .write = write};
+	uio_init_iov(&v->near, t, local, (int)c->arg[2]);
+	c->priv = v;
+	c->priv_free = vm_free;
+	c->step = move;
+	return move(t, c);
 out:
 	free(local);
 	free(remote);
-	return n;
+	return err;
 }
 
 long sys_process_vm_readv(struct task *t, struct call *c)

@@ -13,6 +13,7 @@
 #include "core/cred.h"
 #include "core/usermem.h"
 #include "ptrace/request.h"
+#include "task/errand.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -86,6 +87,11 @@ static long attach(struct task *t, struct call *c, struct task *child, bool seiz
 	c->scratch[0] = (u64)child->tid;
 	c->step = reached;
 	return reached(t, c);
+}
+
+static bool begins(u64 request)
+{
+	return request == PTRACE_ATTACH || request == PTRACE_SEIZE;
 }
 
 /* ---- going on ---- */
@@ -225,8 +231,8 @@ static const struct request {
 	{HUSK_SET_SYSCALL_INFO, request_set_syscall_info},
 	{HUSK_GET_DISPATCH, request_get_dispatch},
 	{HUSK_SET_DISPATCH, request_set_dispatch},
-	/* Linux: 32-bit segments (PTRACE_GET_THREAD_AREA), PTRACE_GET_RSEQ_CONFIGURATION. Here: EIO, as by kernels without
-	 * 32-bit programs and rseq(2). */
+	{PTRACE_GET_RSEQ_CONFIGURATION, request_get_rseq},
+	/* Linux: 32-bit segments (PTRACE_GET_THREAD_AREA). Here: EIO, as by kernels without 32-bit programs. */
 };
 
 static const struct request *find(u64 number)
@@ -245,14 +251,14 @@ long sys_ptrace(struct task *t, struct call *c)
 	if (c->arg[0] == PTRACE_TRACEME)
 		return traceme(t);
 	child = task_find(t->k, (int)c->arg[1]);
+	/* Linux: init may be traced by who has the right. Here: by nobody, for init is husk itself. */
 	if (!child)
-		return -ESRCH;
-	if (c->arg[0] == PTRACE_ATTACH || c->arg[0] == PTRACE_SEIZE)
+		return (int)c->arg[1] == HUSK_INIT_PID && begins(c->arg[0]) ? -EPERM : -ESRCH;
+	if (begins(c->arg[0]))
 		return attach(t, c, child, c->arg[0] == PTRACE_SEIZE);
-	if (child->trace && child->trace->tracer == t && trace_access_waits(t, child))
-		return task_park(t);
-	if (!child->trace || child->trace->tracer != t || (child->stop.busy && !(r && r->any_state)) ||
-	    (!(r && r->any_state) && !trace_is_stopped(child)))
+	if (!child->trace || child->trace->tracer != t || (!(r && r->any_state) && !trace_is_stopped(child)))
 		return -ESRCH;
+	if (errand_busy(child) && !(r && r->any_state))
+		return task_park(t);
 	return r ? r->fn(t, c, child, c->arg[2], c->arg[3]) : -EIO;
 }

@@ -20,6 +20,7 @@
 #include "core/tracer.h"
 #include "mm/mm.h"
 #include "task/coredump.h"
+#include "task/errand.h"
 #include "task/futex.h"
 #include "task/life.h"
 #include "task/seccomp.h"
@@ -327,7 +328,7 @@ static void task_end_begin(struct task *t, int code)
 	t->state = TASK_DEAD;
 	coredump_leave(t);
 	futex_owner_died(t->k);
-	trace_access_lost(t);
+	errand_forget(t);
 	trace_release_all(t);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "mm/mm.h"
+#include "task/errand.h"
 #include "task/proc_pid.h"
 #include "task/trace.h"
 #include "vfs/inode.h"
@@ -34,7 +35,17 @@ static long forced(struct mm *mm, u64 addr, void *buf, size_t size, bool write)
 	return child ? trace_access(t, child, addr, buf, size, write) : -EIO;
 }
 
-static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf)
+/* Where the host lets nobody into the process: by its own stub, as far as the process itself may. */
+static long by_stub(struct mm *mm, u64 addr, void *buf, size_t size, bool write)
+{
+	struct errand_want want = {.mm = mm, .addr = addr, .write = write};
+
+	want.size = mm_mapped(mm, addr, min(size, (size_t)ERRAND_MAX), write, write ? VM_WRITE : VM_READ);
+	return want.size && mm->k->current ? errand_ask(mm->k->current, NULL, &want, buf) : -EIO;
+}
+
+/* *one: the caller has waited for this piece, and takes no other. */
+static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf, bool *one)
 {
 	size_t size = min(to->left, (size_t)PIECE);
 	struct task *own = own_task(mm);
@@ -44,9 +55,12 @@ static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf)
 		size = user_readable(own, addr, size);
 		n = size ? user_read(own, buf, addr, size) : -EFAULT;
 		n = n ? n : (long)size;
+	} else if (n < 0) {
+		*one = true;
+		n = n == -ENOSYS ? by_stub(mm, addr, buf, size, false) : -EIO;
+		if (n == -EIO)
+			n = forced(mm, addr, buf, min(size, PAGE_SIZE - addr % PAGE_SIZE), false);
 	}
-	if (n < 0 && !own)
-		n = forced(mm, addr, buf, min(size, PAGE_SIZE - addr % PAGE_SIZE), false);
 	if (n > 0)
 		n = uio_to_user(to, buf, (size_t)n);
 	return n;
@@ -56,12 +70,13 @@ static long mem_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct mm *mm = f->priv;
 	char *buf = malloc(PIECE);
+	bool one = false;
 	long done = 0, n = 0;
 
 	if (!buf)
 		return -ENOMEM;
-	while (mm->space && to->left) {
-		n = copy_out(mm, to, *pos, buf);
+	while (mm->space && to->left && !one) {
+		n = copy_out(mm, to, *pos, buf, &one);
 		if (n <= 0)
 			break;
 		*pos += (u64)n;
@@ -88,13 +103,30 @@ static size_t writable(struct mm *mm, u64 addr, size_t size)
 	return min(size, (size_t)(at - addr));
 }
 
+/* All of it, as a rule: bytes, -EIO, or what the handler is to pass on. */
+static long put(struct mm *mm, u64 addr, char *buf, size_t size, bool force)
+{
+	struct task *own = own_task(mm);
+	long n;
+
+	if (force)
+		n = forced(mm, addr, buf, size, true);
+	else if (own)
+		n = user_write(own, addr, buf, size) ? -EIO : (long)size;
+	else
+		n = mm->k->trap_ops->write(mm->space, addr, buf, size);
+	if (n == -ENOSYS)
+		n = by_stub(mm, addr, buf, size, true);
+	return n > 0 || n == CALL_PARK ? n : -EIO;
+}
+
 static long mem_write(struct file *f, struct uio *from, u64 *pos)
 {
 	struct mm *mm = f->priv;
 	size_t size = mm->space ? writable(mm, *pos, min(from->left, (size_t)PIECE)) : 0;
 	bool force = !size && trace_stopped_on(mm->k, mm);
+	long n, taken;
 	char *buf;
-	long n;
 
 	if (!mm->space || !from->left)
 		return 0;
@@ -105,24 +137,14 @@ static long mem_write(struct file *f, struct uio *from, u64 *pos)
 	buf = malloc(size);
 	if (!buf)
 		return -ENOMEM;
-	n = uio_from_user(from, buf, size);
-	if (n > 0) {
-		struct task *own = own_task(mm);
-		long put;
-
-		if (force)
-			put = forced(mm, *pos, buf, (size_t)n, true);
-		else
-			put = own ? user_write(own, *pos, buf, (size_t)n)
-				  : mm->k->trap_ops->write(mm->space, *pos, buf, (size_t)n);
-		if (put != (own && !force ? 0 : n)) {
-			from->done -= (size_t)n;
-			from->left += (size_t)n;
-			n = put == CALL_PARK ? put : -EIO;
-		} else {
-			*pos += (u64)n;
-		}
+	n = taken = uio_from_user(from, buf, size);
+	if (taken > 0) {
+		n = put(mm, *pos, buf, (size_t)taken, force);
+		from->done -= (size_t)(taken - max(n, 0L));
+		from->left += (size_t)(taken - max(n, 0L));
 	}
+	if (n > 0)
+		*pos += (u64)n;
 	free(buf);
 	return n;
 }

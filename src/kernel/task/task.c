@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "mm/mm.h"
+#include "task/errand.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
@@ -35,6 +36,7 @@ struct task *task_alloc(struct kernel *k)
 	list_init(&t->hash_node);
 	list_init(&t->run_node);
 	list_init(&t->tracees);
+	list_init(&t->errands.waiting);
 	sigpending_init(&t->pending);
 	wait_queue_init(&t->vfork_wait);
 	t->altstack.flags = SS_DISABLE;
@@ -102,6 +104,8 @@ bool task_return_work(struct task *t)
 {
 	if (t->ending)
 		return false;
+	if ((t->work & TASK_WORK_ERRAND) && errand_serve(t))
+		return false;
 	return signal_deliver(t);
 }
 
@@ -125,6 +129,7 @@ void task_init(struct kernel *k)
 	k->ops.cpu_times = all_times;
 	k->ops.ctty = op_ctty;
 	trace_init(k);
+	errand_init(k);
 }
 
 /* Takes a task out of the world without a word to anyone. */
@@ -138,7 +143,7 @@ static void task_discard(struct task *t)
 	call_end(t);
 	mm_release_abandon(t);
 	vfork_done(t);
-	trace_access_lost(t);
+	errand_forget(t);
 	trace_forget(t);
 	while (!list_empty(&t->tracees))
 		trace_forget(list_first(&t->tracees, struct trace, node)->task);

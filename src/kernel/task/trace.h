@@ -124,10 +124,6 @@ bool trace_watch_step(struct task *t, struct trap_event *event);
 long trace_access(struct task *t, struct task *child, u64 addr, void *buf, size_t size, bool write);
 /* Brings the vector state of @child, which has stopped for its tracer: 0, or CALL_PARK as above. */
 long trace_whole(struct task *t, struct task *child);
-/* Whether @t waits for what it asked of @child by the two above. */
-bool trace_access_waits(const struct task *t, const struct task *child);
-/* @t ends: what its stub was at for a tracer will not be done. */
-void trace_access_lost(struct task *t);
 /* A task that runs on @mm and whose stub may be asked; NULL: none. Borrowed. */
 struct task *trace_stopped_on(struct kernel *k, const struct mm *mm);
 
