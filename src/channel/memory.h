@@ -22,6 +22,7 @@ enum memory_deed_kind {
 	DEED_PROTECT,   /* addr, len, prot */
 	DEED_MAP,       /* addr, len, prot: private anonymous memory */
 	DEED_BRK,       /* addr: the break */
+	DEED_ADVISE,    /* addr, len, prot: the advice */
 };
 
 #define DEED_NORESERVE 0x100 /* in prot: MAP_NORESERVE */

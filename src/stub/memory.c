@@ -81,15 +81,37 @@ static int short_mprotect(struct slot *slot, struct slot_memory *m, u64 *r)
 	return 1;
 }
 
-/* Advice that changes nothing but the pages' contents. */
-static int short_madvise(struct slot_memory *m, u64 *r)
+/* Advice that changes at most the pages' contents, and such as shows in /proc/PID/smaps, which is told. */
+static int usual_advice(int advice, int *tell)
+{
+	*tell = 0;
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		*tell = 1;
+		return 1;
+	case MADV_WILLNEED:
+	case MADV_DONTNEED:
+	case MADV_FREE:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return 1;
+	}
+	return 0;
+}
+
+static int short_madvise(struct slot *slot, struct slot_memory *m, u64 *r)
 {
 	u64 addr = r[SREG_RDI], len = r[SREG_RSI];
-	int advice = (int)r[SREG_RDX];
+	int advice = (int)r[SREG_RDX], tell;
 
-	if ((advice != MADV_DONTNEED && advice != MADV_FREE) || !in_zone(m, addr, &len) ||
-	    stub_host_madvise(addr, len, advice))
+	if (!usual_advice(advice, &tell) || !in_zone(m, addr, &len) || stub_host_madvise(addr, len, advice))
 		return 0;
+	if (tell)
+		note(slot, m, DEED_ADVISE, (u64)advice, addr, len);
 	r[SREG_RAX] = 0;
 	return 1;
 }
@@ -172,7 +194,7 @@ int stub_short_memory(struct slot *slot, u64 nr)
 	case __NR_mprotect:
 		return short_mprotect(slot, m, slot->regs);
 	case __NR_madvise:
-		return short_madvise(m, slot->regs);
+		return short_madvise(slot, m, slot->regs);
 	case __NR_mmap:
 		return short_mmap(slot, m, slot->regs);
 	case __NR_brk:

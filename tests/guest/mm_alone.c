@@ -95,7 +95,10 @@ static int touches(volatile char *p, int write)
 static struct {
 	int prot; /* -1: not mapped */
 	char byte;
+	char order,
+		huge; /* advice, as smaps has it: ' ', 's'equential, 'r'andom; ' ', 'h'uge pages, 'n'one */
 } model[PAGES];
+static int has_huge;
 static char *area;
 static int out;
 
@@ -116,6 +119,58 @@ static void look(void)
 	}
 }
 
+/* What smaps shows of each page's advice is what was given. */
+static void look_at_advice(void)
+{
+	static char text[1 << 20];
+	unsigned long start = 0, end = 0, from = (unsigned long)area;
+	ssize_t n, used = 0;
+	int fd = open("/proc/self/smaps", O_RDONLY), wrong = 0;
+
+	while ((n = read(fd, text + used, sizeof text - 1 - used)) > 0)
+		used += n;
+	close(fd);
+	text[used] = 0;
+	for (char *next, *line = text; line && *line; line = next) {
+		unsigned long a, b;
+		char order, huge;
+
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			start = a;
+			end = b;
+		}
+		if (strncmp(line, "VmFlags:", 8))
+			continue;
+		order = strstr(line, " sr") ? 's' : strstr(line, " rr") ? 'r' : ' ';
+		huge = strstr(line, " hg") ? 'h' : strstr(line, " nh") ? 'n' : ' ';
+		for (int i = 0; i < PAGES; i++)
+			if (from + i * PAGE >= start && from + i * PAGE < end)
+				wrong +=
+					model[i].prot < 0 || model[i].order != order || model[i].huge != huge;
+	}
+	CHECK_EQ(wrong, 0);
+}
+
+static void advise(int a, int n, int hole)
+{
+	static const int advices[] = {MADV_NORMAL,   MADV_RANDOM,   MADV_SEQUENTIAL,
+				      MADV_WILLNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE};
+	int which = (int)rnd(has_huge ? 6 : 4);
+
+	CHECK_EQ(madvise(area + a * PAGE, n * PAGE, advices[which]), hole ? -1 : 0);
+	if (hole)
+		CHECK_EQ(errno, ENOMEM);
+	for (int i = a; i < a + n; i++) {
+		if (which < 3)
+			model[i].order = " rs"[which];
+		else if (which > 3)
+			model[i].huge = " hn"[which - 3];
+	}
+}
+
 static void step(void)
 {
 	int a = (int)rnd(PAGES), n = 1 + (int)rnd(a + 12 > PAGES ? PAGES - a : 12), i, hole = 0;
@@ -124,7 +179,7 @@ static void step(void)
 
 	for (i = a; i < a + n; i++)
 		hole |= model[i].prot < 0;
-	switch (rnd(6)) {
+	switch (rnd(7)) {
 	case 0:
 		CHECK_EQ(munmap(p, n * PAGE), 0);
 		for (i = a; i < a + n; i++)
@@ -135,6 +190,7 @@ static void step(void)
 		for (i = a; i < a + n; i++) {
 			model[i].prot = prot;
 			model[i].byte = 0;
+			model[i].order = model[i].huge = ' ';
 		}
 		break;
 	case 2:
@@ -147,6 +203,9 @@ static void step(void)
 		CHECK_EQ(madvise(p, n * PAGE, MADV_DONTNEED), hole ? -1 : 0);
 		for (i = a; i < a + n; i++)
 			model[i].byte = 0;
+		break;
+	case 5:
+		advise(a, n, hole);
 		break;
 	default:
 		for (i = a; i < a + n; i++)
@@ -165,14 +224,20 @@ static void random_calls(void)
 	out = fds[1];
 	signal(SIGSEGV, on_fault);
 	area = mmap(NULL, PAGES * PAGE, RW, ANON, -1, 0);
-	for (int i = 0; i < PAGES; i++)
+	has_huge =
+		!madvise(area, PAGES * PAGE, MADV_NOHUGEPAGE) && !madvise(area, PAGES * PAGE, MADV_HUGEPAGE);
+	for (int i = 0; i < PAGES; i++) {
 		model[i].prot = RW;
+		model[i].order = ' ';
+		model[i].huge = has_huge ? 'h' : ' ';
+	}
 	for (int i = 0; i < 4000 && !check_failed(); i++) {
 		step();
 		if (i % 100 == 0) {
 			char drain[4096];
 
 			look();
+			look_at_advice();
 			while (read(fds[0], drain, sizeof drain) > 0)
 				;
 		}

@@ -71,6 +71,15 @@ static const struct advice *find_advice(int advice)
 	return NULL;
 }
 
+bool mm_advice_flags(int advice, u64 *clear, u64 *set)
+{
+	const struct advice *a = find_advice(advice);
+
+	*clear = a ? a->clear : 0;
+	*set = a ? a->set : 0;
+	return (*clear | *set) && !a->fork;
+}
+
 /* MADV_REMOVE: punches a hole into the object. */
 static int remove_part(const struct vma *v, u64 start, u64 len)
 {

@@ -85,6 +85,9 @@ long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, b
 /* What maps shows of a file: its device (major << 20 | minor), inode number and name. */
 void mm_file_name(struct file *f, u64 *dev, u64 *ino, char *name, size_t size);
 
+/* What an advice changes in the store: false when nothing, or more than that. */
+bool mm_advice_flags(int advice, u64 *clear, u64 *set);
+
 /* kernel_ops.file_moved (mm/moved.c) */
 void mm_file_moved(struct kernel *k, struct inode *i);
 

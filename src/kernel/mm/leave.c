@@ -284,6 +284,15 @@ static int did_protect(struct mm *mm, const struct memory_deed *d)
 	return error;
 }
 
+static int did_advise(struct mm *mm, const struct memory_deed *d)
+{
+	u64 clear, set;
+
+	if (!in_zone(mm, d->addr, d->addr + d->len) || !mm_advice_flags((int)d->prot, &clear, &set))
+		return 0;
+	return vma_change(&mm->vmas, d->addr, d->addr + d->len, clear, set);
+}
+
 static int map(struct mm *mm, u64 start, u64 end, u64 flags)
 {
 	if (vma_intersect(&mm->vmas, start, end))
@@ -336,10 +345,8 @@ static bool makes_sense(const struct memory_deed *d)
 void mm_catch_up(struct mm *mm)
 {
 	static int (*const done[])(struct mm * mm, const struct memory_deed *d) = {
-		[DEED_UNMAP] = did_unmap,
-		[DEED_PROTECT] = did_protect,
-		[DEED_MAP] = did_map,
-		[DEED_BRK] = did_brk,
+		[DEED_UNMAP] = did_unmap, [DEED_PROTECT] = did_protect, [DEED_MAP] = did_map,
+		[DEED_BRK] = did_brk,     [DEED_ADVISE] = did_advise,
 	};
 	struct memory_deed deeds[HUSK_MEMORY_DEEDS];
 	u32 n = 0;
