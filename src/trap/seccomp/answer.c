@@ -199,7 +199,7 @@ void answer_now(struct sthread *th)
 	th->state = clone ? THREAD_CLONING : THREAD_RUNNING;
 	store_seq(&slot->state, TURN_GUEST);
 	if (read_once(slot->sleeping))
-		syscall(SYS_futex, &slot->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+		apart_wake(th);
 	if (to_guest && th->interrupt_wanted)
 		thread_interrupt(th);
 	/* Operations alone are done in a moment. */

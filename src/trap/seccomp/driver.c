@@ -179,6 +179,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	t->gate = !config->no_gate;
 	t->kpage_fd = t->listener = t->sigchld = t->watchdog = t->procfs = -1;
 	t->page_cpu = -1;
+	apart_init(t);
 	list_init(&t->spaces);
 	list_init(&t->out);
 	for (size_t i = 0; i < PID_BUCKETS; i++)

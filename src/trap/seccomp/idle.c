@@ -2,9 +2,11 @@
 /* When nothing is there to do: how long polling for it pays, going to sleep, and what is learnt from how long that was. */
 #include "trap/seccomp/seccomp.h"
 
-#define SPIN_NS          50000 /* while a CPU is free, and calls come fast */
-#define SPIN_LEAST_NS    10000 /* and while they don't */
-#define SPIN_OVERLOAD_NS 5000  /* while none is free */
+#define SPIN_NS       50000 /* while a CPU is free, and calls come fast */
+#define SPIN_LEAST_NS 10000 /* and while they don't */
+#define SPIN_OVERLOAD_NS \
+	5000 /* while none is free: two switches, and what it takes to wake who sleeps elsewhere */
+#define STEP_NS 4000
 #define SPIN_CLONE_NS \
 	300000 /* while a clone is on its way: its copying of an address space takes that long */
 #define SHORT_SLEEP_NS 100000 /* that spinning would have spared: the way out of the sleep counts, too */
@@ -21,13 +23,15 @@ u64 event_spin_ns(struct trap *trap)
 	struct sspace *s;
 	struct sthread *th;
 	bool free_cpu = !t->running || t->running < t->ncpus;
-	u64 ns = free_cpu ? t->patience : SPIN_OVERLOAD_NS, cycles;
+	/* In steps: stubs read the page in which it is told. */
+	u64 overload_ns = SPIN_OVERLOAD_NS + t->far_wake_ns / STEP_NS * STEP_NS;
+	u64 ns = free_cpu ? t->patience : overload_ns, cycles;
 
 	if (!list_empty(&t->orders) && free_cpu)
 		ns = SPIN_CLONE_NS;
 	if (t->one_cpu || (!t->running && list_empty(&t->orders)))
 		ns = 0;
-	cycles = t->one_cpu ? 0 : (free_cpu ? SPIN_NS : SPIN_OVERLOAD_NS) * t->cycles_per_us / 1000;
+	cycles = t->one_cpu ? 0 : (free_cpu ? SPIN_NS : overload_ns) * t->cycles_per_us / 1000;
 	/* Stubs read this page in every turn: writing it makes them wait for it. */
 	if (t->kpage->spin_cycles != cycles)
 		t->kpage->spin_cycles = cycles;
@@ -77,4 +81,5 @@ void event_sleep_end(struct trap *trap)
 	else
 		t->patience = max(t->patience / 2, (u64)SPIN_LEAST_NS);
 	together_woke(t, now, slept);
+	apart_slept(t, slept);
 }

@@ -13,6 +13,7 @@
  *	idle.c       spinning and sleeping
  *	interrupt.c  taking threads that run; the watchdog
  *	together.c   the service thread and a seldom caller on one CPU
+ *	apart.c      the service thread and frequent callers on different ones
  *	copy.c       guest memory and vector state
  *	short.c      what the stub may answer without a turn, and how often it did
  *	leave.c      memory calls that the stub makes without a turn
@@ -194,6 +195,13 @@ struct together {
 	cpu_set_t own, callers; /* while on: what both were allowed before */
 };
 
+/* See apart.c. */
+struct apart {
+	bool on;
+	u32 near, needed; /* calls in a row of sleepers on our own processor; that make us act */
+	u64 since;        /* cycles: the first of these, or when it began */
+};
+
 #define PID_BUCKETS 256
 
 struct strap {
@@ -223,6 +231,8 @@ struct strap {
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
 	struct together together;
+	struct apart apart;
+	u64 far_wake_ns; /* what it takes to wake a thread on another processor, of late */
 	u64 short_calls[HUSK_COUNTED_CALLS];
 	/* Threads whose turn word is looked at without waiting for their announcement: those answered last. */
 	struct sthread *watched[4];
@@ -422,6 +432,11 @@ static inline void together_turn(struct sthread *th)
 		together_other(th);
 	w->turns++;
 }
+
+/* apart.c */
+void apart_init(struct strap *t);
+void apart_wake(struct sthread *th);       /* from its sleep in the slot's futex */
+void apart_slept(struct strap *t, u64 ns); /* the service thread, for so long */
 
 /* copy.c */
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
