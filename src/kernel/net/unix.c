@@ -150,6 +150,7 @@ static const struct file_ops unix_file_ops = {
 	.release = unix_release,
 	.link_name = unix_link_name,
 	.stream = true,
+	.between = true,
 };
 
 /* A file for @u, whose reference it takes over on success. */

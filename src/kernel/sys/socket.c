@@ -58,6 +58,7 @@ long socket_wait(struct task *t, struct call *c, struct wait_queue *q, u64 timeo
 		c->deadline = kernel_now(t->k) + timeout;
 	if (wait_add(q, t) < 0)
 		return -ENOMEM;
+	c->hand_off = c->file->ops->between;
 	r = call_wait(t);
 	if (r == -ETIMEDOUT)
 		return -EAGAIN;

@@ -107,7 +107,7 @@ struct file_ops {
 	void (*show)(struct file *f, struct text *out);
 	const char *name;  /* for anonymous files */
 	bool stream;       /* no offset: lseek and pread answer ESPIPE */
-	bool between;      /* guests alone end the waits of guests for it: a pipe */
+	bool between;      /* guests alone end the waits of guests for it: a pipe, a socket */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 
