@@ -157,9 +157,9 @@ static void set_mask(struct watch *w, u32 mask)
 {
 	bool add = mask & IN_MASK_ADD;
 
-	w->mark.mask = (mask & IN_ALL_EVENTS) | (add ? w->mark.mask : 0);
 	w->oneshot = mask & IN_ONESHOT || (add && w->oneshot);
 	w->excl_unlink = mask & IN_EXCL_UNLINK || (add && w->excl_unlink);
+	notify_mark_want(&w->mark, (mask & IN_ALL_EVENTS) | (add ? w->mark.mask : 0));
 }
 
 int inotify_watch(struct file *f, struct inode *i, u32 mask)
@@ -182,8 +182,8 @@ int inotify_watch(struct file *f, struct inode *i, u32 mask)
 	w->wd = ++in->next_wd;
 	w->mark.event = on_event;
 	w->mark.gone = on_gone;
-	set_mask(w, mask);
 	notify_mark_add(&w->mark, i);
+	set_mask(w, mask);
 	list_add_tail(&in->watches, &w->node);
 	in->k->vfs->inotify_watches++;
 	return w->wd;

@@ -48,6 +48,7 @@ static void on_gone(struct notify_mark *m)
 int file_dnotify(struct file *f, const struct fdtable *owner, int fd, u32 arg)
 {
 	struct dnotify *d = f->dnotify;
+	u32 events;
 
 	if (!(arg & ~(u32)DN_MULTISHOT)) {
 		file_dnotify_end(f, owner);
@@ -68,9 +69,11 @@ int file_dnotify(struct file *f, const struct fdtable *owner, int fd, u32 arg)
 	d->owner = owner;
 	d->fd = fd;
 	d->multishot |= arg & DN_MULTISHOT;
+	events = d->mark.mask;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (arg & kinds[i].asked)
-			d->mark.mask |= kinds[i].events;
+			events |= kinds[i].events;
+	notify_mark_want(&d->mark, events);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "host/file.h"
+#include "vfs/notify.h"
 
 #define MAX_DONATED 256 /* of a sandbox: each takes a descriptor of husk's */
 #define MAX_NAMES   8   /* descriptors of one file: others have it taken back */
@@ -59,6 +60,12 @@ void file_take_back(struct file *f)
 	f->donate_at = f->uses + (DONATE_AFTER << f->taken);
 }
 
+/* What a stub does with @f by itself. */
+static u32 events_of(const struct file *f)
+{
+	return f->ops->device ? IN_ACCESS | IN_MODIFY : IN_ACCESS;
+}
+
 /* Whether @t's filters always allow what its stub would do without asking them. */
 static bool may_read(const struct task *t)
 {
@@ -73,8 +80,7 @@ static bool may_have(struct task *t)
 	struct trap_space *space = t->thread->space;
 
 	return t->k->trap_ops->donate && !space->no_files && !t->k->tracer && !t->trace && may_read(t) &&
-	       !t->vfork_parent && !t->k->vfs->nmarks &&
-	       (!space->donee || space->donee->table == fdtable_id(t->files));
+	       !t->vfork_parent && (!space->donee || space->donee->table == fdtable_id(t->files));
 }
 
 static struct donee *donee_get(struct task *t)
@@ -177,8 +183,8 @@ void donate_use(struct task *t, int fd, struct file *f)
 	int err;
 
 	f->donate_at = f->uses + DONATE_AFTER;
-	if (f->donated || fd >= TRAP_DONATED_FDS || !may_have(t) ||
-	    !(f->ops->device ? device != 0 : file_readable(f)))
+	if (f->donated || f->moving || fd >= TRAP_DONATED_FDS || !may_have(t) ||
+	    !(f->ops->device ? device != 0 : file_readable(f)) || notify_wants(f, events_of(f)))
 		return;
 	donee = donee_get(t);
 	d = donee ? calloc(1, sizeof *d) : NULL;
@@ -249,10 +255,13 @@ void donate_moved(struct inode *i)
 			file_take_back(d->file);
 }
 
-void donate_stop(struct kernel *k)
+void donate_watched(struct kernel *k)
 {
-	while (!list_empty(&k->vfs->donated))
-		file_take_back(list_first(&k->vfs->donated, struct donated, on_vfs)->file);
+	struct donated *d, *next;
+
+	list_for_each_safe (d, next, &k->vfs->donated, on_vfs)
+		if (notify_wants(d->file, events_of(d->file)))
+			file_take_back(d->file);
 }
 
 static void take_back_all(struct trap_space *space)

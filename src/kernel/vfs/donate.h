@@ -11,7 +11,7 @@
  *
  * Devices that keep nothing (/dev/null, /dev/zero) need neither: the stub is told which descriptors stand for one.
  *
- * Taken back is also what a watcher wants to hear of (notify.h), what lies elsewhere from now on (copy-up), and all of
+ * Taken back is also a file whose reads (or writes) a watcher wants to hear of, what lies elsewhere from now on, and all of
  * a process that gets a filter of its own which looks at such calls, since the stub's are not subject to it.
  */
 #ifndef HUSK_KERNEL_VFS_DONATE_H
@@ -43,8 +43,9 @@ void donate_unnamed(struct file *f, struct fdtable *ft, int fd);
 bool donate_serves(const struct task *t);
 /* The bytes of @i are about to be somewhere else. */
 void donate_moved(struct inode *i);
-/* Nothing is donated any more, for now: somebody watches. */
-void donate_stop(struct kernel *k);
+/* Some watch has begun, or a name has moved: of what is donated, files whose reads somebody wants to hear of are taken
+ * back. */
+void donate_watched(struct kernel *k);
 /* @t's address space is never given anything any more. */
 void donate_forbid(struct task *t);
 /* @space is about to go. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "vfs/donate.h"
 
 #define FIRST_BUCKETS   256 /* a page */
 #define MOST_BUCKETS    65536
@@ -320,6 +321,8 @@ void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size
 	d->parent = dentry_get(parent);
 	set_name(d, parent, name, len);
 	dentry_put(old);
+	if (parent->inode->marks)
+		donate_watched(d->k);
 }
 
 /* ---- working directory and root ---- */

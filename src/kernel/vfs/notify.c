@@ -13,7 +13,14 @@ void notify_mark_add(struct notify_mark *m, struct inode *i)
 	m->next = i->marks;
 	i->marks = m;
 	i->k->vfs->nmarks++;
-	donate_stop(i->k);
+	notify_mark_want(m, m->mask);
+}
+
+void notify_mark_want(struct notify_mark *m, u32 mask)
+{
+	m->mask = mask;
+	if (mask & (IN_ACCESS | IN_MODIFY))
+		donate_watched(m->inode->k);
 }
 
 void notify_mark_remove(struct notify_mark *m)
@@ -42,6 +49,25 @@ static void tell(struct inode *i, const struct notify_event *e)
 			m->event(m, e);
 	}
 	inode_put(i);
+}
+
+static bool inode_wants(const struct inode *i, u32 mask)
+{
+	for (const struct notify_mark *m = i->marks; m; m = m->next)
+		if (m->mask & mask)
+			return true;
+	return false;
+}
+
+bool notify_wants(const struct file *f, u32 mask)
+{
+	const struct dentry *d = f->path ? f->path->path.dentry : NULL;
+
+	if (!f->k->vfs->nmarks)
+		return false;
+	if (!d)
+		return f->inode && inode_wants(f->inode, mask);
+	return inode_wants(d->inode, mask) || (d->parent && inode_wants(d->parent->inode, mask));
 }
 
 static u32 kind_of(const struct inode *i)

@@ -23,7 +23,7 @@ struct notify_event {
 struct notify_mark {
 	struct notify_mark *next; /* in inode->marks */
 	struct inode *inode;      /* owned */
-	u32 mask;                 /* what is wanted */
+	u32 mask;                 /* what is wanted; changed by notify_mark_want() */
 	/* May take the mark away (notify_mark_remove()), but no other. */
 	void (*event)(struct notify_mark *m, const struct notify_event *e);
 	/* The inode has been deleted: the mark is to be taken away. */
@@ -32,6 +32,9 @@ struct notify_mark {
 
 void notify_mark_add(struct notify_mark *m, struct inode *i);
 void notify_mark_remove(struct notify_mark *m);
+void notify_mark_want(struct notify_mark *m, u32 mask);
+/* Whether somebody wants to hear of @mask by @f. */
+bool notify_wants(const struct file *f, u32 mask);
 
 /* Something happened to what @d names: tells watchers of its directory and its own. */
 void notify_dentry(struct dentry *d, u32 mask);
