@@ -132,6 +132,21 @@ long sys_symlinkat(struct task *t, struct call *c)
 	return do_symlink(t, c->arg[0], (int)c->arg[1], c->arg[2]);
 }
 
+/* What belongs to another is linked only by who may read and write it, unless it is special: a set-id program that was
+ * mended would live on in such a link (fs.protected_hardlinks; fs/namei.c: may_linkat). */
+static long may_link(struct task *t, struct inode *i)
+{
+	const u32 runs_as_group = S_ISGID | S_IXGRP;
+	struct ownership o;
+	long err = inode_ownership(i, &o);
+
+	if (err || o.uid == t->cred->fsuid || capable(t, CAP_FOWNER))
+		return err;
+	if (i->type != S_IFREG || o.mode & S_ISUID || (o.mode & runs_as_group) == runs_as_group)
+		return -EPERM;
+	return inode_permission(t->cred, i, MAY_READ | MAY_WRITE) ? -EPERM : 0;
+}
+
 /* An open file without a name of its own (O_TMPFILE) is linked by its descriptor. */
 static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 new_addr, int flags)
 {
@@ -154,9 +169,11 @@ static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 ne
 	dir = path_inode(&p.dir);
 	if (old.mnt != p.dir.mnt)
 		err = -EXDEV;
-	else if (i->type == S_IFDIR || !dir->ops->link)
-		err = -EPERM;
 	else
+		err = may_link(t, i);
+	if (!err && (i->type == S_IFDIR || !dir->ops->link))
+		err = -EPERM;
+	if (!err)
 		err = dir->ops->link(dir, p.last, strlen(p.last), i);
 	if (!err) {
 		notify_inode(i, IN_ATTRIB);
@@ -312,6 +329,8 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 		return -EBUSY;
 	if (to->type != LAST_NORM)
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (path_read_only(&from->dir))
+		return -EROFS;
 	err = path_child(&from->dir, from->last, strlen(from->last), &old);
 	if (err)
 		return err;

@@ -51,7 +51,7 @@ int inode_permission(const struct cred *cred, struct inode *i, int mask)
 	return -EACCES;
 }
 
-static bool read_only(const struct path *p)
+bool path_read_only(const struct path *p)
 {
 	return p->mnt->read_only || p->mnt->sb->read_only;
 }
@@ -61,7 +61,7 @@ int path_permission(struct task *t, const struct path *p, int mask)
 	struct inode *i = path_inode(p);
 	bool file = i->type == S_IFREG || i->type == S_IFDIR || i->type == S_IFLNK;
 
-	if (mask & MAY_WRITE && file && read_only(p))
+	if (mask & MAY_WRITE && file && path_read_only(p))
 		return -EROFS;
 	return inode_permission(t->cred, i, mask);
 }
@@ -87,7 +87,7 @@ int may_create(struct task *t, const struct path *dir)
 	/* Names in /proc come and go by themselves: Linux's lookup there ends the call before it asks who may. */
 	if (dir->dentry->unlinked || (path_inode(dir)->sb->no_cache && !path_inode(dir)->ops->create))
 		return -ENOENT;
-	if (read_only(dir))
+	if (path_read_only(dir))
 		return -EROFS;
 	return inode_permission(t->cred, path_inode(dir), MAY_WRITE | MAY_EXEC);
 }
@@ -97,7 +97,7 @@ int may_delete(struct task *t, const struct path *dir, struct inode *victim, boo
 	struct kstat ds, vs;
 	int err;
 
-	if (read_only(dir))
+	if (path_read_only(dir))
 		return -EROFS;
 	err = inode_permission(t->cred, path_inode(dir), MAY_WRITE | MAY_EXEC);
 	if (err)

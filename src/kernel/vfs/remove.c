@@ -35,7 +35,7 @@ int vfs_remove(struct task *t, const struct path *dir, const char *name, bool sl
 {
 	struct inode *victim;
 	struct path child;
-	int err = path_child(dir, name, strlen(name), &child);
+	int err = path_read_only(dir) ? -EROFS : path_child(dir, name, strlen(name), &child);
 
 	if (err)
 		return err;

@@ -116,6 +116,18 @@ int read_link(struct path *link, char *buf)
 	return n ? 0 : -ENOENT;
 }
 
+int may_follow_link(const struct walk *w, const struct path *link)
+{
+	struct ownership dir, own;
+	u32 fsuid = w->task->cred->fsuid;
+	int err = inode_ownership(path_inode(&w->cur), &dir);
+
+	if (err || (dir.mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH))
+		return err;
+	err = inode_ownership(path_inode(link), &own);
+	return err ? err : own.uid == fsuid || own.uid == dir.uid ? 0 : -EACCES;
+}
+
 int walk_link(struct walk *w, struct path *link, bool follow)
 {
 	struct inode *i = path_inode(link);
@@ -132,6 +144,10 @@ int walk_link(struct walk *w, struct path *link, bool follow)
 		if (w->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))
 			return -EXDEV;
 		err = i->ops->follow(i, w->task, &to);
+		if (!err && w->resolve & RESOLVE_NO_XDEV && to.mnt != w->cur.mnt) {
+			path_put(&to);
+			err = -EXDEV;
+		}
 		if (err)
 			return err;
 		path_put(&w->cur);
@@ -139,6 +155,8 @@ int walk_link(struct walk *w, struct path *link, bool follow)
 		return 0;
 	}
 	err = read_link(link, text);
+	if (!err && w->resolve & RESOLVE_NO_XDEV && *text == '/' && w->cur.mnt != w->root.mnt)
+		err = -EXDEV;
 	return err ? err : walk_path(w, text, follow);
 }
 
@@ -157,9 +175,13 @@ static int walk_component(struct walk *w, const char *name, size_t len, bool las
 		return err;
 	if (w->resolve & RESOLVE_NO_XDEV && next.mnt != w->cur.mnt)
 		err = -EXDEV;
-	else if (path_inode(&next)->type == S_IFLNK && (!last || follow || slashes))
-		err = walk_link(w, &next, true);
-	else {
+	else if (path_inode(&next)->type == S_IFLNK && (!last || follow || slashes)) {
+		err = last && !w->inner ? may_follow_link(w, &next) : 0;
+		w->inner += !last;
+		if (!err)
+			err = walk_link(w, &next, true);
+		w->inner -= !last;
+	} else {
 		path_put(&w->cur);
 		w->cur = next;
 		return 0;
@@ -293,7 +315,9 @@ int walk_parent(struct walk *w, const char *path, char *last, enum last_type *ty
 		start--;
 	memcpy(head, path, start);
 	head[start] = 0;
+	w->inner++;
 	err = walk_path(w, head, true);
+	w->inner--;
 	if (!err)
 		err = may_search(w);
 	if (err)

@@ -9,6 +9,7 @@ struct walk {
 	struct task *task;
 	struct path root, cur; /* owned */
 	int links;             /* symlinks followed: ELOOP above 40 */
+	int inner;             /* symlinks on the way, not at its end, whose text is being walked */
 	u32 resolve;           /* openat2's RESOLVE_* */
 };
 
@@ -19,6 +20,9 @@ void walk_end(struct walk *w);
 int walk_path(struct walk *w, const char *path, bool follow);
 /* Resolves all but the last component; see path_parent(). */
 int walk_parent(struct walk *w, const char *path, char *last, enum last_type *type, bool *slashes);
+/* Whether the symlink @link at the end of a path, in the directory w->cur, is followed: in directories like /tmp only its
+ * owner's and the directory's owner's are (fs.protected_symlinks). 0 or -EACCES. */
+int may_follow_link(const struct walk *w, const struct path *link);
 /* w->cur is the directory of the symlink @link: goes where it leads. */
 int walk_link(struct walk *w, struct path *link, bool follow);
 /* Reads a symlink's text into @buf[4096], terminated. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mount and umount2 by who may not: what is wrong with flags, strings and names comes first. */
+#define _GNU_SOURCE
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static char dir[] = "/tmp/fs_mounting.XXXXXX";
+static char *volatile nowhere = (char *)8;
+
+static void test_names(void)
+{
+	char longest[5000];
+
+	memset(longest, 'x', sizeof longest);
+	longest[300] = 0;
+	CHECK_ERRNO(umount2("none", 0), ENOENT);
+	CHECK_ERRNO(umount2("file/x", 0), ENOTDIR);
+	CHECK_ERRNO(umount2("", 0), ENOENT);
+	CHECK_ERRNO(umount2("loop", 0), ELOOP);
+	CHECK_ERRNO(umount2("dangling", 0), ENOENT);
+	CHECK_ERRNO(umount2(longest, 0), ENAMETOOLONG);
+	CHECK_ERRNO(umount2(nowhere, 0), EFAULT);
+	CHECK_ERRNO(umount2("none", 0x1000), EINVAL);
+	CHECK_ERRNO(umount2(nowhere, 16), EINVAL);
+	CHECK_ERRNO(mount("x", "none", "tmpfs", 0, NULL), ENOENT);
+	CHECK_ERRNO(mount(NULL, "file/x", NULL, 0, NULL), ENOTDIR);
+	CHECK_ERRNO(mount("x", nowhere, "tmpfs", 0, NULL), EFAULT);
+	CHECK_ERRNO(mount(nowhere, "d", "tmpfs", 0, NULL), EFAULT);
+	CHECK_ERRNO(mount("x", "d", nowhere, 0, NULL), EFAULT);
+	CHECK_ERRNO(mount("x", "d", "tmpfs", 0, nowhere), EFAULT);
+	CHECK_ERRNO(mount("x", "none", "tmpfs", 1UL << 31, NULL), ENOENT);
+	longest[300] = 'x';
+	longest[4500] = 0;
+	CHECK_ERRNO(mount("x", "d", longest, 0, NULL), EINVAL);
+	CHECK_ERRNO(mount("x", longest, "tmpfs", 0, NULL), ENAMETOOLONG);
+}
+
+/* As an ordinary user. */
+static void test_refused(void)
+{
+	int status;
+
+	if (!fork()) {
+		if (!geteuid())
+			CHECK_OK(setresuid(65534, 65534, 65534));
+		CHECK_ERRNO(umount2("d", 0), EPERM);
+		CHECK_ERRNO(umount2("dangling", UMOUNT_NOFOLLOW), EPERM);
+		CHECK_ERRNO(umount2("/proc", MNT_DETACH), EPERM);
+		CHECK_ERRNO(mount("x", "d", "tmpfs", 0, NULL), EPERM);
+		CHECK_ERRNO(mount(NULL, "d", NULL, MS_REMOUNT, NULL), EPERM);
+		CHECK_ERRNO(mount("d", "d", NULL, MS_BIND, NULL), EPERM);
+		_exit(check_failed());
+	}
+	CHECK(wait(&status) > 0);
+	CHECK_EQ(status, 0);
+}
+
+int main(void)
+{
+	CHECK(mkdtemp(dir));
+	CHECK_OK(chmod(dir, 0755));
+	CHECK_OK(chdir(dir));
+	CHECK_OK(mkdir("d", 0755));
+	CHECK_OK(mknod("file", S_IFREG | 0644, 0));
+	CHECK_OK(symlink("loop", "loop"));
+	CHECK_OK(symlink("none", "dangling"));
+	test_names();
+	test_refused();
+	unlink("file");
+	unlink("loop");
+	unlink("dangling");
+	rmdir("d");
+	CHECK_OK(chdir("/"));
+	rmdir(dir);
+	return check_done();
+}
