@@ -301,4 +301,18 @@ for size in 100000 6000000; do
 	rm -rf donateup
 done
 
+# Big reads by an offset that several processes share, of a file that is not in the host's memory: natively first.
+cp "$TOOLS/../guest/fs_offset" .
+perl -e 'print pack "Q*", $_ * 1024 .. $_ * 1024 + 1023 for 0 .. 2047' >numbers
+uncache() {
+	dd if=numbers of=numbers conv=notrunc,nocreat,fsync count=0 2>/dev/null
+	dd if=numbers iflag=nocache count=0 2>/dev/null
+}
+uncache
+limited 30 ./fs_offset numbers
+[ $status = 0 ]; check 'big reads by a shared offset, natively'
+uncache
+run -- ./fs_offset numbers
+[ $status = 0 ]; check 'big reads by a shared offset, of a cold file'
+
 finish

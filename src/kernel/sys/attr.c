@@ -59,7 +59,7 @@ static long change(struct task *t, struct target *g, struct iattr *a)
 
 bool target_read_only(struct target *g)
 {
-	return !g->bare && (g->path.mnt->read_only || g->path.mnt->sb->read_only);
+	return !g->bare && path_read_only(&g->path);
 }
 
 /* ---- mode ---- */
@@ -147,7 +147,7 @@ static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
 	if (target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
 		a.valid |= ATTR_MODE;
 		a.mode = st.mode & 07777 & ~(u32)S_ISUID;
-		if (st.mode & S_IXGRP)
+		if (st.mode & S_IXGRP || (!cred_in_group(t->cred, st.gid) && !capable(t, CAP_FSETID)))
 			a.mode &= ~(u32)S_ISGID;
 	}
 	return change(t, g, &a);
@@ -261,10 +261,11 @@ long sys_utimensat(struct task *t, struct call *c)
 	return err;
 }
 
+/* Without a path: what @dirfd is. */
 static long utimes_path(struct task *t, int dirfd, u64 addr, const struct timespec *times)
 {
 	struct target g;
-	long err = target_path(t, dirfd, addr, 0, &g);
+	long err = !addr && dirfd != AT_FDCWD ? target_fd(t, dirfd, &g) : target_path(t, dirfd, addr, 0, &g);
 
 	if (!err)
 		err = do_utimes(t, &g, times);

@@ -65,19 +65,26 @@ static void move_offset(struct file *f, u64 pos)
 
 /* ---- sendfile ---- */
 
+/* Linux takes the output's offset once, and no lock of it: what others write there meanwhile does not move these bytes. */
 static long send_between(struct task *t, struct call *c, struct file *in, struct file *out, u64 pos)
 {
 	size_t all = min(c->arg[3], MAX_RW_COUNT) - c->done, count = min(all, SLICE);
+	u64 *out_pos = file_pos(out);
 	long n, err;
 
 	if (!in->ops->read || in->ops->stream || (in->inode && in->inode->type == S_IFDIR) ||
 	    !out->ops->write || out->flags & O_APPEND)
 		return -EINVAL;
-	n = out->inode ? inode_change_wait(t, out->inode, UINT64_MAX) : 0;
+	n = c->done ? 0 : file_range_check(out, *out_pos, c->arg[3]);
+	if (!n && out->inode)
+		n = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (n)
 		return n == CALL_PARK || !c->done ? n : (long)c->done;
-	n = copy_files(t, in, &pos, out, file_pos(out), count);
+	if (c->done)
+		*out_pos = c->scratch[1];
+	n = copy_files(t, in, &pos, out, out_pos, count);
 	if (n > 0) {
+		c->scratch[1] = *out_pos;
 		err = c->arg[2] ? user_put(t, c->arg[2], &pos) : 0;
 		if (err)
 			return err;
@@ -119,6 +126,9 @@ static long sendfile(struct task *t, struct call *c, struct file *in)
 			if ((s64)pos < 0)
 				return -EINVAL;
 		}
+		n = file_range_check(in, pos, c->arg[3]);
+		if (n)
+			return n;
 	}
 	n = fd_get(t, (int)c->arg[0], &out);
 	if (n)
@@ -150,6 +160,8 @@ static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_po
 		return -EBADF;
 	if (in->inode->sb != out->inode->sb)
 		return -EXDEV;
+	if (in_pos + *count < in_pos || out_pos + *count < out_pos)
+		return -EOVERFLOW;
 	if ((s64)in_pos < 0 || (s64)out_pos < 0)
 		return -EINVAL;
 	err = file_getattr(in, &st);
@@ -166,7 +178,7 @@ static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_po
 
 static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
 {
-	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = min(c->arg[4], SLICE);
+	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = c->arg[4];
 	long n = 0, err = 0;
 
 	if (c->arg[1])
@@ -181,7 +193,7 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 		err = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (err)
 		return err;
-	n = copy_files(t, in, &in_pos, out, &out_pos, count);
+	n = copy_files(t, in, &in_pos, out, &out_pos, min(count, SLICE));
 	if (n <= 0)
 		return n;
 	if (c->arg[1])

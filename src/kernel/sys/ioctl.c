@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/sockios.h>
 #include <signal.h>
@@ -124,6 +125,24 @@ static long clone_range(struct task *t, struct file *f, int fd, u64 arg)
 	return err ? err : clone_from(t, f, (int)range.src_fd);
 }
 
+/* Where nothing shares blocks, and where blocks lie nowhere. */
+static long share_blocks(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct file_dedupe_range range;
+	long err = user_get(t, &range, arg);
+
+	if (err)
+		return err;
+	if (f->inode && f->inode->type == S_IFDIR)
+		return -EISDIR;
+	return f->inode && f->inode->type == S_IFREG ? -EOPNOTSUPP : -EINVAL;
+}
+
+static long map_extents(struct task *t, struct file *f, int fd, u64 arg)
+{
+	return -EOPNOTSUPP;
+}
+
 /* Whether @f is in a tree that keeps attributes: those in memory. */
 static bool keeps_flags(const struct file *f)
 {
@@ -188,6 +207,8 @@ static const struct {
 	{FIBMAP, map_block},
 	{FICLONE, clone_file},
 	{FICLONERANGE, clone_range},
+	{FIDEDUPERANGE, share_blocks},
+	{FS_IOC_FIEMAP, map_extents},
 	{FS_IOC_GETFLAGS, get_inode_flags},
 	{FS_IOC_SETFLAGS, set_inode_flags},
 };

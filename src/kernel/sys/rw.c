@@ -161,6 +161,11 @@ long sys_lseek(struct task *t, struct call *c)
 
 	if (pos)
 		return pos;
+	pos = offset_wait(t, f);
+	if (pos) {
+		file_put(f);
+		return pos;
+	}
 	if ((u32)c->arg[2] > 4 /* SEEK_HOLE */)
 		pos = -EINVAL;
 	else if (f->ops->seek) {
@@ -288,7 +293,7 @@ long sys_fallocate(struct task *t, struct call *c)
 		return -EINVAL;
 	if (!file_writable(f))
 		return -EBADF;
-	if (f->ops->stream)
+	if (f->inode && f->inode->type == S_IFIFO)
 		return -ESPIPE;
 	if (!f->ops->fallocate)
 		return f->inode && f->inode->type == S_IFDIR ? -EISDIR : -ENODEV;

@@ -59,6 +59,12 @@ static int check_offset(const struct end *e)
 	return e->addr && (e->file->ops->stream || (s64)e->offset < 0) ? -EINVAL : 0;
 }
 
+/* Linux's files without splice operations: directories, and those that are in no file system. */
+static bool can_splice(const struct file *f)
+{
+	return f->inode ? f->inode->type != S_IFDIR : f->path != NULL;
+}
+
 static int check_ends(const struct end *in, const struct end *out)
 {
 	if (!file_readable(in->file) || !file_writable(out->file))
@@ -68,8 +74,12 @@ static int check_ends(const struct end *in, const struct end *out)
 	if (in->pipe && out->pipe)
 		return in->file->inode == out->file->inode ? -EINVAL : 0;
 	if (in->pipe)
-		return out->file->flags & O_APPEND || !out->file->ops->write ? -EINVAL : check_offset(out);
-	return in->file->ops->read ? check_offset(in) : -EINVAL;
+		return out->file->flags & O_APPEND || !can_splice(out->file) || !out->file->ops->write
+			       ? -EINVAL
+			       : check_offset(out);
+	if (!can_splice(in->file) || !in->file->ops->read)
+		return -EINVAL;
+	return check_offset(in);
 }
 
 /* One piece from @in, which is no pipe, into the pipe @out: what fits for certain, so that nothing read is lost. */
@@ -152,8 +162,10 @@ static long splice_ends(struct task *t, struct call *c, struct end *in, struct e
 	/* Between pipes either one's flag counts. */
 	if (in->pipe && out->pipe)
 		now |= (in->file->flags | out->file->flags) & O_NONBLOCK;
-	if (file_is_pipe(wait) ? now || wait->flags & O_NONBLOCK
-			       : wait->flags & O_NONBLOCK && !wait->ops->always_waits)
+	/* A socket's receiving knows the call's flag as well. */
+	if (file_is_pipe(wait) || (wait == in->file && wait->inode && wait->inode->type == S_IFSOCK)
+		    ? now || wait->flags & O_NONBLOCK
+		    : wait->flags & O_NONBLOCK && !wait->ops->always_waits)
 		return n;
 	return file_wait(t, wait, wait == in->file ? EPOLLIN : EPOLLOUT);
 }

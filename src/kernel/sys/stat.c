@@ -13,6 +13,13 @@
 #define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8; here numbers of mounts are never used again anyway */
 #endif
 
+/* What statfs(2) shows of file systems that are nowhere mounted (linux/magic.h). */
+#define PIPE_MAGIC      0x50495045
+#define SOCKET_MAGIC    0x534f434b
+#define ANON_MAGIC      0x09041934
+#define STATFS_VALID    0x20   /* ST_VALID */
+#define STATFS_RELATIME 0x1000 /* as /proc/mounts says */
+
 static bool is_mount_root(const struct path *p)
 {
 	return p->dentry == p->mnt->root;
@@ -90,10 +97,13 @@ long sys_newfstatat(struct task *t, struct call *c)
 {
 	int flags = (int)c->arg[3];
 
-	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	return do_stat(t, (int)c->arg[0], c->arg[1], flags, c->arg[2]);
 }
+
+/* The same bits as FS_IOC_GETFLAGS'. */
+#define INODE_ATTRIBUTES (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP)
 
 static struct statx_timestamp statx_time(struct timespec ts)
 {
@@ -117,10 +127,11 @@ long sys_statx(struct task *t, struct call *c)
 	if (err)
 		return err;
 	memset(&out, 0, sizeof out);
-	out.stx_mask = STATX_BASIC_STATS | (st.btime.tv_sec ? STATX_BTIME : 0) |
+	out.stx_mask = STATX_BASIC_STATS | (st.btime.tv_sec ? mask & STATX_BTIME : 0) |
 		       (mask & STATX_MNT_ID_UNIQUE ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
-	out.stx_attributes_mask = STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT;
-	out.stx_attributes = root ? STATX_ATTR_MOUNT_ROOT : 0;
+	out.stx_attributes_mask =
+		STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT | INODE_ATTRIBUTES;
+	out.stx_attributes = (root ? STATX_ATTR_MOUNT_ROOT : 0) | (st.fs_flags & INODE_ATTRIBUTES);
 	out.stx_blksize = st.blksize;
 	out.stx_nlink = st.nlink;
 	out.stx_uid = st.uid;
@@ -130,7 +141,8 @@ long sys_statx(struct task *t, struct call *c)
 	out.stx_size = (u64)st.size;
 	out.stx_blocks = st.blocks;
 	out.stx_atime = statx_time(st.atime);
-	out.stx_btime = statx_time(st.btime);
+	if (mask & STATX_BTIME)
+		out.stx_btime = statx_time(st.btime);
 	out.stx_ctime = statx_time(st.ctime);
 	out.stx_mtime = statx_time(st.mtime);
 	out.stx_rdev_major = major(st.rdev);
@@ -248,7 +260,7 @@ static long put_statfs(struct task *t, struct super *sb, bool read_only, u64 buf
 	err = sb->statfs ? sb->statfs(sb, &st) : -ENOSYS;
 	if (err)
 		return err;
-	st.f_flags |= 0x20 /* ST_VALID */ | (read_only ? 1 /* ST_RDONLY */ : 0);
+	st.f_flags |= STATFS_VALID | STATFS_RELATIME | (read_only ? 1 /* ST_RDONLY */ : 0);
 	return user_put(t, buf, &st);
 }
 
@@ -277,11 +289,14 @@ long sys_fstatfs(struct task *t, struct call *c)
 		err = put_statfs(t, f->inode->sb, false, c->arg[1]);
 	else {
 		/* Pipes, sockets and the like live in file systems without size. */
-		struct statfs st = {.f_type = f->ops->stream ? 0x50495045 /* PIPEFS_MAGIC */
-							     : 0x09041934 /* anon_inodefs */,
+		u32 type = f->inode ? f->inode->type : 0;
+		struct statfs st = {.f_type = type == S_IFIFO    ? PIPE_MAGIC
+					      : type == S_IFSOCK ? SOCKET_MAGIC
+								 : ANON_MAGIC,
 				    .f_bsize = PAGE_SIZE,
 				    .f_namelen = 255,
-				    .f_frsize = PAGE_SIZE};
+				    .f_frsize = PAGE_SIZE,
+				    .f_flags = STATFS_VALID};
 
 		err = user_put(t, c->arg[1], &st);
 	}

@@ -86,7 +86,10 @@ long sys_fadvise64(struct task *t, struct call *c)
 
 	if (err)
 		return err;
-	err = f->ops->stream ? -ESPIPE : (u32)c->arg[3] > 5 || (s64)c->arg[2] < 0 ? -EINVAL : 0;
+	if (f->inode && f->inode->type == S_IFIFO)
+		err = -ESPIPE;
+	else
+		err = (u32)c->arg[3] > 5 || (s64)c->arg[2] < 0 ? -EINVAL : 0;
 	file_put(f);
 	return err;
 }
@@ -98,7 +101,10 @@ long sys_readahead(struct task *t, struct call *c)
 
 	if (err)
 		return err;
-	err = !file_readable(f) ? -EBADF : !f->inode || f->inode->type != S_IFREG ? -EINVAL : 0;
+	if (!file_readable(f))
+		err = -EBADF;
+	else if (!f->inode || f->inode->type != S_IFREG || (s64)c->arg[2] < 0)
+		err = -EINVAL;
 	file_put(f);
 	return err;
 }

@@ -76,8 +76,8 @@ int path_getattr(const struct path *p, struct kstat *st)
 {
 	int err = path_inode(p)->ops->getattr(path_inode(p), st);
 
-	if (!err)
-		st->mnt_id = (u64)p->mnt->id;
+	st->mnt_id = (u64)p->mnt->id;
+	st->fs_flags = path_inode(p)->fs_flags;
 	return err;
 }
 
@@ -86,8 +86,8 @@ int file_getattr(struct file *f, struct kstat *st)
 	if (f->inode) {
 		int err = f->inode->ops->getattr(f->inode, st);
 
-		if (!err && f->path)
-			st->mnt_id = (u64)f->path->path.mnt->id;
+		st->mnt_id = f->path ? (u64)f->path->path.mnt->id : 0;
+		st->fs_flags = f->inode->fs_flags;
 		return err;
 	}
 	/* As Linux shows files of its anonymous inode. */
@@ -105,7 +105,7 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
 	struct inode *i = path_inode(p);
 	int err;
 
-	if (p->mnt->read_only || p->mnt->sb->read_only)
+	if (path_read_only(p))
 		return -EROFS;
 	if (attr->valid & ATTR_SIZE)
 		attr_drop_privileges(t, i, attr);

@@ -128,6 +128,7 @@ struct file_owner {
 struct async;
 struct dnotify;
 struct donated;
+struct change;
 
 struct path {
 	struct mount *mnt;
@@ -146,10 +147,11 @@ struct file {
 	u32 flags;               /* O_* status flags and access mode, without O_CLOEXEC */
 	u64 pos;                 /* of files with ops->donate: by file_pos() alone */
 	struct donated *donated; /* owned; a guest reads it by itself (vfs/donate.h) */
-	u32 uses, donate_at;     /* calls that it might have answered; how many make it worth while */
-	u8 taken;                /* how often it was taken back */
-	struct inode *inode;     /* owned; NULL for anonymous files without one */
-	struct path_ref *path;   /* how it was opened: &own_path; NULL for anonymous files */
+	struct change *moving; /* borrowed: who moves the offset in several steps (vfs/change.c); nullable */
+	u32 uses, donate_at;   /* calls that it might have answered; how many make it worth while */
+	u8 taken;              /* how often it was taken back */
+	struct inode *inode;   /* owned; NULL for anonymous files without one */
+	struct path_ref *path; /* how it was opened: &own_path; NULL for anonymous files */
 	struct path_ref own_path;
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
@@ -221,6 +223,8 @@ int fdtable_next(struct fdtable *ft, int fd, struct file **out);
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write);
 /* Writes kernel memory at *pos (which advances) for @t, within its RLIMIT_FSIZE: bytes, maybe fewer, or -errno. */
 long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos);
+/* Nothing lies beyond INT64_MAX in a file with offsets: 0 or -EINVAL (fs/read_write.c: rw_verify_area). */
+int file_range_check(const struct file *f, u64 pos, u64 size);
 /* A file is to become @size bytes long: 0; when it would grow above RLIMIT_FSIZE, SIGXFSZ is sent and -EFBIG
  * returned. */
 int file_size_limit(struct task *t, struct inode *i, u64 size);

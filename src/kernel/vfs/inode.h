@@ -35,7 +35,8 @@ struct kstat {
 	u64 blocks; /* of 512 bytes */
 	u32 blksize;
 	struct timespec atime, mtime, ctime, btime;
-	u64 mnt_id; /* filled by the vfs */
+	u64 mnt_id;   /* filled by the vfs */
+	u32 fs_flags; /* the same: FS_*_FL */
 };
 
 /* What setattr() shall change. */
@@ -283,6 +284,10 @@ void fs_info_put(struct fs_info *fs);
 
 /* The call is about to change @i's bytes by slices: others wait until it ends. False: no memory. Its c->priv is taken. */
 bool change_begin(struct task *t, struct call *c, struct inode *i);
+/* The call is about to move the offset of @f, which others use too, in several steps. The same otherwise. */
+bool offset_begin(struct task *t, struct call *c, struct file *f);
+/* For calls that use @f's offset, before they do anything: 0, go on; CALL_PARK: the handler is to run again; or -errno. */
+long offset_wait(struct task *t, struct file *f);
 /* For calls that change bytes up to @size, before they do anything: 0, go on; CALL_PARK: the handler is to run again; or
  * -errno. */
 long inode_change_wait(struct task *t, struct inode *i, u64 size);
@@ -319,6 +324,7 @@ long path_text(struct task *t, const struct path *p, char *buf, size_t size, boo
 #define MAY_READ  4
 /* 0, -EACCES, or -EROFS for MAY_WRITE on a read-only mount (not for FIFOs, sockets, devices). By fsuid/fsgid. */
 int path_permission(struct task *t, const struct path *p, int mask);
+bool path_read_only(const struct path *p);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
 int inode_ownership(struct inode *i, struct ownership *o);
 /* A change of the content takes set-user-id and set-group-id away, unless @t may keep them (fs/inode.c:

@@ -199,6 +199,8 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 		err = open_existing(w->task, c, &p, flags, out);
 	else if (flags & O_NOFOLLOW || w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > 40)
 		err = -ELOOP;
+	else if (may_follow_link(w, &p))
+		err = -EACCES;
 	else if (path_inode(&p)->ops->follow) {
 		err = walk_link(w, &p, true);
 		if (!err)
@@ -238,6 +240,8 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 	p.mnt = w->cur.mnt;
 	p.mnt->refs++;
 	err = vfs_open_path(w->task, &p, flags & ~(u32)O_TMPFILE, out);
+	if (!err)
+		(*out)->flags |= O_TMPFILE;
 	path_put(&p);
 	return err;
 }

@@ -11,6 +11,11 @@
 
 #define SLICE (2L << 20)
 
+int file_range_check(const struct file *f, u64 pos, u64 size)
+{
+	return !f->ops->stream && ((s64)size < 0 || (s64)(pos + size) < 0) ? -EINVAL : 0;
+}
+
 /* A poll table that queues the task itself. */
 static int wait_table_add(struct poll_table *pt, struct wait_queue *q)
 {
@@ -55,7 +60,7 @@ static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 po
 {
 	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE);
 
-	if (limit == RLIM_INFINITY || !f->inode || f->inode->type != S_IFREG)
+	if (limit == RLIM_INFINITY || !f->inode || f->inode->type != S_IFREG || !u->left)
 		return 0;
 	if (pos >= limit && done) {
 		u->left = 0;
@@ -124,14 +129,24 @@ static void skip_done(struct uio *u, size_t done)
 	}
 }
 
+static bool is_regular(const struct file *f)
+{
+	return f->inode && f->inode->type == S_IFREG;
+}
+
+/* The call goes on later, by the file's own offset if not @at: whoever else may use that waits. False: no memory. */
+static bool keep_offset(struct task *t, struct call *c, struct file *f, bool at)
+{
+	return at || !is_regular(f) || (f->refs <= 2 && !fdtable_shared(t->files)) || offset_begin(t, c, f);
+}
+
 /* How much goes at once, so that others have their turns in between. Linux, too, lets others in between two parts of a
  * read; of a write it does not, so that it keeps others from changing the file meanwhile (vfs/change.c). A file offset
  * that others may use is theirs only when the call is over. */
 static size_t slice_of(struct task *t, struct call *c, struct file *f, const struct uio *u, bool at,
 		       bool write)
 {
-	if (u->left <= SLICE || !f->inode || f->inode->type != S_IFREG ||
-	    (!at && (f->refs > 2 || fdtable_shared(t->files))))
+	if (u->left <= SLICE || !is_regular(f) || !keep_offset(t, c, f, at))
 		return SIZE_MAX;
 	return !write || change_begin(t, c, f->inode) ? SLICE : SIZE_MAX;
 }
@@ -144,6 +159,9 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 
 	if (!(write ? f->ops->write : f->ops->read))
 		return -EINVAL;
+	n = pos ? 0 : offset_wait(t, f);
+	if (n)
+		return n;
 	if (write && f->inode && f->inode->change && f->inode->change != c->priv)
 		return inode_change_wait(t, f->inode, 0);
 	slice = slice_of(t, c, f, u, pos, write);
@@ -173,8 +191,10 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 		break;
 	}
 	/* The rest of the bytes is still to come from the guest: in a file they belong together all the same. */
-	if (n == CALL_FETCH && write && done && f->inode && f->inode->type == S_IFREG)
+	if (n == CALL_FETCH && write && done && is_regular(f)) {
 		change_begin(t, c, f->inode);
+		keep_offset(t, c, f, pos);
+	}
 	if (n == CALL_FETCH || n == CALL_PARK) {
 		c->done = done; /* the handler runs again for the rest */
 		return n;
@@ -185,6 +205,8 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 		return (long)done;
 	c->done = done;
 	c->hand_off = f->ops->between;
+	if (done)
+		keep_offset(t, c, f, pos);
 	n = f->ops->always_waits ? wait_for_host(t, f, write ? EPOLLOUT : EPOLLIN)
 				 : file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
@@ -212,8 +234,10 @@ static long sync_after(struct task *t, struct call *c, long written)
 
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
-	long n = do_rw(t, c, f, u, pos, write);
+	long n = c->done ? 0 : file_range_check(f, pos ? *pos : f->pos, u->left);
 
+	if (!n)
+		n = do_rw(t, c, f, u, pos, write);
 	if (n == CALL_PARK || n == CALL_FETCH)
 		return n;
 	if (write) {
@@ -231,17 +255,20 @@ long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 
 long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos)
 {
 	struct uio u;
-	long n = 0;
+	size_t done = 0;
+	long n;
 
 	uio_init(&u, NULL, (u64)data, size);
 	n = check_file_size(t, f, &u, *pos, 0);
+	/* What it says that it moved counts: /dev/null takes all without looking. */
 	while (!n && u.left) {
 		n = f->ops->write(f, &u, pos);
 		if (n <= 0)
 			break;
+		done += (size_t)n;
 		n = 0;
 	}
-	if (u.done)
+	if (done)
 		notify_file(f, IN_MODIFY);
-	return u.done ? (long)u.done : n;
+	return done ? (long)done : n;
 }
