@@ -162,7 +162,8 @@ BOOT __attribute__((used, noreturn)) void boot_prepare(u64 vdso)
 	unmap(HUSK_VDSO_BASE + HUSK_VDSO_SIZE, HUSK_KPAGE_BASE);
 	unmap(HUSK_KPAGE_BASE + HUSK_KPAGE_SIZE, HUSK_CHAN_BASE);
 	unmap(HUSK_CHAN_BASE + HUSK_CHAN_SIZE, HUSK_TASK_TOP);
-	check(1, host(__NR_setsid, 0, 0, 0, 0, 0, 0));
+	/* Out of a terminal's reach, and yet of the kernel process's own session: the host's autogroups take turns. */
+	check(1, host(__NR_setpgid, 0, 0, 0, 0, 0, 0));
 	set_signals();
 	check(2, host(__NR_prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0, 0));
 	if (host(__NR_getppid, 0, 0, 0, 0, 0, 0) != (long)kpage->kernel_pid)

@@ -225,7 +225,7 @@ static int prepare(struct ptrap *t, struct tracee *th, char *why, size_t size)
 		snprintf(why, size, "the host refuses munmap of its own mappings");
 		return err;
 	}
-	call_now(t, th, SYS_setsid, 0, 0, 0, 0, 0, 0);
+	call_now(t, th, SYS_setpgid, 0, 0, 0, 0, 0, 0);
 	install_filter(t, th);
 	err = xstate_layout(t, th);
 	if (err)

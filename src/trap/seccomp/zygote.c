@@ -117,7 +117,7 @@ static const struct {
 	{STEP_EXEC,
 	 "the host forbids executing a memfd; see sysctl vm.memfd_noexec and the filter around husk"},
 	{STEP_DESCRIPTORS, "too few descriptors; raise ulimit -n"},
-	{1, "the host refuses setsid"},
+	{1, "the host refuses setpgid"},
 	{2, "the host refuses prctl(PR_SET_PDEATHSIG)"},
 	{3, "the first guest process has another parent"},
 	{4, "the host refuses no_new_privs"},
