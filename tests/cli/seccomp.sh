@@ -67,7 +67,8 @@ run --seccomp missing.json -- true
 run --bpf-jit maybe -- true
 [ $status = 125 ] && grep -q 'auto, on or off' err; check 'no such way'
 
-# Calls that the stub answers itself stay with it under filters that always allow them, and only under those.
+# Calls that the stub answers itself stay with it under filters that always allow them, and only under those; and with user
+# dispatch on ALLOW.
 mkdir bin
 cp "$TOOLS/short_calls" bin/
 short_of() {
@@ -82,6 +83,8 @@ for nr in 0 5 8 14 17 24 39 96 102 104 107 108 110 186 201 202 228 309; do
 	[ $status = 0 ] || check "call $nr without a filter"
 	[ "${short:-0}" -ge 400 ] || continue
 	shorts="$shorts $nr"
+	short_of $nr allow
+	[ $status = 0 ] && [ "$short" -ge 400 ]; check "call $nr stays short with user dispatch on ALLOW"
 	short_of $nr other
 	[ $status = 0 ] && [ "$short" -ge 400 ]; check "call $nr stays short under a filter of other calls"
 	bad=

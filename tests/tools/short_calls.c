@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * short_calls NUMBER none|other|args|ip|log|errno: makes call NUMBER 500 times, under a filter of its own.
+ * short_calls NUMBER none|allow|other|args|ip|log|errno: makes call NUMBER 500 times, under a filter of its own.
  *
+ *   allow   none, but Syscall User Dispatch with its selector on ALLOW
  *   other   one that has nothing to say of the call
  *   args    it looks at the call's last argument
  *   ip      it looks at where the call comes from
@@ -26,8 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECRET 0x4711
-#define COUNT  500
+#define SECRET       0x4711
+#define COUNT        500
+#define SET_DISPATCH 59 /* PR_SET_SYSCALL_USER_DISPATCH */
 
 #define LOAD(field)                                                                  \
 	{                                                                            \
@@ -42,6 +44,8 @@
 		BPF_RET | BPF_K, 0, 0, k \
 	}
 
+static volatile unsigned char selector;
+
 /* What the filter says of the call: of its last argument, of its place, or of all of them. */
 static int install(unsigned nr, const char *kind)
 {
@@ -54,6 +58,8 @@ static int install(unsigned nr, const char *kind)
 
 	if (!strcmp(kind, "none"))
 		return 0;
+	if (!strcmp(kind, "allow"))
+		return prctl(SET_DISPATCH, 1UL, 0UL, 0UL, &selector);
 	if (ip)
 		look[2].k = offsetof(struct seccomp_data, instruction_pointer) + 4;
 	else if (!args)
