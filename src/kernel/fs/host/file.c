@@ -224,16 +224,18 @@ int host_list(struct inode *i, struct dir_context *ctx)
 	char buf[32768] __attribute__((aligned(8)));
 	struct hostfd fd;
 	int err = hnode_listing(hnode(i), &fd);
+	u64 pos = 0;
 	long n = 0;
-	u64 pos;
 
 	if (err)
 		return err == -EAGAIN ? -EOPNOTSUPP : err == -ESTALE ? -ENOENT : err;
-	if (lseek(fd.fd, 0, SEEK_SET) < 0)
+	if (hnode(i)->listed && lseek(fd.fd, 0, SEEK_SET) < 0)
 		return -errno;
+	hnode(i)->listed = true;
+	/* File systems with a mark of the end give it to the last name. */
 	do
 		n = syscall(SYS_getdents64, fd.fd, buf, sizeof buf);
-	while (n > 0 && emit_batch(ctx, buf, (size_t)n, &pos));
+	while (n > 0 && emit_batch(ctx, buf, (size_t)n, &pos) && pos < GHOSTS_OFFSET);
 	return n < 0 ? -errno : 0;
 }
 

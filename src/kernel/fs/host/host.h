@@ -40,6 +40,7 @@ struct hnode {
 	struct timespec btime;
 	struct hostfd fd;   /* O_PATH, or none now */
 	bool lists;         /* directory: or open for reading, so that it can be listed, too */
+	bool listed;        /* and was: its offset is not at the start */
 	struct hostfd data; /* regular file: open for reading, for all who do */
 	int readers;        /* open files that use it; none: it is in fs->idle */
 	struct list idle_node;

@@ -101,6 +101,7 @@ int hnode_listing(struct hnode *h, struct hostfd *out)
 		return h->lists ? hnode_fd(h, out) : -EAGAIN;
 	err = open_node(h, host_open_listing, out);
 	h->lists = !err;
+	h->listed = false;
 	return err == -EACCES ? -EAGAIN : err;
 }
 
