@@ -233,6 +233,7 @@ int main(void)
 	struct config c;
 	pid_t pid;
 
+	ptrace_begin(1);
 	if (prctl(SET_DISPATCH, 0UL, 0UL, 0UL, 0UL))
 		check_skip("the host has no Syscall User Dispatch");
 	pid = traced_child(ends, NULL);
