@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "mm/internal.h"
+#include "mm/leave.h"
 
 /* ---- ranges and areas ---- */
 
@@ -189,6 +190,7 @@ bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *tex
 		return false;
 	p->areas[p->nareas++] = (struct patch_area){start, bias, patch_text_ref(text)};
 	mm->vmas.odd++;
+	mm_leave_changed(mm);
 	return true;
 }
 
