@@ -11,7 +11,8 @@
 #include "mm/internal.h"
 #include "mm/patch_map.h"
 
-#define WORTH_IT     2     /* signals from a site before it is patched */
+#define WORTH_IT     2     /* signals from a site before it is learnt, for the next process that maps its code */
+#define WORTH_A_PAGE 4     /* and before this one gets a copy of its page, which takes as long as ten signals */
 #define MAX_MAPPINGS 50000 /* mappings of an address space above which none are added */
 
 static struct mm_patch *mm_patch_of(struct mm *mm)
@@ -80,7 +81,8 @@ static bool patch_page(struct mm *mm, const struct vma *v, struct patch_text *te
 	return patch_map_copy(mm, p, &r, patch_text_fd(text), offset);
 }
 
-static void patch_site(struct mm *mm, u64 call, bool *never)
+/* Learns the site at @call; with @page, and where that is possible, it is patched here too. */
+static void patch_site(struct mm *mm, u64 call, bool page, bool *never)
 {
 	struct vma *v = vma_lookup(&mm->vmas, call);
 	struct mmap_backing backing;
@@ -98,7 +100,7 @@ static void patch_site(struct mm *mm, u64 call, bool *never)
 		const struct patch_range *r = patch_range_at(mm->patch, at + bias);
 
 		*never = false;
-		if (!r || patch_text_version(text) > r->version)
+		if (page && (!r || patch_text_version(text) > r->version))
 			patch_page(mm, v, text, bias, backing.fd, align_down(at, PAGE_SIZE));
 	}
 	patch_text_put(patch_store_of(mm), text);
@@ -140,7 +142,7 @@ static void call_seen(struct task *t)
 	if (p->seen[slot].never || p->seen[slot].count < WORTH_IT ||
 	    (p->seen[slot].count & (p->seen[slot].count - 1)))
 		return;
-	patch_site(mm, call, &p->seen[slot].never);
+	patch_site(mm, call, p->seen[slot].count >= WORTH_A_PAGE, &p->seen[slot].never);
 }
 
 void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
