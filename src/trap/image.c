@@ -109,33 +109,46 @@ int image_take(const struct trap_config *config, char *why, size_t size)
 	return fd;
 }
 
+/* A host call without libc, whose errno is the parent's too while the child shares its memory: the result or -errno. */
+static long raw(long nr, long a, long b, long c, long d, long e)
+{
+	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e;
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
 int image_exec(int image, const int *fds, int n, int filler)
 {
 	static char *const none[] = {NULL};
 	struct rlimit no_core = {0, 0};
-	int high[MAX_FDS], at = HUSK_SOCKET_FD + n, err;
+	int high[MAX_FDS], at = HUSK_SOCKET_FD + n;
+	long err;
 	char path[32];
 
-	filler = fcntl(filler, F_DUPFD, HIGH_FD);
-	image = fcntl(image, F_DUPFD, HIGH_FD);
+	filler = (int)raw(SYS_fcntl, filler, F_DUPFD, HIGH_FD, 0, 0);
+	image = (int)raw(SYS_fcntl, image, F_DUPFD, HIGH_FD, 0, 0);
 	for (int i = 0; i < n && i < MAX_FDS; i++)
-		if ((high[i] = fcntl(fds[i], F_DUPFD, HIGH_FD)) < 0)
+		if ((high[i] = (int)raw(SYS_fcntl, fds[i], F_DUPFD, HIGH_FD, 0, 0)) < 0)
 			return -EMFILE;
 	if (filler < 0 || image < 0)
 		return -EMFILE;
 	for (int i = 0; i < n && i < MAX_FDS; i++)
-		dup2(high[i], HUSK_SOCKET_FD + i);
-	dup2(image, at);
-	fcntl(at, F_SETFD, FD_CLOEXEC);
+		raw(SYS_dup2, high[i], HUSK_SOCKET_FD + i, 0, 0, 0);
+	raw(SYS_dup2, image, at, 0, 0, 0);
+	raw(SYS_fcntl, at, F_SETFD, FD_CLOEXEC, 0, 0);
 	/* Filled, so that received descriptors get numbers which the stub may close; the filler is anyone's to read. */
 	for (int fd = 0; fd < HUSK_SOCKET_FD; fd++)
-		dup2(filler, fd);
-	syscall(SYS_close_range, at + 1, ~0U, 0);
-	setrlimit(RLIMIT_CORE, &no_core);
-	syscall(SYS_execveat, at, "", none, none, AT_EMPTY_PATH);
-	err = errno;
+		raw(SYS_dup2, filler, fd, 0, 0, 0);
+	raw(SYS_close_range, at + 1, ~0U, 0, 0, 0);
+	raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&no_core, 0, 0);
+	err = raw(SYS_execveat, at, (long)"", (long)none, (long)none, AT_EMPTY_PATH);
 	/* Where that call is refused, the name that /proc gives the descriptor will do. */
 	snprintf(path, sizeof path, "/proc/self/fd/%d", at);
-	execve(path, none, none);
-	return -err;
+	raw(SYS_execve, (long)path, (long)none, (long)none, 0, 0);
+	return (int)err;
 }

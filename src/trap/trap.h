@@ -321,6 +321,10 @@ struct trap_ops {
 };
 
 struct trap_config {
+	/* Called by start(), once at most, while its first process makes its way: whatever the caller has to do before
+	 * guests run, and a driver that waits for nothing does not call it. Nullable. */
+	void (*meanwhile)(void *arg);
+	void *meanwhile_arg;
 	struct hostfd
 		image; /* what zygotes are executed from, of image_open(); borrowed; -1: the driver's to open */
 	bool no_gate;       /* run clones ungated, as where another process holds the notification listener */

@@ -86,35 +86,6 @@ static int confine(struct sandbox *s, int phase)
 			  : 0;
 }
 
-/* Takes the first driver that starts. What the others lack is told only when none does. */
-static int start_trap(struct sandbox *s)
-{
-	const struct trap_ops *const *ops = s->config->traps;
-	char *all = s->result->why;
-	size_t used = 0, size = sizeof s->result->why;
-	int err = -ENOSYS;
-
-	if (ops[0] && ops[1])
-		used = (size_t)snprintf(all, size, "no trap can be used here; ");
-	for (; *ops; ops++) {
-		char why[256] = "";
-
-		err = (*ops)->start(&s->k.trap, s->k.poller, &s->config->trap_config, why, sizeof why);
-		if (!err) {
-			s->k.trap_ops = *ops;
-			mm_patch_init(&s->k, !s->config->trap_config.no_patch);
-			s->result->trap = (*ops)->name;
-			s->result->gated = (*ops)->gated(s->k.trap);
-			all[0] = 0;
-			return 0;
-		}
-		if (used < size)
-			used += (size_t)snprintf(all + used, size - used, "%s: %s%s", (*ops)->name,
-						 why[0] ? why : strerror(-err), ops[1] ? "; " : "");
-	}
-	return err;
-}
-
 /* Afterwards this process can map nothing executable any more. */
 static int make_arena(struct sandbox *s)
 {
@@ -123,6 +94,50 @@ static int make_arena(struct sandbox *s)
 	return err && s->config->bpf_jit == BPF_JIT_ON
 		       ? sandbox_fail(s, "no executable memory for filters", err)
 		       : 0;
+}
+
+/* What can be done while the trap starts. How it went with the first program is told later, when there is a sandbox. */
+static void prepare(void *arg)
+{
+	struct sandbox *s = arg;
+
+	if (s->prepared)
+		return;
+	s->prepared = true;
+	s->arena_error = make_arena(s);
+	s->first_error = sandbox_prepare_first(s);
+}
+
+/* Takes the first driver that starts. What the others lack is told only when none does. */
+static int start_trap(struct sandbox *s)
+{
+	const struct trap_ops *const *ops = s->config->traps;
+	char all[sizeof s->result->why] = "";
+	size_t used = 0, size = sizeof all;
+	struct trap_config config = s->config->trap_config;
+	int err = -ENOSYS;
+
+	config.meanwhile = prepare;
+	config.meanwhile_arg = s;
+	if (ops[0] && ops[1])
+		used = (size_t)snprintf(all, size, "no trap can be used here; ");
+	for (; *ops; ops++) {
+		char why[256] = "";
+
+		err = (*ops)->start(&s->k.trap, s->k.poller, &config, why, sizeof why);
+		if (!err) {
+			s->k.trap_ops = *ops;
+			mm_patch_init(&s->k, !s->config->trap_config.no_patch);
+			s->result->trap = (*ops)->name;
+			s->result->gated = (*ops)->gated(s->k.trap);
+			return 0;
+		}
+		if (used < size)
+			used += (size_t)snprintf(all + used, size - used, "%s: %s%s", (*ops)->name,
+						 why[0] ? why : strerror(-err), ops[1] ? "; " : "");
+	}
+	memcpy(s->result->why, all, sizeof all);
+	return err;
 }
 
 static int assemble(struct sandbox *s)
@@ -139,20 +154,18 @@ static int assemble(struct sandbox *s)
 		err = relay_new(k, s->config->uid, s->config->stdio[0], s->config->stdio[1], &s->relay);
 	if (err)
 		return sandbox_fail(s, "cannot give the guest a terminal", err);
-	err = make_arena(s);
+	err = helpers_start(k, NR_HELPERS);
 	if (err)
-		return err;
+		return sandbox_fail(s, "cannot make an event descriptor", err);
 	err = confine(s, 0);
 	if (err)
 		return err;
 	err = start_trap(s);
 	if (err)
 		return err;
-	err = helpers_start(k, NR_HELPERS);
-	if (err)
-		return sandbox_fail(s, "cannot start a thread", err);
-	/* The trap may be at work on the first program's process. */
-	poller_wait(k->poller, 0);
+	prepare(s);
+	if (s->arena_error)
+		return s->arena_error;
 	err = confine(s, 1);
 	if (err)
 		return err;
@@ -197,6 +210,7 @@ static void take_apart(struct sandbox *s)
 	if (k->trap)
 		k->trap_ops->end(k->trap);
 	sandbox_outside_exit(s);
+	sandbox_forget_first(s);
 	relay_free(s->relay);
 	task_shutdown(k);
 	unix_collect(k);
@@ -225,10 +239,10 @@ int sandbox_run(const struct sandbox_config *config, struct sandbox_result *resu
 	memset(result, 0, sizeof *result);
 	s->config = config;
 	s->result = result;
+	s->k.tracer = config->tracer;
 	err = assemble(s);
 	if (!err) {
 		sandbox_limit_time(s);
-		s->k.tracer = config->tracer;
 		result->error = sandbox_start_first(s);
 		result->started = !result->error;
 		if (result->started)

@@ -107,7 +107,7 @@ static int start_at(struct sandbox *s, struct task *t, const char *path)
 {
 	const struct sandbox_config *c = s->config;
 	struct kernel *k = &s->k;
-	int err = task_start_first(k, path, c->argv, c->envp, t->files, t->fs, t->cred);
+	int err = task_prepare_first(k, path, c->argv, c->envp, t->files, t->fs, t->cred, &s->first);
 
 	if (!err && k->tracer && k->first)
 		k->tracer->started(k->tracer, k->first->leader, path, c->argv, c->envp);
@@ -138,7 +138,7 @@ static int start_program(struct sandbox *s, struct task *t)
 	return remembered;
 }
 
-int sandbox_start_first(struct sandbox *s)
+int sandbox_prepare_first(struct sandbox *s)
 {
 	const struct sandbox_config *c = s->config;
 	struct task t = {.k = &s->k};
@@ -156,18 +156,36 @@ int sandbox_start_first(struct sandbox *s)
 	if (err)
 		goto put;
 	err = start_program(s, &t);
-	if (!err) {
-		s->k.first->leader->nice = c->nice;
-		err = c->filter_size ? seccomp_start(s->k.first->leader, c->filter, c->filter_size) : 0;
-		if (err)
-			return sandbox_fail(s, "cannot install the filter", err);
-		if (s->relay && relay_pty(s->relay))
-			ctty_set(s->k.first, &relay_pty(s->relay)->tty);
+	if (!err)
 		return 0;
-	}
 put:
 	fdtable_put(t.files);
 	fs_info_put(t.fs);
 	cred_put(t.cred);
 	return err;
+}
+
+int sandbox_start_first(struct sandbox *s)
+{
+	const struct sandbox_config *c = s->config;
+	int err = s->first_error;
+
+	if (err)
+		return err;
+	s->k.first->leader->nice = c->nice;
+	err = c->filter_size ? seccomp_start(s->k.first->leader, c->filter, c->filter_size) : 0;
+	if (err)
+		return sandbox_fail(s, "cannot install the filter", err);
+	if (s->relay && relay_pty(s->relay))
+		ctty_set(s->k.first, &relay_pty(s->relay)->tty);
+	task_start_first(s->first);
+	s->first = NULL;
+	return 0;
+}
+
+void sandbox_forget_first(struct sandbox *s)
+{
+	if (s->first)
+		task_forget_first(s->first);
+	s->first = NULL;
 }

@@ -17,6 +17,7 @@
 #include "host/poller.h"
 
 struct relay;
+struct exec;
 
 struct sandbox {
 	struct kernel k;
@@ -27,6 +28,10 @@ struct sandbox {
 	struct relay *relay; /* --tty; else NULL */
 	struct timer stop;   /* armed: husk is to stop as its first program has */
 	bool went_on;        /* SIGCONT came */
+	/* boot.c: prepare() has been called; what came of it. */
+	bool prepared;
+	int arena_error, first_error;
+	struct exec *first; /* owned; prepared and not started */
 };
 
 /* boot.c: @err, with the sentence "@what: why" in the result unless there is one already. */
@@ -42,8 +47,11 @@ int sandbox_watch_signals(struct sandbox *s);
 void sandbox_limit_time(struct sandbox *s);
 void sandbox_outside_exit(struct sandbox *s);
 
-/* first.c: opens descriptors and directory of the first program, and starts it: 0 or -errno. */
+/* first.c: opens descriptors and directory of the first program, and finds and reads it, for which no trap is needed;
+ * starts it; or, in place of that, gives up what was prepared. 0 or -errno. */
+int sandbox_prepare_first(struct sandbox *s);
 int sandbox_start_first(struct sandbox *s);
+void sandbox_forget_first(struct sandbox *s);
 
 /* result.c */
 /* Leaves result->changes NULL when there is no memory for it. */

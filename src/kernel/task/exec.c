@@ -369,8 +369,8 @@ static int first_task(struct kernel *k, struct task **out)
 	return 0;
 }
 
-int task_start_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
-		     struct fdtable *files, struct fs_info *fs, struct cred *cred)
+int task_prepare_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
+		       struct fdtable *files, struct fs_info *fs, struct cred *cred, struct exec **out)
 {
 	struct task *t;
 	struct exec *e;
@@ -404,7 +404,7 @@ int task_start_first(struct kernel *k, const char *path, char *const argv[], cha
 	k->first = group_get(t->group);
 	k->stats.processes++;
 	pid_bind(k, t);
-	order_space(t, e, first_ready, e);
+	*out = e;
 	return 0;
 
 undo:
@@ -417,4 +417,17 @@ undo:
 	pid_return(k, t->tid);
 	task_put(t);
 	return err;
+}
+
+void task_start_first(struct exec *e)
+{
+	order_space(e->t, e, first_ready, e);
+}
+
+void task_forget_first(struct exec *e)
+{
+	struct task *t = e->t;
+
+	exec_free(e);
+	task_put(t);
 }

@@ -2,7 +2,7 @@
 /*
  * struct task's memory, and what this room registers with the core.
  *
- * Life of a task: clone.c (or task_start_first()) makes it TASK_NEW and puts it into the pid table, whose
+ * Life of a task: clone.c (or task_prepare_first()) makes it TASK_NEW and puts it into the pid table, whose
  * reference keeps it; when its host thread is there it runs; exit.c ends it; a thread is then gone, a leader
  * stays as a zombie until its parent has waited for its group (wait.c).
  */

@@ -67,11 +67,14 @@ struct thread_group *group_next(struct kernel *k, int after_tgid); /* ordered wa
 struct task *task_get(struct task *t);
 void task_put(struct task *t);
 
-/* Boot: the first process: tgid 2 (husk itself is pid 1, init), its own session; resolves and loads @path
- * like execve. 0 when it is on its way, or -errno (-ENOENT, -EACCES, -ENOEXEC...) with nothing left behind.
- * @files, @fs, @cred are consumed on success. */
-int task_start_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
-		     struct fdtable *files, struct fs_info *fs, struct cred *cred);
+/* Boot: the first process: tgid 2 (husk itself is pid 1, init), its own session; resolves and reads @path like execve, for
+ * which no trap is needed. 0 and *out, which one of the two below consumes, or -errno (-ENOENT, -EACCES, -ENOEXEC...) with
+ * nothing left behind. @files, @fs, @cred are consumed on success. */
+struct exec;
+int task_prepare_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
+		       struct fdtable *files, struct fs_info *fs, struct cred *cred, struct exec **out);
+void task_start_first(struct exec *e); /* orders its space: from then on it is on its way */
+void task_forget_first(struct exec *e);
 
 /* Ends the calling task (its thread is held): never returns to the guest. Afterwards the task must not be
  * touched. */

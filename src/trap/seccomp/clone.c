@@ -29,6 +29,7 @@
 #include "trap/seccomp/filter.h"
 
 #define ORDER_TIMEOUT_NS 5000000000UL
+#define GATE_AWAIT_NS    100000
 #define GATE_EVERY       4 /* passes of the loop between two looks at the gate */
 
 static struct completion *completion_add(struct strap *t, trap_done_fn *done, void *arg, long result)
@@ -400,6 +401,15 @@ void gate_poll(struct strap *t)
 
 	if (t->gate && poll(&p, 1, 0) == 1 && p.revents & POLLIN)
 		gate_answer(t);
+}
+
+void gate_await(struct strap *t)
+{
+	struct order *o = current(t);
+	u64 start = now_ns();
+
+	while (t->gate && !t->one_cpu && o && !o->gated && now_ns() - start < GATE_AWAIT_NS)
+		gate_poll(t);
 }
 
 bool orders_due(struct strap *t)

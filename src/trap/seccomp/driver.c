@@ -14,11 +14,8 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
-#include "host/cpus.h"
 #include "stub_symbols.h"
 #include "trap/dispatch/dispatch.h"
 
@@ -48,16 +45,6 @@ static void watchdog_rang(struct watch *w, u32 events)
 
 	(void)!read(w->fd.fd, &n, sizeof n);
 	watchdog_check(container_of(w, struct strap, watchdog_watch));
-}
-
-static u64 measure_cycles_per_us(void)
-{
-	u64 start_ns = now_ns(), start = __rdtsc(), ns;
-
-	do
-		ns = now_ns() - start_ns;
-	while (ns < 20000);
-	return (__rdtsc() - start) * 1000 / ns;
 }
 
 static int open_descriptors(struct strap *t)
@@ -169,7 +156,6 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 		 char *why, size_t size)
 {
 	struct strap *t = calloc(1, sizeof *t);
-	struct host_cpus cpus;
 	int err;
 
 	if (!t)
@@ -190,10 +176,6 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	list_init(&t->dead);
 	list_init(&t->interrupts);
 	t->nslots = count_slots();
-	host_cpus_read(&cpus);
-	t->ncpus = (int)cpus.usable;
-	t->one_cpu = cpus.allowed < 2;
-	t->cycles_per_us = measure_cycles_per_us();
 	err = check_address_space(why, size);
 	if (err)
 		goto stop;
@@ -216,6 +198,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	space_spare(t);
 	t->multiplies = false;
 	orders_poll(t);
+	gate_await(t);
 	*out = (struct trap *)t;
 	return 0;
 stop:

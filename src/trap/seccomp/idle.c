@@ -2,6 +2,8 @@
 /* When nothing is there to do: how long polling for it pays, going to sleep, and what is learnt from how long that was. */
 #include "trap/seccomp/seccomp.h"
 
+#include <x86intrin.h>
+
 #define SPIN_NS       50000 /* while a CPU is free, and calls come fast */
 #define SPIN_LEAST_NS 10000 /* and while they don't */
 #define SPIN_OVERLOAD_NS \
@@ -47,6 +49,17 @@ u64 event_spin_ns(struct trap *trap)
 		}
 	}
 	return list_empty(&t->orders) ? 0 : ns;
+}
+
+void idle_begin(struct strap *t)
+{
+	u32 cpu;
+
+	__rdtscp(&cpu);
+	t->page_cpu = cpu & 0xfff;
+	t->kpage->cpu = (u32)t->page_cpu;
+	t->patience = SPIN_NS;
+	t->kpage->spin_cycles = t->one_cpu ? 0 : SPIN_NS * t->cycles_per_us / 1000;
 }
 
 bool event_sleep_begin(struct trap *trap)

@@ -319,6 +319,8 @@ void orders_space_died(struct strap *t, struct sspace *s);
 /* The host process @pid, of no space yet, has ended and been reaped. */
 void orders_child_died(struct strap *t, int pid);
 void gate_poll(struct strap *t); /* answers a clone that waits at the gate, if there is one */
+/* Waits a moment for the clone of the order that has just been given: it is long on its way, and none of our work. */
+void gate_await(struct strap *t);
 void kill_strays(struct strap *t);
 int order_send(struct sthread *parent); /* the descriptors of a new process, to the stub that will fork it */
 void complete(struct strap *t, trap_done_fn *done, void *arg, long result);
@@ -366,6 +368,7 @@ u64 mask_now(const struct trap_thread *thread);
 void tell_pending(struct trap_thread *thread, u64 pending);
 
 /* idle.c */
+void idle_begin(struct strap *t); /* the processors and their clock are known */
 u64 event_spin_ns(struct trap *trap);
 bool event_sleep_begin(struct trap *trap);
 void event_sleep_end(struct trap *trap);

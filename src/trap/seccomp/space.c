@@ -23,7 +23,7 @@ u64 now_ns(void)
 
 void space_prepare(struct strap *t)
 {
-	if (!t->prepared)
+	if (!t->prepared && t->multiplies)
 		region_new(t, &t->prepared);
 }
 
