@@ -49,6 +49,9 @@ static void walk_up(struct host_cpus *cpus, const char *top, const char *path)
 	size_t top_len = strlen(top);
 	long long a, b;
 
+	if (!strcmp(path, "/"))
+		path = "";
+
 	/* Most of the places where a tree could be are none. */
 	snprintf(dir, sizeof dir, "%s/cgroup.procs", top);
 	if (access(dir, F_OK))

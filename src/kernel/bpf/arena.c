@@ -21,7 +21,7 @@ struct area {
 	u8 *map;
 	u32 room, size; /* bytes: mapped; of the file */
 	u8 fill;
-	u8 *used; /* a byte a granule */
+	u8 *used; /* a byte a granule; NULL until the first is taken */
 };
 
 struct bpf_arena {
@@ -43,9 +43,6 @@ static int area_open(struct area *area, const char *name, u8 *where, u32 room, i
 {
 	area->room = room;
 	area->fill = fill;
-	area->used = calloc(room / GRANULE, 1);
-	if (!area->used)
-		return -ENOMEM;
 	area->fd = memfd_create(name, MFD_CLOEXEC);
 	if (area->fd < 0)
 		return -errno;
@@ -167,6 +164,10 @@ static int area_take(struct bpf_arena *a, struct area *area, u32 size, u32 *at)
 {
 	int error = -ENOSPC;
 
+	if (!area->used)
+		area->used = calloc(area->room / GRANULE, 1);
+	if (!area->used)
+		return -ENOSPC;
 	while (error == -ENOSPC) {
 		/* Half of the file stays free, so that places cannot be guessed. */
 		if (area->size >= 2 * size && !area_search(a, area, size, at))

@@ -11,8 +11,8 @@
 #include "mm/internal.h"
 #include "mm/patch_map.h"
 
-#define WORTH_IT     2     /* signals from a site before it is learnt, for the next process that maps its code */
-#define WORTH_A_PAGE 4     /* and before this one gets a copy of its page, which takes as long as ten signals */
+#define WORTH_IT     2 /* signals from a site before it is learnt, for the next process that maps its code */
+#define WORTH_A_PAGE 4 /* and before this one gets a copy of its page, which takes as long as ten signals */
 #define MAX_MAPPINGS 50000 /* mappings of an address space above which none are added */
 
 static struct mm_patch *mm_patch_of(struct mm *mm)
