@@ -9,7 +9,7 @@
  *		       one emptied
  *	space_step     the task moves to the new space: no way back, a failure from here on kills
  *
- * Set-user-ID bits are ignored, as with no_new_privs.
+ * Set-id bits give ids within the sandbox alone: on the host husk stays who it is.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -51,6 +51,7 @@ struct exec {
 	long result;
 	int old_tid; /* of the thread that called execve */
 	u64 interp_base;
+	bool secure; /* AT_SECURE: its ids are not its caller's */
 };
 
 /* ---- exec_args.c ---- */

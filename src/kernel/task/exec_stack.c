@@ -74,7 +74,7 @@ static int make_auxv(struct task *t, const struct exec *e, u64 platform, u64 ran
 		{AT_EUID, c->euid},
 		{AT_GID, c->gid},
 		{AT_EGID, c->egid},
-		{AT_SECURE, 0},
+		{AT_SECURE, e->secure},
 		{AT_RANDOM, random},
 		{AT_HWCAP2, getauxval(AT_HWCAP2)},
 		{AT_EXECFN, execfn},
