@@ -22,7 +22,8 @@
 #define MANY    (1u << 16) /* at most */
 #define FAST_US 25         /* a call so often */
 #define ON_US   5000       /* sleepers are sent away for so long, then looked at anew */
-#define LONG_NS 500000     /* having slept that long we have lost by it */
+#define LONG_NS 500000     /* having slept that long we have lost by it, */
+#define PAID    64         /* unless so many turns were taken before */
 
 #define FAR_WAKE_MOST 40000UL /* ns: what took longer was not the waking */
 
@@ -54,6 +55,7 @@ static bool apart_due(struct strap *t, const struct sthread *th)
 	a->on = now - a->since < (u64)a->near * FAST_US * t->cycles_per_us;
 	a->since = now;
 	a->near = 0;
+	a->turns = 0;
 	return a->on;
 }
 
@@ -98,5 +100,5 @@ void apart_slept(struct strap *t, u64 ns)
 	if (!a->on || ns < LONG_NS)
 		return;
 	a->on = false;
-	a->needed = min(2 * a->needed, MANY);
+	a->needed = a->turns < PAID ? min(2 * a->needed, MANY) : FEW;
 }

@@ -364,6 +364,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	mark_held(th);
 	th->cpu = read_once(slot->cpu) & 0xfff;
 	together_turn(th);
+	apart_turn(th->space->trap);
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;
 	event->space = &th->space->base;

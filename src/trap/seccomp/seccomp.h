@@ -200,6 +200,7 @@ struct apart {
 	bool on;
 	u32 near, needed; /* calls in a row of sleepers on our own processor; that make us act */
 	u64 since;        /* cycles: the first of these, or when it began */
+	u32 turns;        /* taken since it began */
 };
 
 #define PID_BUCKETS 256
@@ -440,6 +441,11 @@ static inline void together_turn(struct sthread *th)
 void apart_init(struct strap *t);
 void apart_wake(struct sthread *th);       /* from its sleep in the slot's futex */
 void apart_slept(struct strap *t, u64 ns); /* the service thread, for so long */
+/* A turn was taken. */
+static inline void apart_turn(struct strap *t)
+{
+	t->apart.turns++;
+}
 
 /* copy.c */
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
