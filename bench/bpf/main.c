@@ -98,6 +98,8 @@ static u64 run_batch(const struct load *l, enum engine engine, u32 *sum)
 	static u64 buffer[HOST_BUFFER / 8]; /* stands in for a sk_buff */
 	u64 *data_of = &buffer[l->host ? l->host->data_at / 8 : 0],
 	    *end_of = &buffer[l->host ? l->host->end_at / 8 : 0];
+	const struct bpf_chain *threaded_chain = l->threaded, *compiled_chain = l->compiled;
+	uint32_t (*host)(const void *) = l->host ? l->host->run : NULL;
 	u64 start = now();
 	u32 total = 0;
 
@@ -124,19 +126,19 @@ static u64 run_batch(const struct load *l, enum engine engine, u32 *sum)
 		if (l->code) {
 			EACH(bpf_run(l->code->ops, p, l->length));
 		}
-		EACH(bpf_table_run(l->threaded, threaded, (u32)d->nr, d));
+		EACH(bpf_table_run(threaded_chain, threaded, (u32)d->nr, d));
 	case COMPILED:
 		if (l->code) {
 			bpf_function *function = l->code->function;
 
 			EACH(function(p, l->length));
 		}
-		EACH(bpf_table_run(l->compiled, compiled, (u32)d->nr, d));
+		EACH(bpf_table_run(compiled_chain, compiled, (u32)d->nr, d));
 	default:
 		if (l->code) {
-			EACH((*data_of = (u64)p, *end_of = (u64)p + l->length, l->host->run(buffer)));
+			EACH((*data_of = (u64)p, *end_of = (u64)p + l->length, host(buffer)));
 		}
-		EACH(l->host->run(p));
+		EACH(host(p));
 	}
 	*sum = total;
 	return now() - start;

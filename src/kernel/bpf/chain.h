@@ -36,18 +36,17 @@ struct bpf_residue {
 };
 
 struct bpf_table {
+	/*
+	 * Where many numbers have a residue, nobody can foresee which of two kinds the next call is. Then every number has
+	 * a glance: the first rung of its ladder, or one that compares nothing. What follows is a verdict or what its word
+	 * says. By number, where the glance stands, in bytes from the beginning of the table; 0: there are none.
+	 */
+	u16 first[BPF_TABLE_SIZE];
 	u32 words[BPF_TABLE_SIZE]; /* a verdict, or RESIDUE_MARK | index into residues */
 	const struct bpf_residue **residues;
 	struct bpf_residue *own; /* owned: those of this link, some of residues */
-	u32 count;
-	/*
-	 * Nullable, owned: where many numbers have a residue, nobody can foresee which of two kinds the next call is. Then
-	 * every number has a rung, by first: the first of its ladder, or one that compares nothing. What follows is a
-	 * verdict or what its word says.
-	 */
-	struct bpf_rung *glances;
-	u32 glance_count;
-	u16 first[BPF_TABLE_SIZE];
+	u32 count, glance_count;
+	struct bpf_rung glances[];
 };
 
 #define BPF_RESIDUE_MARK 0xffff0000u
@@ -60,12 +59,12 @@ struct bpf_chain {
 	struct bpf_rung *rungs;      /* owned: of all ladders */
 	u32 arches[BPF_ARCHES];
 	unsigned arch_count;
-	struct bpf_table *tables;      /* owned, arch_count of them */
-	size_t bytes;                  /* of tables and code, those of older links too */
-	bool plain;                    /* the tables only say: run everything */
-	unsigned path;                 /* what counts against BPF_PATH_MOST */
-	unsigned depth;                /* filters, this one included */
-	void *user;                    /* the caller's, NULL at first */
+	struct bpf_table *tables[BPF_ARCHES]; /* owned; as many as arches */
+	size_t bytes;                         /* of tables and code, those of older links too */
+	bool plain;                           /* the tables only say: run everything */
+	unsigned path;                        /* what counts against BPF_PATH_MOST */
+	unsigned depth;                       /* filters, this one included */
+	void *user;                           /* the caller's, NULL at first */
 	void (*user_gone)(void *user); /* nullable: called when the last reference to the link has gone */
 };
 
@@ -125,7 +124,7 @@ static inline const struct bpf_table *bpf_chain_table(const struct bpf_chain *c,
 {
 	for (unsigned i = 0; i < c->arch_count; i++)
 		if (c->arches[i] == arch)
-			return &c->tables[i];
+			return c->tables[i];
 	return NULL;
 }
 
@@ -140,16 +139,18 @@ static inline bool bpf_table_constant(const struct bpf_table *t, u32 nr, u32 *ve
 static inline __attribute__((always_inline)) u32
 bpf_table_run(const struct bpf_chain *c, const struct bpf_table *t, u32 nr, const struct seccomp_data *d)
 {
-	u32 verdict;
+	u32 glance, verdict;
 
 	if (__builtin_expect(nr >= BPF_TABLE_SIZE, 0))
 		return bpf_chain_run_whole(c, d);
-	if (__builtin_expect(t->glances == NULL, 1)) {
-		verdict = t->words[nr];
+	glance = t->first[nr];
+	/* The way that has more to do goes straight on. */
+	if (__builtin_expect(glance, 1)) {
+		verdict = bpf_rung_look((const struct bpf_rung *)(const void *)((const u8 *)t + glance), d);
 		if (__builtin_expect(verdict < BPF_RESIDUE_MARK, 1))
 			return verdict;
 	} else {
-		verdict = bpf_rung_look(&t->glances[t->first[nr]], d);
+		verdict = t->words[nr];
 		if (verdict < BPF_RESIDUE_MARK)
 			return verdict;
 	}

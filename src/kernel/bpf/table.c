@@ -25,6 +25,9 @@
 /* From so many numbers with a residue of one comparison on a table has glances. */
 #define GLANCE_LEAST 32
 
+_Static_assert(sizeof(struct bpf_table) + BPF_TABLE_SIZE * sizeof(struct bpf_rung) < 65536,
+	       "bpf_table.first");
+
 /* Own results of one program: per architecture and number a constant, or one more than the root of its code. */
 struct own {
 	u32 constant;
@@ -203,13 +206,16 @@ static bool wants_glances(const struct bpf_table *t)
 }
 
 /* Numbers that are alike share theirs; most are like one of the latest. */
-static int fill_glances(struct bpf_table *t)
+static int fill_glances(struct bpf_table **table)
 {
+	struct bpf_table *t = *table;
+
 	if (!wants_glances(t))
 		return 0;
-	t->glances = malloc(BPF_TABLE_SIZE * sizeof *t->glances);
-	if (!t->glances)
+	t = realloc(t, sizeof *t + BPF_TABLE_SIZE * sizeof *t->glances);
+	if (!t)
 		return -ENOMEM;
+	*table = t;
 	for (u32 nr = 0; nr < BPF_TABLE_SIZE; nr++) {
 		struct bpf_rung r = glance_of(t, t->words[nr]);
 		u32 i = t->glance_count, least = i > 8 ? i - 8 : 0;
@@ -220,17 +226,20 @@ static int fill_glances(struct bpf_table *t)
 			i = ++t->glance_count;
 			t->glances[i - 1] = r;
 		}
-		t->first[nr] = (u16)(i - 1);
+		t->first[nr] = (u16)((const u8 *)&t->glances[i - 1] - (const u8 *)t);
 	}
 	return 0;
 }
 
 /* Gives back what is not used; most links leave no residues at all. */
-static void trim_table(struct bpf_table *t, u32 used)
+static void trim_table(struct bpf_table **table, u32 used)
 {
+	struct bpf_table *t = realloc(*table, sizeof *t + (*table)->glance_count * sizeof *t->glances);
 	struct bpf_residue *own = used ? malloc(used * sizeof *own) : NULL;
 	const struct bpf_residue **residues;
-	struct bpf_rung *glances;
+
+	t = t ? t : *table;
+	*table = t;
 
 	if (own || !used) {
 		for (u32 i = 0; i < t->count; i++)
@@ -244,16 +253,12 @@ static void trim_table(struct bpf_table *t, u32 used)
 	residues = realloc(t->residues, t->count * sizeof *residues);
 	if (residues || !t->count)
 		t->residues = residues;
-	if (t->glances) {
-		glances = realloc(t->glances, t->glance_count * sizeof *glances);
-		t->glances = glances ? glances : t->glances;
-	}
 }
 
 static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own,
 		      const struct bpf_rung **ladders)
 {
-	struct bpf_table *t = &c->tables[which];
+	struct bpf_table *t = c->tables[which];
 	const struct bpf_table *below = c->older ? bpf_chain_table(c->older, c->arches[which]) : NULL;
 	u32 used = 0;
 
@@ -268,9 +273,10 @@ static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own
 		else
 			combine(c, t, nr, &own[nr], ladders, below, &used);
 	}
-	if (fill_glances(t))
+	if (fill_glances(&c->tables[which]))
 		return -ENOMEM;
-	trim_table(t, used);
+	trim_table(&c->tables[which], used);
+	t = c->tables[which];
 	c->bytes +=
 		used * sizeof *t->own + t->count * sizeof *t->residues + t->glance_count * sizeof *t->glances;
 	return 0;
@@ -350,7 +356,7 @@ static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
 		error = find_ladders(c, b);
 	c->bytes += c->code.bytes;
 	for (unsigned i = 0; i < c->arch_count && !error; i++)
-		error = c->plain ? fill_whole(c, &c->tables[i], c->arches[i])
+		error = c->plain ? fill_whole(c, c->tables[i], c->arches[i])
 				 : fill_table(c, i, &b->own[i * BPF_TABLE_SIZE], b->ladders);
 	return error;
 }
@@ -358,13 +364,17 @@ static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
 int bpf_chain_fill(struct bpf_chain *c, const struct bpf_program *p, struct bpf_arena *arena)
 {
 	struct builder b = {.program = p};
-	int error;
+	int error = 0;
 
 	c->bytes = c->older ? c->older->bytes : 0;
 	c->plain = c->bytes > CHAIN_ROOM;
-	c->tables = calloc(c->arch_count + 1, sizeof *c->tables);
 	bpf_pool_init(&b.pool, BPF_KIND_SECCOMP);
-	error = c->tables ? fill(c, &b, arena) : -ENOMEM;
+	for (unsigned i = 0; i < c->arch_count && !error; i++) {
+		c->tables[i] = calloc(1, sizeof *c->tables[i]);
+		error = c->tables[i] ? 0 : -ENOMEM;
+	}
+	if (!error)
+		error = fill(c, &b, arena);
 	bpf_planner_free(b.planner);
 	bpf_pool_free(&b.pool);
 	free(b.roots);
@@ -375,12 +385,11 @@ int bpf_chain_fill(struct bpf_chain *c, const struct bpf_program *p, struct bpf_
 
 void bpf_chain_unfill(struct bpf_chain *c)
 {
-	for (unsigned i = 0; i < c->arch_count && c->tables; i++) {
-		free(c->tables[i].residues);
-		free(c->tables[i].glances);
-		free(c->tables[i].own);
+	for (unsigned i = 0; i < c->arch_count && c->tables[i]; i++) {
+		free(c->tables[i]->residues);
+		free(c->tables[i]->own);
+		free(c->tables[i]);
 	}
-	free(c->tables);
 	free(c->rungs);
 	bpf_code_free(&c->code);
 }
