@@ -29,6 +29,21 @@ for form in decimal asm array raw; do
 		grep -q 'return ALLOW' out
 	check "disasm reads $form"
 done
+# Whatever is asked of it, the form makes no difference.
+for verb in check run explain graph 'disasm --internal' 'disasm --machine'; do
+	bad=
+	for form in raw decimal asm array; do
+		# shellcheck disable=SC2086
+		case $verb in
+		run*) filter run $form getpid ;;
+		*) filter $verb $form ;;
+		esac
+		[ $status = 0 ] || bad="$bad $form:$status"
+		[ $form != raw ] || sed 's/0x[0-9a-f]\{9,\}/ADDRESS/g' out >out.raw
+		sed 's/0x[0-9a-f]\{9,\}/ADDRESS/g' out | cmp -s - out.raw || bad="$bad $form:differs"
+	done
+	[ -z "$bad" ] && [ -s out.raw ]; check "$verb of every form$bad"
+done
 "$HUSK" filter disasm - <raw >out 2>err
 status=$?
 [ $status = 0 ] && [ "$(wc -l <out)" = 4 ]; check 'disasm reads standard input'

@@ -197,6 +197,9 @@ def try_random(engines, path, lines, rnd, times):
         arch, nr = rnd.choice(known)
         if rnd.random() < 0.3:
             nr = rnd.randrange(500)
+        # uretprobe and uprobe pass every filter of Linux's, which the simulator does not know.
+        while arch == NATIVE and nr in (335, 336):
+            nr = rnd.randrange(500)
         args = [rnd.choice(values) if rnd.random() < 0.6 else rnd.getrandbits(rnd.choice((1, 8, 32, 64))) for _ in range(6)]
         got, want = engines.husk(path, arch, nr, args), engines.simulator(path, arch, nr, args)
         if got != want:
