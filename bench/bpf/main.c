@@ -6,7 +6,7 @@
  *	bench-bpf [ROUNDS [least|median [NAME]]]
  *
  * A run is one call of the engine on one input; batches of runs alternate between the engines, and each
- * engine's figure is the median over ROUNDS (21) batches, or the least, for machines with other work to do, since noise only
+ * engine's figure is the median over ROUNDS (101) batches, or the least, for machines with other work to do, since noise only
  * adds; of all filters, or of those whose names hold NAME. The empty call shows what the harness itself costs. All engines must agree on every input. The last figure, of calls,
  * is no run of an engine: calls.c.
  */
@@ -28,10 +28,10 @@
 #define STRIDE  4096
 #define LENGTH  118
 #define MIXED   4096
-#define BATCHES 101
+#define BATCHES 1001
 
 static struct bpf_arena *arena;
-static unsigned rounds = 21;
+static unsigned rounds = 101;
 static bool take_least;
 static const char *only;
 
@@ -257,7 +257,7 @@ static void packets(const char *name, const char *expression)
 	static struct sock_filter f[512];
 	static u32 order[PACKETS];
 	struct load l = {
-		.f = f, .order = order, .stride = STRIDE, .length = LENGTH, .inputs = 1, .runs = 200000};
+		.f = f, .order = order, .stride = STRIDE, .length = LENGTH, .inputs = 1, .runs = 20000};
 	struct bpf_compiled code = {0};
 	struct host_image image;
 	struct bpf_program *p;
@@ -340,7 +340,7 @@ static void seccomp_filter(const struct bench_filter *b)
 	static struct seccomp_data data[MIXED], swapped[MIXED];
 	static u32 order[MIXED];
 	struct host_image image;
-	struct load l = {.f = b->f, .order = order, .stride = sizeof *data, .length = 64, .runs = 100000};
+	struct load l = {.f = b->f, .order = order, .stride = sizeof *data, .length = 64, .runs = 10000};
 	const struct bpf_chain *threaded = chain_of(b, NULL), *compiled = chain_of(b, arena);
 	double ns[NR_ENGINES];
 	u64 seed = 88172645463325252;
@@ -369,6 +369,7 @@ static void seccomp_filter(const struct bench_filter *b)
 		mind_goal(b->goal, ns);
 	print_row(b->name, "arg", ns, calls_cost(b));
 	l.inputs = MIXED;
+	l.runs = 10 * MIXED;
 	measure(&l, ns);
 	print_row(b->name, "mixed", ns, 0);
 	bpf_chain_put((struct bpf_chain *)threaded);
@@ -383,7 +384,7 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		rounds = (unsigned)atoi(argv[1]);
 	if (rounds < 1 || rounds > BATCHES)
-		rounds = 21;
+		rounds = 101;
 	if (bpf_arena_create(&arena))
 		fprintf(stderr,
 			"bench-bpf: no executable memory: the compiler's column is the interpreter's\n");
