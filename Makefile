@@ -64,11 +64,11 @@ $(BUILD)/tests/guest/%: tests/guest/%.c $(wildcard tests/guest/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@
 
-$(BUILD)/tests/tools/%: tests/tools/%.c
+$(BUILD)/tests/tools/%: tests/tools/%.c $(wildcard tests/tools/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@
 
-$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h)
+$(BUILD)/bench/%: bench/%.c $(wildcard bench/*.h tests/tools/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -Ibench $< -o $@
 
@@ -130,7 +130,7 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tools/demo
 
-bench: $(BUILD)/husk $(BENCHES) $(BUILD)/tests/tools/docker_filter
+bench: $(BUILD)/husk $(BENCHES)
 	@BUILD=$(BUILD) bench/run
 
 bench-bpf: $(BUILD)/bench/bpf/bench-bpf

@@ -1,30 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a filter like Docker's makes of calls:
+ * What a filter like Docker's makes of calls.
  *
- *   filtered LAUNCHER     LAUNCHER runs a command under the filter (tests/tools/docker_filter)
+ * Forty processes, one after the other, make the same calls without and then under the filter: so that both are made from
+ * where the scheduler has put the process. Prints for each call its name, its ns without and under the filter, and the median
+ * of the processes' ratios in thousandths, separated by tabs. Of each process the least of some batches counts, since noise
+ * only adds.
  *
- * Two workers that make the same calls, one of them under the filter, take turns of some thousand calls each. Prints for each
- * call its name, its ns without and under the filter, and the median of the pairs' ratios in thousandths, separated by tabs.
- *
- * What the launcher's filter does not look into, the worker's own does, stacked above: personality, whose argument Docker's
- * profile compares, and openat, whose flags must have none of a few bits.
+ * What the filter does not look into, a second one does, stacked above: personality, whose argument Docker's profile
+ * compares, and openat, whose flags must have none of a few bits.
  */
-#include <errno.h>
+#include "tests/tools/docker_filter.h"
+
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PAIRS 41
+#define PROCESSES 41
+#define BATCHES   12
 
 static long turn(void)
 {
@@ -52,10 +48,10 @@ static const struct {
 	long (*call)(void);
 	int count; /* of a batch */
 } kinds[] = {
-	{"getpgid", turn, 1000},
-	{"getpid", stub, 10000},
-	{"personality (argument)", argument, 1000},
-	{"openat (flags)", flags, 1000},
+	{"getpgid", turn, 100},
+	{"getpid", stub, 1000},
+	{"personality (argument)", argument, 100},
+	{"openat (flags)", flags, 100},
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)
@@ -90,58 +86,37 @@ static unsigned long long now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* Reads which calls to make, answers how long one took; until its input ends. */
-static int work(int filtered)
+/* ns of each kind, in the least batch. */
+static int measure(double *ns)
 {
-	unsigned char kind;
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		for (int i = 0; i < BATCHES; i++) {
+			unsigned long long start = now();
+			double one;
 
-	if (filtered && install())
-		return 1;
-	while (read(0, &kind, 1) == 1) {
-		unsigned long long start = now();
-		double ns;
-
-		for (int i = 0; i < kinds[kind].count; i++)
-			if (kinds[kind].call() < 0)
-				return 1;
-		ns = (double)(now() - start) / kinds[kind].count;
-		if (write(1, &ns, sizeof ns) != sizeof ns)
-			return 1;
+			for (int j = 0; j < kinds[kind].count; j++)
+				if (kinds[kind].call() < 0)
+					return -1;
+			one = (double)(now() - start) / kinds[kind].count;
+			if (!i || one < ns[kind])
+				ns[kind] = one;
+		}
 	}
 	return 0;
 }
 
-struct worker {
-	int to, from;
+struct result {
+	double without[KINDS], under[KINDS];
 };
 
-static void worker_start(struct worker *w, char *const *argv)
+/* The whole life of a process. */
+static void work(int to)
 {
-	int in[2], out[2];
+	struct result r;
+	int bad = measure(r.without) || docker_filter_install(0) || install() || measure(r.under) ||
+		  write(to, &r, sizeof r) != sizeof r;
 
-	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
-		exit(1);
-	if (!fork()) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	*w = (struct worker){in[1], out[0]};
-}
-
-static double batch(const struct worker *w, size_t kind)
-{
-	unsigned char byte = (unsigned char)kind;
-	double ns;
-
-	if (write(w->to, &byte, 1) != 1 || read(w->from, &ns, sizeof ns) != sizeof ns) {
-		fprintf(stderr, "filtered: a worker has ended\n");
-		exit(1);
-	}
-	return ns;
+	_exit(bad);
 }
 
 static int compare(const void *a, const void *b)
@@ -153,44 +128,38 @@ static int compare(const void *a, const void *b)
 
 static double median(double *v)
 {
-	qsort(v, PAIRS, sizeof *v, compare);
-	return v[PAIRS / 2];
+	qsort(v, PROCESSES, sizeof *v, compare);
+	return v[PROCESSES / 2];
 }
 
-static void measure(const struct worker *plain, const struct worker *filtered, size_t kind)
+int main(void)
 {
-	double without[PAIRS], under[PAIRS], ratio[PAIRS];
+	static struct result results[PROCESSES];
+	int fd[2];
 
-	for (int i = 0; i < PAIRS; i++) {
-		without[i] = batch(plain, kind);
-		under[i] = batch(filtered, kind);
-		ratio[i] = under[i] / without[i];
-	}
-	printf("%s\t%.1f\t%.1f\t%.0f\n", kinds[kind].name, median(without), median(under),
-	       1000 * median(ratio));
-	fflush(stdout);
-}
-
-int main(int argc, char **argv)
-{
-	struct worker plain, filtered;
-
-	if (argc == 3 && !strcmp(argv[1], "work"))
-		return work(!strcmp(argv[2], "filtered"));
-	if (argc != 2) {
-		fprintf(stderr, "usage: filtered LAUNCHER\n");
+	if (pipe(fd))
 		return 1;
+	for (int i = 0; i < PROCESSES; i++) {
+		int status = -1;
+
+		if (!fork())
+			work(fd[1]);
+		if (wait(&status) < 0 || status ||
+		    read(fd[0], &results[i], sizeof results[i]) != sizeof results[i]) {
+			fprintf(stderr, "filtered: a process has failed\n");
+			return 1;
+		}
 	}
-	worker_start(&plain, (char *[]){argv[0], "work", "plain", NULL});
-	worker_start(&filtered, (char *[]){argv[1], argv[0], "work", "filtered", NULL});
 	for (size_t kind = 0; kind < KINDS; kind++) {
-		batch(&plain, kind);
-		batch(&filtered, kind);
-		measure(&plain, &filtered, kind);
+		double without[PROCESSES], under[PROCESSES], ratio[PROCESSES];
+
+		for (int i = 0; i < PROCESSES; i++) {
+			without[i] = results[i].without[kind];
+			under[i] = results[i].under[kind];
+			ratio[i] = under[i] / without[i];
+		}
+		printf("%s\t%.1f\t%.1f\t%.0f\n", kinds[kind].name, median(without), median(under),
+		       1000 * median(ratio));
 	}
-	close(plain.to);
-	close(filtered.to);
-	while (wait(NULL) > 0)
-		continue;
 	return 0;
 }
