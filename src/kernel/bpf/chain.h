@@ -26,7 +26,8 @@
 struct bpf_residue {
 	/* Nullable: the same as the code of a program that is alone, and as fast. */
 	const struct bpf_rung *ladder;
-	bpf_function *direct;            /* nullable: of a program that is alone and has no ladder */
+	bpf_function *
+		direct; /* nullable: of a program that is alone, has no ladder and returns verdicts as they stand */
 	bpf_function *function;          /* nullable: interpreted */
 	const struct bpf_op *ops;        /* NULL: the constant own */
 	const struct bpf_residue *older; /* nullable */
@@ -112,10 +113,10 @@ static inline u32 bpf_stronger(u32 newer, u32 older)
 static inline __attribute__((always_inline)) u32 bpf_residue_run(const struct bpf_residue *r,
 								 const struct seccomp_data *d)
 {
+	if (r->direct)
+		return r->direct(d, sizeof *d);
 	if (r->ladder)
 		return bpf_ladder_run(r->ladder, d);
-	if (r->direct)
-		return bpf_stronger(SECCOMP_RET_ALLOW, r->direct(d, sizeof *d));
 	return bpf_residue_rest(r, d);
 }
 

@@ -43,6 +43,7 @@ struct builder {
 	u32 budget;
 	struct own *own;                 /* arch_count tables */
 	const struct bpf_rung **ladders; /* by root; NULL: it is none */
+	bool exact;                      /* what the code returns is a verdict as it stands */
 };
 
 static void take_root(struct builder *b, struct own *own, u32 node)
@@ -132,7 +133,7 @@ static bool same_as_last(const struct bpf_table *t, const struct bpf_residue *r,
 
 /* The chain's entry for one number, from this filter's result and the older ones' entry. */
 static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const struct own *own,
-		    const struct bpf_rung **ladders, const struct bpf_table *below, u32 *used)
+		    const struct builder *b, const struct bpf_table *below, u32 *used)
 {
 	u32 older = below ? below->words[nr] : SECCOMP_RET_ALLOW;
 	u32 constant = own->root ? 0 : bpf_stronger(SECCOMP_RET_ALLOW, own->constant);
@@ -157,8 +158,8 @@ static void combine(struct bpf_chain *c, struct bpf_table *t, u32 nr, const stru
 		r->ops = bpf_code_ops(&c->code, own->root - 1);
 		r->function = bpf_code_function(&c->code, own->root - 1);
 		if (!r->older && r->older_own == SECCOMP_RET_ALLOW) {
-			r->ladder = ladders[own->root - 1];
-			r->direct = r->ladder ? NULL : r->function;
+			r->ladder = b->ladders[own->root - 1];
+			r->direct = r->ladder || !b->exact ? NULL : r->function;
 		}
 	}
 	if (same_as_last(t, r, *used)) {
@@ -255,8 +256,7 @@ static void trim_table(struct bpf_table **table, u32 used)
 		t->residues = residues;
 }
 
-static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own,
-		      const struct bpf_rung **ladders)
+static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own, const struct builder *b)
 {
 	struct bpf_table *t = c->tables[which];
 	const struct bpf_table *below = c->older ? bpf_chain_table(c->older, c->arches[which]) : NULL;
@@ -271,7 +271,7 @@ static int fill_table(struct bpf_chain *c, unsigned which, const struct own *own
 		if (bpf_passes_all(c->arches[which], nr))
 			t->words[nr] = SECCOMP_RET_ALLOW;
 		else
-			combine(c, t, nr, &own[nr], ladders, below, &used);
+			combine(c, t, nr, &own[nr], b, below, &used);
 	}
 	if (fill_glances(&c->tables[which]))
 		return -ENOMEM;
@@ -346,6 +346,19 @@ static int find_ladders(struct bpf_chain *c, struct builder *b)
 	return 0;
 }
 
+/* Whether every end of the program is a verdict that bpf_stronger() leaves as it is: one that a filter would write. */
+static bool is_exact(const struct bpf_pool *pool)
+{
+	for (u32 i = 0; i < pool->n; i++) {
+		const struct bpf_node *n = &pool->nodes[i];
+
+		if (n->op == NODE_RET_A ||
+		    (n->op == NODE_RET_K && bpf_stronger(SECCOMP_RET_ALLOW, n->k) != n->k))
+			return false;
+	}
+	return true;
+}
+
 static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
 {
 	int error = plan_all(b, c->arches, c->plain ? 0 : c->arch_count);
@@ -355,9 +368,10 @@ static int fill(struct bpf_chain *c, struct builder *b, struct bpf_arena *arena)
 	if (!error)
 		error = find_ladders(c, b);
 	c->bytes += c->code.bytes;
+	b->exact = is_exact(&b->pool);
 	for (unsigned i = 0; i < c->arch_count && !error; i++)
 		error = c->plain ? fill_whole(c, c->tables[i], c->arches[i])
-				 : fill_table(c, i, &b->own[i * BPF_TABLE_SIZE], b->ladders);
+				 : fill_table(c, i, &b->own[i * BPF_TABLE_SIZE], b);
 	return error;
 }
 
