@@ -16,6 +16,7 @@
  *	0x00000  struct slot     header: turn word, event, answer, registers
  *	0x01000  struct stub_op  operations for the stub to carry out on its way back
  *	0x02000  slot_memory     memory calls that the stub makes by itself (channel/memory.h)
+ *	0x02e00  what a tracer asks next (channel/foreseen.h)
  *	0x03000  stub stack      of a thread's start (a signal handler runs on the signal stack)
  *	0x04000  signal stack    the host's signal frames; the guest's general and vector registers lie there
  *	0x10000  in              bytes that the stub read from guest memory

@@ -35,7 +35,9 @@
 	X(pread64, 17)        \
 	X(readv, 19)          \
 	X(lseek, 8)           \
-	X(write, 1)
+	X(write, 1)           \
+	X(wait4, 61)          \
+	X(ptrace, 101)
 
 #define HUSK_QUICK_CALLS   256 /* numbers that the assembly path looks up */
 #define HUSK_COUNTED_CALLS 232 /* all numbers of both lists are below */
@@ -59,6 +61,9 @@ enum short_call {
 #define SHORT_BIT(name) (1u << SHORT_##name)
 /* Those that read donated files: on where the space's table is about the task's descriptors. */
 #define SHORT_DONATED (SHORT_BIT(read) | SHORT_BIT(pread64) | SHORT_BIT(readv) | SHORT_BIT(lseek))
+
+/* Those of channel/foreseen.h. */
+#define SHORT_FORESEEN (SHORT_BIT(wait4) | SHORT_BIT(ptrace))
 
 /* Those of channel/memory.h. */
 #define SHORT_MEMORY \

@@ -128,6 +128,9 @@ int stub_short_sigprocmask(struct slot *slot);
 void stub_set_mask(struct slot *slot, u64 mask);
 /* donated.c: read, pread64, readv, lseek and write of @slot's registers, as stub_short_futex(). */
 int stub_short_donated(u64 *r, u64 nr);
+/* foreseen.c: the same, of a tracer's calls. */
+int stub_short_wait4(struct slot *slot);
+int stub_short_ptrace(struct slot *slot);
 /* Orders of the kernel: @fd, -1 if it has not come, becomes donated file @index, as @word says; those from @first to @last
  * go. */
 void stub_donate(u32 index, int fd, u32 word);

@@ -23,6 +23,7 @@
 #define HUSK_TRAP_TRAP_H
 
 #include "base/list.h"
+#include "channel/foreseen.h"
 #include "channel/memory.h"
 #include "channel/short.h"
 #include "host/types.h"
@@ -115,6 +116,16 @@ struct trap_thread {
 	const struct memory_leave *leave;
 	u64 leave_version;
 	bool has_deeds;
+	/* The kernel's, while held and as far as the driver has foreseen_take(): what is known of the thread's next calls, until
+	 * it is taken back (channel/foreseen.h). asked: PTRACE_SYSCALL has been answered, and is to be carried out before
+	 * anything else. */
+	struct trap_foreseen {
+		int pid; /* 0: nothing */
+		bool quiet;
+		u32 size;
+		u8 info[HUSK_FORESEEN_INFO];
+	} foreseen;
+	bool foreseen_asked;
 };
 
 struct trap_space {
@@ -252,6 +263,10 @@ struct trap_ops {
 	void (*tell_pending)(struct trap_thread *thread, u64 pending);
 	/* Takes back a running thread's user_handler: from now on dispatched calls come to the kernel. */
 	void (*handler_off)(struct trap_thread *thread);
+	/* Takes back what was foreseen of a thread, which may run: whether the stub has answered PTRACE_SYSCALL since. And
+	 * only that wait4() has nothing to tell. NULL: nothing ever is. */
+	bool (*foreseen_take)(struct trap_thread *thread);
+	void (*foreseen_noise)(struct trap_thread *thread);
 	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing
 	 * that they were at before, in a short way or in their CPUs' buffers, is under way any more. 0 or -ENOMEM.
 	 * done(arg, -ESRCH) when the space ends before. */

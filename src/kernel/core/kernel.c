@@ -80,6 +80,8 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 		k->ops.place_shown(t, event);
 	if (event->thread->has_deeds && t->mm)
 		k->ops.memory_told(t->mm);
+	if (event->thread->foreseen_asked)
+		k->ops.foreseen_asked(t);
 	if (t->forced_tf)
 		step_end(t);
 	if (event->type != TRAP_OP_FAILED)

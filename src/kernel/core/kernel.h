@@ -73,6 +73,10 @@ struct kernel_ops {
 	bool (*trace_exit)(struct task *t);
 	/* task: a task with debug registers has made an instruction, or faults: true when nobody is to hear of it. */
 	bool (*trace_step)(struct task *t, struct trap_event *event);
+	/* task: a tracer whose stub knew what to answer has let the stopped task go on. */
+	void (*foreseen_asked)(struct task *t);
+	/* task: a task that has stopped for its tracer goes on to its end. */
+	void (*trace_stop_ends)(struct task *t);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
 	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);

@@ -139,6 +139,8 @@ struct task {
 		bool pending;           /* it has asked another for one */
 		struct errand *brought; /* owned; what came of that */
 	} errands;
+	int foreseen; /* the task whose stop it knows all of that it may ask next (task/foresee.h); 0: none */
+	struct timer foreseen_timer;
 	int stop_signal;  /* of the group stop that it has part in */
 	bool single_step; /* its tracer has it make one instruction */
 	bool watched; /* one instruction after the other: a debug register is enabled (task/trace_watch.c) */

@@ -106,8 +106,10 @@ void task_kick(struct task *t)
 		/* Its call has ended before it stopped: it goes on with its way back. */
 		task_continue(t);
 	} else if (t->state == TASK_TRACED) {
-		if (t->work & TASK_WORK_EXIT)
+		if (t->work & TASK_WORK_EXIT) {
+			t->k->ops.trace_stop_ends(t);
 			task_continue(t);
+		}
 	} else {
 		task_wake(t);
 	}

@@ -14,6 +14,7 @@
 #include "core/usermem.h"
 #include "ptrace/request.h"
 #include "task/errand.h"
+#include "task/foresee.h"
 #include "task/life.h"
 #include "task/signal.h"
 
@@ -248,6 +249,7 @@ long sys_ptrace(struct task *t, struct call *c)
 	const struct request *r = find(c->arg[0]);
 	struct task *child;
 
+	foresee_end(t);
 	if (c->arg[0] == PTRACE_TRACEME)
 		return traceme(t);
 	child = task_find(t->k, (int)c->arg[1]);

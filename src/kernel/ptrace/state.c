@@ -4,7 +4,6 @@
  * user dispatch (kernel/ptrace.c, kernel/seccomp.c, kernel/entry/syscall_user_dispatch.c).
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/ptrace.h>
 #include <stddef.h>
@@ -15,6 +14,7 @@
 #include "core/usermem.h"
 #include "ptrace/request.h"
 #include "task/dispatch.h"
+#include "task/foresee.h"
 #include "task/seccomp_notify.h"
 #include "task/signal.h"
 
@@ -104,47 +104,12 @@ long request_event_message(struct task *t, struct call *c, struct task *child, u
 	return user_put(t, data, &child->stop.message);
 }
 
-static size_t call_info(const struct task *child, struct ptrace_syscall_info *info)
-{
-	const struct guest_regs *r = task_regs((struct task *)child);
-	const u64 args[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
-	int code = child->stop.has_info ? child->stop.info.si_code : 0;
-
-	if (code == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
-		info->op = PTRACE_SYSCALL_INFO_SECCOMP;
-		info->seccomp.nr = r->orig_rax;
-		memcpy(info->seccomp.args, args, sizeof args);
-		info->seccomp.ret_data = (u32)child->stop.message;
-		return offsetof(struct ptrace_syscall_info, seccomp.ret_data) + sizeof info->seccomp.ret_data;
-	}
-	if (code == (SIGTRAP | 0x80) && child->stop.message == PTRACE_EVENTMSG_SYSCALL_ENTRY) {
-		info->op = PTRACE_SYSCALL_INFO_ENTRY;
-		info->entry.nr = r->orig_rax;
-		memcpy(info->entry.args, args, sizeof args);
-		return offsetof(struct ptrace_syscall_info, entry.args) + sizeof info->entry.args;
-	}
-	if (code == (SIGTRAP | 0x80)) {
-		info->op = PTRACE_SYSCALL_INFO_EXIT;
-		info->exit.rval = (s64)r->rax;
-		info->exit.is_error = r->rax >= (u64)-4095;
-		return offsetof(struct ptrace_syscall_info, exit.is_error) + sizeof info->exit.is_error;
-	}
-	return offsetof(struct ptrace_syscall_info, entry);
-}
-
 long request_syscall_info(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	const struct guest_regs *r = task_regs(child);
 	struct ptrace_syscall_info info;
-	size_t size;
+	size_t size = trace_call_info(child, &info);
 	int err;
 
-	memset(&info, 0, sizeof info);
-	info.op = PTRACE_SYSCALL_INFO_NONE;
-	info.arch = AUDIT_ARCH_X86_64;
-	info.instruction_pointer = r->rip;
-	info.stack_pointer = r->rsp;
-	size = call_info(child, &info);
 	err = user_write(t, data, &info, min((u64)size, addr));
 	return err ? err : (long)size;
 }
@@ -172,7 +137,7 @@ static long set_entry(struct task *child, u64 nr, const __u64 *args)
 /* Linux 6.16. */
 long request_set_syscall_info(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	struct ptrace_syscall_info info, now = {.op = PTRACE_SYSCALL_INFO_NONE};
+	struct ptrace_syscall_info info, now;
 	int err;
 
 	if (addr < sizeof info)
@@ -180,7 +145,7 @@ long request_set_syscall_info(struct task *t, struct call *c, struct task *child
 	err = user_get(t, &info, data);
 	if (err)
 		return err;
-	call_info(child, &now);
+	trace_call_info(child, &now);
 	/* What later kernels may know is not looked at; one kind of stop does not become another. */
 	if (info.pad[0] || info.pad[1] || info.pad[2] || info.op != now.op)
 		return -EINVAL;

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "mm/mm.h"
+#include "task/foresee.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
@@ -517,6 +518,7 @@ long task_clone(struct task *t, struct call *c, const struct clone_request *r)
 	err = check_count(t);
 	if (err)
 		return err;
+	foresee_end(t);
 	o = calloc(1, sizeof *o);
 	if (!o)
 		return -ENOMEM;

@@ -21,6 +21,7 @@
 
 #include "mm/mm.h"
 #include "task/exec.h"
+#include "task/foresee.h"
 #include "task/signal.h"
 #include "task/trace.h"
 #include "vfs/donate.h"
@@ -229,7 +230,7 @@ static void become_leader(struct task *t)
 		return;
 	/* Its tracer waits in vain for the old leader, as in Linux. */
 	if (old->trace)
-		wake_all(&old->trace->tracer->group->child_wait);
+		wait_has_news(old->trace->tracer->group);
 	trace_forget(old);
 	t->start_ns = old->start_ns;
 	list_del(&old->group_node);

@@ -21,6 +21,7 @@
 #include "mm/mm.h"
 #include "task/coredump.h"
 #include "task/errand.h"
+#include "task/foresee.h"
 #include "task/futex.h"
 #include "task/life.h"
 #include "task/seccomp.h"
@@ -329,6 +330,7 @@ static void task_end_begin(struct task *t, int code)
 	coredump_leave(t);
 	futex_owner_died(t->k);
 	errand_forget(t);
+	foresee_end(t);
 	trace_release_all(t);
 }
 

@@ -89,6 +89,8 @@ static void short_ways(struct task *t)
 	/* The vDSO reads the counter. */
 	if (t->no_tsc)
 		ways &= ~(SHORT_BIT(clock_gettime) | SHORT_BIT(gettimeofday));
+	if (list_empty(&t->tracees))
+		ways &= ~SHORT_FORESEEN;
 	if (t->mm->own_futexes)
 		ways &= ~SHORT_BIT(futex);
 	if (!donate_serves(t))

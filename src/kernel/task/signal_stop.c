@@ -8,6 +8,7 @@
  */
 #include <time.h>
 
+#include "task/foresee.h"
 #include "task/signal.h"
 #include "task/trace.h"
 
@@ -151,7 +152,7 @@ void signal_notify_parent(struct thread_group *child, int why)
 		    (chld->handler != (u64)SIG_IGN && !(job_control && (chld->flags & SA_NOCLDSTOP))))
 			signal_send_group(parent, &info);
 	}
-	wake_all(&parent->child_wait);
+	wait_has_news(parent);
 }
 
 bool pgrp_orphaned(struct kernel *k, int pgid, const struct thread_group *ignore)

@@ -11,6 +11,7 @@
 
 #include "mm/mm.h"
 #include "task/errand.h"
+#include "task/foresee.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
@@ -130,6 +131,7 @@ void task_init(struct kernel *k)
 	k->ops.ctty = op_ctty;
 	trace_init(k);
 	errand_init(k);
+	foresee_init(k);
 }
 
 /* Takes a task out of the world without a word to anyone. */
@@ -144,6 +146,7 @@ static void task_discard(struct task *t)
 	mm_release_abandon(t);
 	vfork_done(t);
 	errand_forget(t);
+	foresee_end(t);
 	trace_forget(t);
 	while (!list_empty(&t->tracees))
 		trace_forget(list_first(&t->tracees, struct trace, node)->task);

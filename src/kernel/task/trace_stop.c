@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/call.h"
+#include "task/foresee.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/trace.h"
@@ -68,7 +69,7 @@ void trace_tell(struct task *t, int why)
 	}
 	if (list_empty(&t->trace->news))
 		list_add_tail(&tracer->group->news, &t->trace->news);
-	wake_all(&tracer->group->child_wait);
+	wait_has_news(tracer->group);
 }
 
 /* ---- stopping ---- */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "task/foresee.h"
 #include "task/signal.h"
 #include "task/trace.h"
 
@@ -222,14 +223,29 @@ static bool take_any(struct task *t, struct wait_request *w, bool *any)
 	return false;
 }
 
+/* What a tracer will ask now that it has been told of a stop. */
+static void look_ahead(struct task *t, const struct wait_request *w)
+{
+	struct wait_request next = {.type = P_ALL, .options = WEXITED | WNOWAIT | __WALL};
+	struct task *child = task_find(t->k, w->pid);
+	bool any = false;
+
+	if (child && !(w->options & WNOWAIT) && foresee_may(t, child))
+		foresee(t, child, !take_any(t, &next, &any));
+}
+
 long wait_for_child(struct task *t, struct wait_request *w)
 {
 	bool any = false;
 	long r;
 
+	foresee_end(t);
 	memset(&w->usage, 0, sizeof w->usage);
-	if (take_any(t, w, &any))
+	if (take_any(t, w, &any)) {
+		if (w->code == CLD_TRAPPED)
+			look_ahead(t, w);
 		return w->pid;
+	}
 	if (!any)
 		return -ECHILD;
 	if (w->options & WNOHANG)

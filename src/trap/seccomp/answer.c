@@ -132,6 +132,7 @@ static void give_permissions(struct sthread *th)
 	short_publish(th);
 	give_mask(th);
 	leave_publish(th);
+	foreseen_publish(th);
 	give_handler(th);
 	give_dispatch(th);
 }

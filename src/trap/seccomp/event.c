@@ -368,6 +368,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;
 	event->space = &th->space->base;
+	th->base.foreseen_asked = false;
 	if (kind == EVENT_DONE) {
 		if (was_interrupted && th->partial)
 			th->interrupt_wanted = true;
@@ -380,6 +381,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	}
 	read_mask(th);
 	th->base.has_deeds = leave_has_deeds(th);
+	th->base.foreseen_asked = th->foreseen_given && foreseen_asked(th) && foreseen_take(&th->base);
 	th->held_mark = th->space->log.number;
 	batch_acknowledge(th);
 	batch_retry(th->space);

@@ -72,6 +72,7 @@ struct sthread {
 	bool mask_given; /* slot->mask is the thread's, slot->pending too */
 	u64 given_mask, given_pending;
 	u64 given_leave; /* the version; 0: none */
+	bool foreseen_given;
 	u32 deeds_taken;
 
 	u64 epoch;     /* space->settling's when it was given to the guest */
@@ -395,6 +396,13 @@ void leave_init(struct sthread *th);
 void leave_publish(struct sthread *th); /* where memory calls may be made: as short_publish() */
 bool leave_has_deeds(const struct sthread *th);
 u32 leave_deeds(struct trap_space *space, struct memory_deed *deeds);
+
+/* foreseen.c */
+void foreseen_init(struct sthread *th);
+void foreseen_publish(struct sthread *th); /* as short_publish() */
+bool foreseen_asked(const struct sthread *th);
+bool foreseen_take(struct trap_thread *thread);
+void foreseen_noise(struct trap_thread *thread);
 
 /* donate.c: the trap_ops of these names */
 int donate(struct trap_space *space, struct hostfd file, u32 *number);

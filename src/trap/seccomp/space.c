@@ -84,6 +84,7 @@ struct sthread *thread_alloc(struct sspace *s, u32 index)
 	th->slot = (struct slot *)(s->region->base + ((size_t)index << HUSK_SLOT_SHIFT));
 	memset(th->slot, 0, sizeof *th->slot);
 	leave_init(th);
+	foreseen_init(th);
 	th->state = THREAD_NEW;
 	list_init(&th->ready_node);
 	list_init(&th->waiting_node);
