@@ -17,6 +17,7 @@
 
 #include "task/signal.h"
 #include "task/coredump.h"
+#include "task/foresee.h"
 #include "task/trace.h"
 
 #define XSTATE_SIZE 832
@@ -134,7 +135,11 @@ void call_restart(struct task *t, bool handler, bool sa_restart)
 
 void wake_all(struct wait_queue *q)
 {
-	if (q == &parent.child_wait)
+}
+
+void wait_has_news(struct thread_group *g)
+{
+	if (g == &parent)
 		notices++;
 }
 
