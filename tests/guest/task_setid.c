@@ -66,6 +66,8 @@ static void copy_self(const char *name, uid_t owner, gid_t group, mode_t mode)
 
 enum { PLAIN, NO_NEW, TRACED };
 
+static uid_t first = -1; /* who the child is before it executes, where that is another than its parent */
+
 static void run(const char *name, int how, char *r, char *e, char *rg, char *eg, char *secure)
 {
 	char *argv[] = {(char *)name, r, e, rg, eg, secure, NULL}, *env[] = {NULL};
@@ -77,6 +79,8 @@ static void run(const char *name, int how, char *r, char *e, char *rg, char *eg,
 			CHECK_OK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 		if (how == TRACED)
 			CHECK_OK(ptrace(PTRACE_TRACEME, 0, 0, 0));
+		if (first != (uid_t)-1)
+			CHECK_OK(setresuid(first, first, first));
 		execve(name, argv, env);
 		_exit(99);
 	}
@@ -166,6 +170,10 @@ int main(int argc, char **argv)
 	in_child(as_me);
 	in_child(between);
 	run("./both", PLAIN, "0", "1234", "0", "1234", "1");
+	/* Who may see all when it is asked to be traced: later ids make no difference. */
+	first = ME;
+	run("./user", TRACED, "65534", "1234", "0", "0", "1");
+	run("./user", PLAIN, "65534", "1234", "0", "0", "1");
 	CHECK_OK(chdir("/"));
 	snprintf(text, sizeof text, "rm -rf %s", dir);
 	return system(text) || check_done();

@@ -121,7 +121,7 @@ static int program_ids(struct task *t, const struct exec *e, u32 *euid, u32 *egi
 static int reset_ids(struct task *t, struct exec *e)
 {
 	const struct cred *old = t->cred;
-	bool root = !(old->securebits & SECBIT_NOROOT), changed;
+	bool root = !(old->securebits & SECBIT_NOROOT), changed, seen;
 	u64 permitted, effective, ambient = old->cap_ambient;
 	u32 euid = old->euid, egid = old->egid;
 	struct cred *new;
@@ -131,8 +131,9 @@ static int reset_ids(struct task *t, struct exec *e)
 		return err;
 	changed = euid != old->euid || !cred_in_group(old, egid);
 	e->secure = changed || euid != old->uid || egid != old->gid;
-	/* Others see into what it does: a tracer, or who shares its directories. */
-	if (changed && (t->trace || t->fs->refs > 1) && !capable(t, CAP_SETUID)) {
+	/* Others see into what it does: a tracer that may not see all, or who shares its directories. */
+	seen = (t->trace && !t->trace->may_all) || t->fs->refs > 1;
+	if (changed && seen && !capable(t, CAP_SETUID)) {
 		euid = old->uid;
 		egid = old->gid;
 	}

@@ -5,6 +5,7 @@
 #include "task/trace.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/ptrace.h>
 #include <stdlib.h>
 
@@ -52,7 +53,7 @@ void trace_leave_space(struct task *t, struct mm *mm)
 
 /* ---- links ---- */
 
-static struct trace *make_link(struct task *tracer, struct task *t)
+static struct trace *make_link(struct task *tracer, struct task *t, bool may_all)
 {
 	struct trace *tr = calloc(1, sizeof *tr);
 
@@ -61,6 +62,7 @@ static struct trace *make_link(struct task *tracer, struct task *t)
 	object_count(t->k, "trace", 1);
 	tr->task = t;
 	tr->tracer = tracer;
+	tr->may_all = may_all;
 	list_init(&tr->news);
 	list_add_tail(&tracer->tracees, &tr->node);
 	t->trace = tr;
@@ -131,13 +133,13 @@ int trace_by_parent(struct task *t)
 	/* Linux: a parent that is about to end lets the child believe that it is traced. */
 	if (!tracer)
 		return 0;
-	return make_link(tracer, t) ? 0 : -ENOMEM;
+	return make_link(tracer, t, capable(t, CAP_SYS_PTRACE)) ? 0 : -ENOMEM;
 }
 
 int trace_begin(struct task *tracer, struct task *t, bool seize, u32 options)
 {
 	siginfo_t info = signal_info(SIGSTOP, SI_KERNEL);
-	struct trace *tr = make_link(tracer, t);
+	struct trace *tr = make_link(tracer, t, capable(tracer, CAP_SYS_PTRACE));
 
 	if (!tr)
 		return -ENOMEM;
@@ -167,7 +169,7 @@ int trace_inherit(struct task *t, struct task *child, bool always)
 
 	if (!always || !t->trace)
 		return 0;
-	tr = make_link(t->trace->tracer, child);
+	tr = make_link(t->trace->tracer, child, t->trace->may_all);
 	if (!tr)
 		return -ENOMEM;
 	tr->seized = t->trace->seized;

@@ -35,6 +35,7 @@ struct trace {
 	struct list
 		news; /* in tracer->group->news, from when it was told of something until nothing is left to tell */
 	struct task *task, *tracer;
+	bool may_all; /* who made the link had CAP_SYS_PTRACE then: set-id programs stay what they are (ptracer_capable()) */
 	bool seized;    /* by PTRACE_SEIZE: stops are told apart */
 	u32 options;    /* PTRACE_O_* */
 	bool calls;     /* PTRACE_SYSCALL: stop before and after the next call */
