@@ -151,9 +151,9 @@ static void read_pages(unsigned short *pages)
 			continue;
 		bits |= (has_word(line, " sl") ? SEALED : 0) | (has_word(line, " dc") ? NOFORK : 0) |
 			(has_word(line, " wf") ? WIPES : 0) | (has_word(line, " dd") ? NODUMP : 0);
-		for (at = start; at < end; at += PAGE_SIZE)
-			if (at >= BASE && at < BASE + PAGES * PAGE_SIZE)
-				pages[(at - BASE) / PAGE_SIZE] = (unsigned short)bits;
+		/* The window's part: a sanitizer's mappings have terabytes. */
+		for (at = max(start, BASE); at < min(end, BASE + PAGES * PAGE_SIZE); at += PAGE_SIZE)
+			pages[(at - BASE) / PAGE_SIZE] = (unsigned short)bits;
 	}
 }
 
