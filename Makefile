@@ -143,13 +143,13 @@ bench-vma: $(BUILD)/husk $(BUILD)/bench/vma/store $(BUILD)/bench/vma/calls
 check-asan:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/asan OPT=-O1 all tests \
 		EXTRA_CFLAGS='-DHUSK_DEBUG -fsanitize=address -fno-omit-frame-pointer' EXTRA_LDFLAGS=-fsanitize=address
-	@HUSK_PATIENCE=3 BUILD=$(BUILD)/asan tests/run unit guest programs escape
+	@HUSK_PATIENCE=6 BUILD=$(BUILD)/asan tests/run unit guest programs escape
 
 check-ubsan:
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/ubsan OPT=-O1 all tests \
 		EXTRA_CFLAGS='-DHUSK_DEBUG -fsanitize=undefined -fno-sanitize-recover=undefined' \
 		EXTRA_LDFLAGS=-fsanitize=undefined
-	@HUSK_PATIENCE=3 BUILD=$(BUILD)/ubsan tests/run unit guest programs escape
+	@HUSK_PATIENCE=6 BUILD=$(BUILD)/ubsan tests/run unit guest programs escape
 
 fuzz: $(BUILD)/husk
 	@tools/deps fuzz
