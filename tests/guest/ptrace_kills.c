@@ -329,6 +329,27 @@ static void *traces(void *arg)
 	return NULL;
 }
 
+/* Joining a thread does not say that it traces nobody any more; and who waits for a stopped child before that is not told of
+ * its stop when its tracer lets go of it, where both are of one process. */
+static void until_untraced(pid_t pid)
+{
+	char path[40], line[200];
+	int tracer = -1;
+
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	while (tracer) {
+		FILE *f = fopen(path, "r");
+
+		CHECK(f != NULL);
+		if (!f)
+			return;
+		while (fgets(line, sizeof line, f))
+			if (sscanf(line, "TracerPid: %d", &tracer) == 1)
+				break;
+		fclose(f);
+	}
+}
+
 static void test_thread_ends(const struct stop *s)
 {
 	struct tracing_thread t = {s, start(s)};
@@ -338,6 +359,7 @@ static void test_thread_ends(const struct stop *s)
 	CHECK_EQ(pthread_create(&thread, NULL, traces, &t), 0);
 	pthread_join(thread, NULL);
 	if (s->state == STOPPED) {
+		until_untraced(t.pid);
 		CHECK_EQ(waitpid(t.pid, &status, WUNTRACED), t.pid);
 		CHECK(WIFSTOPPED(status));
 		CHECK_OK(kill(t.pid, SIGCONT));
