@@ -61,24 +61,34 @@ int hnode_open_below(struct hnode *dir, const char *name,
 	return err == -EMFILE ? -ENFILE : err;
 }
 
-/* Opens the node by @open, below its directory: its descriptor from now on. */
-static int open_node(struct hnode *h, int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
-		     struct hostfd *out)
+/* Opens what the node's name leads to by @open, and sees that it is the node: -ESTALE when it is not. */
+static int open_own(struct hnode *h, int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
+		    struct hostfd *out)
 {
 	struct hostfd fd = HOSTFD_NONE;
 	struct kstat st;
 	int err = hnode_open_below(hnode(h->parent), h->name, open, &fd);
 
 	if (err)
-		return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ? -ESTALE : err;
+		return err == -ENOENT || err == -ENOTDIR || err == -ELOOP || err == -ENXIO ? -ESTALE : err;
 	if (host_read_stat(fd, "", &st) || !hnode_is(h, &st)) {
 		host_close(&fd);
 		return -ESTALE;
 	}
 	hnode_take_stat(h, &st);
-	hnode_keep_open(h, fd);
 	*out = fd;
 	return 0;
+}
+
+/* As open_own(): the node's descriptor from now on. */
+static int open_node(struct hnode *h, int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
+		     struct hostfd *out)
+{
+	int err = open_own(h, open, out);
+
+	if (!err)
+		hnode_keep_open(h, *out);
+	return err;
 }
 
 int hnode_fd(struct hnode *h, struct hostfd *out)
@@ -105,24 +115,6 @@ int hnode_listing(struct hnode *h, struct hostfd *out)
 	return err == -EACCES ? -EAGAIN : err;
 }
 
-/* Opens the regular file by its name alone: what the name leads to is looked at when it is open. */
-static int open_by_name(struct hnode *h, struct hostfd *out)
-{
-	struct hostfd fd = HOSTFD_NONE;
-	struct kstat st;
-	int err = hnode_open_below(hnode(h->parent), h->name, host_open_reading, &fd);
-
-	if (err)
-		return err == -ENOENT || err == -ELOOP || err == -ENXIO ? -ESTALE : err;
-	if (host_read_stat(fd, "", &st) || !hnode_is(h, &st)) {
-		host_close(&fd);
-		return -ESTALE;
-	}
-	hnode_take_stat(h, &st);
-	*out = fd;
-	return 0;
-}
-
 /* As host_reopen(), making room when the host has no descriptor to give. */
 static int open_data(struct hnode *h, struct hostfd *out)
 {
@@ -130,7 +122,7 @@ static int open_data(struct hnode *h, struct hostfd *out)
 	int err;
 
 	if (!hostfd_valid(h->fd) && !h->fs->writable)
-		return open_by_name(h, out);
+		return open_own(h, host_open_reading, out);
 	err = hnode_fd(h, &fd);
 	if (!err)
 		err = host_reopen(fd, 0, out);
