@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static atomic_int check_count_, check_failures_;
@@ -106,6 +107,22 @@ check_report_(const char *file, int line, const char *expr, const char *format, 
 __attribute__((unused)) static int check_failed(void)
 {
 	return check_failures_ != 0;
+}
+
+/* Calls @fn in a child, which reports its failures: its status as wait() gives it. */
+__attribute__((unused)) static int check_in_child(void (*fn)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		fn();
+		_exit(check_failed());
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	return status;
 }
 
 /* The plan line and the exit status for main(). */

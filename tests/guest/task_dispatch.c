@@ -414,21 +414,6 @@ static void masks(void)
 
 /* ---- ends ---- */
 
-static int in_child(void (*fn)(void))
-{
-	int status = -1;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		fn();
-		_exit(check_failed());
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static void wrong_selector(void)
 {
 	catch (handler, 0);
@@ -543,7 +528,7 @@ static void ends(void)
 	size_t i;
 
 	for (i = 0; i < sizeof cases / sizeof *cases; i++) {
-		int status = in_child(cases[i].fn);
+		int status = check_in_child(cases[i].fn);
 
 		if (cases[i].signo)
 			CHECK_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : -status, cases[i].signo);
@@ -738,6 +723,6 @@ int main(int argc, char **argv)
 	processes();
 	executing(argv[0]);
 	blocking_call();
-	CHECK_EQ(in_child(filtered), 0);
+	CHECK_EQ(check_in_child(filtered), 0);
 	return check_done();
 }

@@ -82,21 +82,6 @@ static int dispatch(unsigned long mode, const void *start, unsigned long len, vo
 	return prctl(SET_DISPATCH, mode, start, len, sel);
 }
 
-static int in_child(void (*fn)(void))
-{
-	int status = -1;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (!pid) {
-		fn();
-		_exit(check_failed());
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 /* ---- known results ---- */
 
 static void known(void)
@@ -253,12 +238,12 @@ static void ends(void)
 	int status;
 
 	for (way = 0; way < 5; way++) {
-		status = in_child(selector_goes);
+		status = check_in_child(selector_goes);
 		CHECK_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : -status, ends_by[way]);
 	}
-	CHECK_EQ(in_child(selector_goes), 7 << 8);
+	CHECK_EQ(check_in_child(selector_goes), 7 << 8);
 	for (way = 0; way < 5; way++) {
-		status = in_child(selector_elsewhere);
+		status = check_in_child(selector_elsewhere);
 		CHECK_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : -status, SIGSEGV);
 	}
 }
@@ -578,6 +563,6 @@ int main(void)
 	all_or_nothing();
 	interrupted();
 	flipped();
-	CHECK_EQ(in_child(filtered), 0);
+	CHECK_EQ(check_in_child(filtered), 0);
 	return check_done();
 }

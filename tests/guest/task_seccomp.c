@@ -57,19 +57,6 @@ static void promise(void)
 }
 
 /* Runs @fn in a child: its wait status. */
-static int in_child(void (*fn)(void))
-{
-	pid_t pid = fork();
-	int status = -1;
-
-	if (!pid) {
-		fn();
-		_exit(check_failed());
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static void held(const char *what, int status)
 {
 	if (status)
@@ -657,7 +644,7 @@ static int after_sync(int fd)
 static void sync_and_exec(void)
 {
 	for (int i = 0; i < 10; i++)
-		held("sync and exec", in_child(sync_in_exec));
+		held("sync and exec", check_in_child(sync_in_exec));
 }
 
 /* ---- calls that husk's stub answers itself ---- */
@@ -784,35 +771,35 @@ int main(int argc, char **argv)
 							: after_exec();
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != 0)
 		check_skip("runs under a filter already");
-	held("errors", in_child(errors));
-	held("actions", in_child(actions));
-	held("actions logged", in_child(actions_logged));
-	held("errnos", in_child(errnos));
-	held("odd errnos", in_child(odd_errnos));
-	held("arguments", in_child(arguments));
-	held("traps", in_child(traps));
-	CHECK_EQ(killed_by(in_child(trap_blocked)), SIGSYS);
-	CHECK_EQ(killed_by(in_child(killed_process)), SIGSYS);
-	CHECK_EQ(killed_by(in_child(killed_by_unknown)), SIGSYS);
-	CHECK_EQ(killed_by(in_child(killed_alone)), SIGSYS);
-	held("killed thread", in_child(killed_thread));
-	CHECK_EQ(killed_by(in_child(killed_last)), SIGSYS);
-	CHECK_EQ(killed_by(in_child(killed_process_by_thread)), SIGSYS);
-	CHECK_EQ(killed_by(in_child(kill_is_not_caught)), SIGSYS);
-	CHECK_EQ(in_child(strict_allowed), 42 << 8);
-	CHECK_EQ(killed_by(in_child(strict_refused)), SIGKILL);
-	held("strict alone", in_child(strict_alone));
-	held("fork", in_child(inherited_by_fork));
-	held("exec", in_child(inherited_by_exec));
-	held("status", in_child(status_lines));
-	held("one thread", in_child(one_thread));
-	held("all threads", in_child(all_threads));
-	held("all or nothing", in_child(all_or_nothing));
-	held("sync and clone", in_child(sync_and_clone));
-	held("sync and exec", in_child(sync_and_exec));
-	held("futexes", in_child(futexes));
-	held("mutex", in_child(mutex_under_filter));
-	held("path limit", in_child(path_limit));
-	held("many filters", in_child(many_filters));
+	held("errors", check_in_child(errors));
+	held("actions", check_in_child(actions));
+	held("actions logged", check_in_child(actions_logged));
+	held("errnos", check_in_child(errnos));
+	held("odd errnos", check_in_child(odd_errnos));
+	held("arguments", check_in_child(arguments));
+	held("traps", check_in_child(traps));
+	CHECK_EQ(killed_by(check_in_child(trap_blocked)), SIGSYS);
+	CHECK_EQ(killed_by(check_in_child(killed_process)), SIGSYS);
+	CHECK_EQ(killed_by(check_in_child(killed_by_unknown)), SIGSYS);
+	CHECK_EQ(killed_by(check_in_child(killed_alone)), SIGSYS);
+	held("killed thread", check_in_child(killed_thread));
+	CHECK_EQ(killed_by(check_in_child(killed_last)), SIGSYS);
+	CHECK_EQ(killed_by(check_in_child(killed_process_by_thread)), SIGSYS);
+	CHECK_EQ(killed_by(check_in_child(kill_is_not_caught)), SIGSYS);
+	CHECK_EQ(check_in_child(strict_allowed), 42 << 8);
+	CHECK_EQ(killed_by(check_in_child(strict_refused)), SIGKILL);
+	held("strict alone", check_in_child(strict_alone));
+	held("fork", check_in_child(inherited_by_fork));
+	held("exec", check_in_child(inherited_by_exec));
+	held("status", check_in_child(status_lines));
+	held("one thread", check_in_child(one_thread));
+	held("all threads", check_in_child(all_threads));
+	held("all or nothing", check_in_child(all_or_nothing));
+	held("sync and clone", check_in_child(sync_and_clone));
+	held("sync and exec", check_in_child(sync_and_exec));
+	held("futexes", check_in_child(futexes));
+	held("mutex", check_in_child(mutex_under_filter));
+	held("path limit", check_in_child(path_limit));
+	held("many filters", check_in_child(many_filters));
 	return check_done();
 }
