@@ -29,15 +29,10 @@
 
 /* ---- when it was read ---- */
 
-static bool is_before(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
 /* Linux's relatime: an access at @when is noted when it is the first after a change, or a day has passed. */
 void tnode_accessed(struct tnode *n, const struct timespec *when)
 {
-	if (!is_before(&n->mtime, &n->atime) || !is_before(&n->ctime, &n->atime) ||
+	if (!timespec_before(&n->mtime, &n->atime) || !timespec_before(&n->ctime, &n->atime) ||
 	    when->tv_sec - n->atime.tv_sec >= 86400)
 		n->atime = *when;
 }
@@ -46,8 +41,12 @@ void tnode_accessed(struct tnode *n, const struct timespec *when)
  * somebody asks or changes the file again, because the host keeps no other. */
 static void read_by_guests(struct tnode *n, const struct stat *st)
 {
-	if (!n->donated || !is_before(&n->host_atime, &st->st_atim))
+	bool again = timespec_before(&n->host_atime, &st->st_atim);
+
+	if (!n->donated || (!again && !(n->maybe_read && timespec_before(&n->atime, &st->st_atim))))
 		return;
+	if (again)
+		n->maybe_read = false;
 	n->host_atime = st->st_atim;
 	tnode_accessed(n, &st->st_atim);
 }

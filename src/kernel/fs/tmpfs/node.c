@@ -22,6 +22,7 @@ struct timespec tmpfs_now(void)
 void tnode_changed(struct tnode *n)
 {
 	n->mtime = n->ctime = tmpfs_now();
+	n->maybe_read = !timespec_before(&n->host_atime, &n->mtime);
 }
 
 int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, u32 uid, u32 gid,
@@ -183,7 +184,7 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 
 		if (err)
 			return err;
-		n->mtime = tmpfs_now();
+		tnode_changed(n);
 	}
 	if (a->valid & ATTR_MODE)
 		n->mode = (n->mode & S_IFMT) | (a->mode & 07777);
@@ -196,8 +197,10 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 		n->uid = a->uid;
 	if (a->valid & ATTR_GID)
 		n->gid = a->gid;
-	if (a->valid & ATTR_ATIME)
+	if (a->valid & ATTR_ATIME) {
 		n->atime = a->atime;
+		n->maybe_read = false;
+	}
 	if (a->valid & ATTR_MTIME)
 		n->mtime = a->mtime;
 	n->ctime = tmpfs_now();

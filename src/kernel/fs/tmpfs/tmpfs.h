@@ -59,7 +59,8 @@ struct tnode {
 	u64 reserved; /* of the memfd: what shared writable mappings may fill without a turn, counted as if it were */
 	bool donated;               /* the memfd has been given to guests, who read it by themselves */
 	struct timespec host_atime; /* then: when the host last saw it read, as far as is known */
-	u64 written;                /* to the memfd since it was last measured */
+	bool maybe_read; /* that is not before the last change: by the host's clock a read since then may bear the same time */
+	u64 written; /* to the memfd since it was last measured */
 	int seals;
 	char *name; /* of a memfd */
 
@@ -87,6 +88,11 @@ struct tentry {
 static inline struct tnode *tnode(struct inode *i)
 {
 	return i->priv;
+}
+
+static inline bool timespec_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
 }
 
 /* node.c */
