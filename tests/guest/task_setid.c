@@ -2,15 +2,18 @@
 /*
  * Programs with set-user-ID and set-group-ID bits: whose they are, what they may, and when the bits count for nothing.
  *
- * Called with arguments it is such a program: `task_setid UID EUID GID EGID SECURE` checks that it is so.
+ * Called with arguments it is such a program: `task_setid UID EUID GID EGID SECURE` checks that it is so, and that what its
+ * caller has prepared for it has been taken back where it must be.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/auxv.h>
 #include <sys/fsuid.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -20,8 +23,23 @@
 
 #define ME    65534
 #define OTHER 1234
+#define STACK (16UL << 20) /* a larger one than programs of other ids may have */
 
 static char dir[] = "/tmp/task_setid.XXXXXX";
+
+static void check_prepared(int secure)
+{
+	struct rlimit stack;
+	struct stat st;
+	int set_id;
+
+	CHECK_OK(stat("/proc/self/exe", &st));
+	set_id = st.st_mode & S_ISUID || (st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+	set_id &= !prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+	CHECK_EQ(personality(0xffffffff) & ADDR_NO_RANDOMIZE, set_id ? 0 : ADDR_NO_RANDOMIZE);
+	CHECK_OK(getrlimit(RLIMIT_STACK, &stack));
+	CHECK_EQ(stack.rlim_cur, secure ? STACK / 2 : STACK);
+}
 
 static int be_program(char **argv)
 {
@@ -40,8 +58,9 @@ static int be_program(char **argv)
 	CHECK_EQ(setfsgid(-1), (int)eg);
 	CHECK_EQ(getauxval(AT_SECURE), atoi(argv[5]));
 	CHECK_EQ(getauxval(AT_EUID), e);
-	if (r == ME && e != r)
+	if ((r == ME && e != r) || strstr(argv[0], "hidden"))
 		CHECK_EQ(prctl(PR_GET_DUMPABLE), 0);
+	check_prepared(atoi(argv[5]));
 	/* The file is OTHER's and root's alone; access() asks for the real ids. */
 	if (r == ME) {
 		CHECK_EQ(open("secret", O_RDONLY) >= 0, e == OTHER || e == 0);
@@ -99,6 +118,7 @@ static void as_me(void)
 	CHECK_OK(setresgid(ME, ME, ME));
 	CHECK_OK(setresuid(ME, ME, ME));
 	run("./plain", PLAIN, "65534", "65534", "65534", "65534", "0");
+	run("./hidden", PLAIN, "65534", "65534", "65534", "65534", "0");
 	run("./user", PLAIN, "65534", "1234", "65534", "65534", "1");
 	run("./group", PLAIN, "65534", "65534", "65534", "1234", "1");
 	run("./both", PLAIN, "65534", "1234", "65534", "1234", "1");
@@ -120,21 +140,9 @@ static void between(void)
 	run("./group", PLAIN, "65534", "1234", "0", "1234", "1");
 }
 
-static void in_child(void (*fn)(void))
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		fn();
-		_exit(check_failed());
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
-}
-
 int main(int argc, char **argv)
 {
+	struct rlimit stack;
 	struct statvfs st;
 	char text[200];
 	int fd;
@@ -154,6 +162,7 @@ int main(int argc, char **argv)
 	CHECK_OK(chmod(dir, 0755));
 	CHECK_OK(chdir(dir));
 	copy_self("plain", 0, 0, 0755);
+	copy_self("hidden", 0, 0, 0711);
 	copy_self("user", OTHER, 0, 04755);
 	copy_self("group", 0, OTHER, 02755);
 	copy_self("both", OTHER, OTHER, 06755);
@@ -167,8 +176,12 @@ int main(int argc, char **argv)
 	fd = open("secret", O_CREAT | O_WRONLY, 0600);
 	CHECK_OK(fchown(fd, OTHER, OTHER));
 	close(fd);
-	in_child(as_me);
-	in_child(between);
+	CHECK(personality(ADDR_NO_RANDOMIZE) >= 0);
+	CHECK_OK(getrlimit(RLIMIT_STACK, &stack));
+	stack.rlim_cur = STACK;
+	CHECK_OK(setrlimit(RLIMIT_STACK, &stack));
+	CHECK_EQ(check_in_child(as_me), 0);
+	CHECK_EQ(check_in_child(between), 0);
 	run("./both", PLAIN, "0", "1234", "0", "1234", "1");
 	/* Who may see all when it is asked to be traced: later ids make no difference. */
 	first = ME;

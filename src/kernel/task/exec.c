@@ -180,14 +180,17 @@ static void order_space(struct task *t, struct exec *e, trap_done_fn *done, void
 	t->k->trap_ops->space_new(t->k->trap, &e->thread, done, arg);
 }
 
-/* Whether the new program gets the old one's host process, emptied: where it is a forked child's, which nobody else has
-	 * to do with. That spares making a process and ending one. */
-static bool may_stay(struct task *t)
+/*
+ * Whether the new program gets the old one's host process, emptied: a forked child's, which nobody else has to do with.
+ * That spares making a process and ending one. But the stub that empties it is the old program's, which may have put itself
+ * in its place and go on under the new program's name: never where that is more than its own.
+ */
+static bool may_stay(const struct task *t, const struct exec *e)
 {
-	struct mm *mm = t->mm;
+	const struct mm *mm = t->mm;
 
 	return t->k->trap_ops->space_clear && mm->users == 1 && mm->space && !mm->space->dead &&
-	       !mm->vmas.sealed && !t->trace && !t->group->borrows_space;
+	       !mm->vmas.sealed && !t->trace && !t->group->borrows_space && !e->set_id && !e->hidden;
 }
 
 static bool empty_space(struct task *t)
@@ -203,7 +206,7 @@ static long released_step(struct task *t, struct call *c)
 	if (!e->released)
 		return task_park(t);
 	c->step = space_step;
-	if (may_stay(t) && empty_space(t)) {
+	if (may_stay(t, e) && empty_space(t)) {
 		e->stays = e->finished = true;
 		return space_step(t, c);
 	}
@@ -312,6 +315,8 @@ long task_exec(struct task *t, struct call *c, int dirfd, u64 path, u64 argv, u6
 		err = exec_check_size(e);
 	if (!err)
 		err = find_format(t, e);
+	if (!err)
+		err = exec_find_ids(t, e);
 	if (err)
 		return err;
 	if (t->group->exec_task && t->group->exec_task != t)
@@ -396,6 +401,8 @@ int task_prepare_first(struct kernel *k, const char *path, char *const argv[], c
 		err = vfs_open_exec(t, AT_FDCWD, e->path, 0, &e->file);
 	if (!err)
 		err = find_format(t, e);
+	if (!err)
+		err = exec_find_ids(t, e);
 	if (err)
 		goto undo;
 	list_add_tail(&t->group->threads, &t->group_node);

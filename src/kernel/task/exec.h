@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside exec: what its files share (exec.c the steps, exec_args.c the strings, exec_commit.c the new
- * program in place of the old, exec_stack.c its first stack). */
+/* Inside exec: what its files share (exec.c the steps, exec_args.c the strings, exec_ids.c whose the program is,
+ * exec_commit.c the new program in place of the old, exec_stack.c its first stack). */
 #ifndef HUSK_KERNEL_TASK_EXEC_H
 #define HUSK_KERNEL_TASK_EXEC_H
 
@@ -51,7 +51,10 @@ struct exec {
 	long result;
 	int old_tid; /* of the thread that called execve */
 	u64 interp_base;
-	bool secure; /* AT_SECURE: its ids are not its caller's */
+	u32 euid, egid; /* as the file says */
+	bool set_id;    /* by its set-id bits */
+	bool hidden;    /* not dumpable: its caller may not read it, or it is more than its caller was */
+	bool secure;    /* AT_SECURE: its ids are not its caller's */
 };
 
 /* ---- exec_args.c ---- */
@@ -72,6 +75,13 @@ int exec_check_size(const struct exec *e);
  */
 int exec_script(struct exec *e, const char *script, const char **interp);
 void exec_free_strings(struct exec *e);
+
+/* ---- exec_ids.c ---- */
+
+/* What the file says of ids, once it is open: sets euid, egid, set_id and hidden. 0 or -errno. */
+int exec_find_ids(struct task *t, struct exec *e);
+/* Gives the task the program's credentials and limits; sets hidden and secure for good. 0 or -ENOMEM. */
+int exec_take_ids(struct task *t, struct exec *e);
 
 /* ---- exec_commit.c ---- */
 

@@ -4,8 +4,6 @@
  * into the new one.
  */
 #include <errno.h>
-#include <linux/capability.h>
-#include <linux/securebits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +15,6 @@
 #include "task/dispatch.h"
 #include "task/seccomp.h"
 #include "task/trace.h"
-#include "vfs/inode.h"
 
 #define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
 #define PIE_RND     (1UL << 28) /* pages */
@@ -98,85 +95,12 @@ static void set_comm(struct task *t, const char *path)
 	snprintf(t->comm, sizeof t->comm, "%.15s", slash ? slash + 1 : path);
 }
 
-/* The ids that the program's set-id bits give: its own, not a script's (bprm_fill_uid()). */
-static int program_ids(struct task *t, const struct exec *e, u32 *euid, u32 *egid)
-{
-	const u32 runs_as_group = S_ISGID | S_IXGRP;
-	struct ownership o;
-	int err;
-
-	if (t->no_new_privs || !e->file->inode)
-		return 0;
-	err = inode_ownership(e->file->inode, &o);
-	if (err)
-		return err;
-	if (o.mode & S_ISUID)
-		*euid = o.uid;
-	if ((o.mode & runs_as_group) == runs_as_group)
-		*egid = o.gid;
-	return 0;
-}
-
-/* What an exec makes of ids, and of capabilities where no file has any (cap_bprm_creds_from_file()). */
-static int reset_ids(struct task *t, struct exec *e)
-{
-	const struct cred *old = t->cred;
-	bool root = !(old->securebits & SECBIT_NOROOT), changed, seen;
-	u64 permitted, effective, ambient = old->cap_ambient;
-	u32 euid = old->euid, egid = old->egid;
-	struct cred *new;
-	int err = program_ids(t, e, &euid, &egid);
-
-	if (err)
-		return err;
-	changed = euid != old->euid || !cred_in_group(old, egid);
-	e->secure = changed || euid != old->uid || egid != old->gid;
-	/* Others see into what it does: a tracer that may not see all, or who shares its directories. */
-	seen = (t->trace && !t->trace->may_all) || t->fs->refs > 1;
-	if (changed && seen && !capable(t, CAP_SETUID)) {
-		euid = old->uid;
-		egid = old->gid;
-	}
-	if (e->secure)
-		ambient = 0;
-	if (euid != old->uid || egid != old->gid || euid != old->euid || egid != old->egid)
-		t->mm->dumpable = 0;
-	permitted = effective = ambient;
-	if (root && (!old->uid || !euid))
-		permitted = old->cap_inheritable | old->cap_bounding;
-	if (root && !euid)
-		effective = permitted;
-	if (t->no_new_privs) {
-		permitted &= old->cap_permitted;
-		effective &= permitted;
-	}
-	if (permitted == old->cap_permitted && effective == old->cap_effective &&
-	    ambient == old->cap_ambient && old->euid == euid && old->suid == euid && old->egid == egid &&
-	    old->sgid == egid && !(old->securebits & SECBIT_KEEP_CAPS))
-		return 0;
-	new = cred_copy(old);
-	if (!new)
-		return -ENOMEM;
-	if (euid != old->euid || egid != old->egid)
-		t->pdeath_signal = 0;
-	new->cap_permitted = permitted;
-	new->cap_effective = effective;
-	new->cap_ambient = ambient;
-	new->euid = new->suid = new->fsuid = euid;
-	new->egid = new->sgid = new->fsgid = egid;
-	new->securebits &= ~(u32)SECBIT_KEEP_CAPS;
-	task_set_cred(t, new);
-	return 0;
-}
-
 /* What of a task does not survive an exec, besides its memory. */
-static int reset_task(struct task *t, struct exec *e)
+static int reset_task(struct task *t, const struct exec *e)
 {
 	struct sighand *own;
 	int err = fdtable_exec(t);
 
-	if (!err)
-		err = reset_ids(t, e);
 	if (err)
 		return err;
 	if (t->sighand->refs > 1) {
@@ -247,6 +171,8 @@ static int move(struct task *t, struct exec *e)
 		change_space(t, e, mm);
 	mm_layout(mm, t->group->limits[RLIMIT_STACK].rlim_cur, !(t->personality & ADDR_NO_RANDOMIZE));
 	mm->exe = file_get(e->file);
+	if (e->hidden)
+		mm->dumpable = 0;
 	if (old)
 		mm->dump_filter = old->dump_filter;
 	usermem_reset(t);
@@ -263,8 +189,10 @@ static int move(struct task *t, struct exec *e)
 
 long exec_commit(struct task *t, struct exec *e)
 {
-	int err = e->result < 0 ? (int)e->result : move(t, e);
+	int err = e->result < 0 ? (int)e->result : exec_take_ids(t, e);
 
+	if (!err)
+		err = move(t, e);
 	if (err < 0) {
 		group_exit(t->group, SIGKILL);
 		return err;
