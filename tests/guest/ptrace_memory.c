@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "ptrace.h"
 
@@ -151,6 +152,39 @@ static void test_mem_file(void)
 	close(fd);
 }
 
+static int changes_none(void *arg)
+{
+	raise(SIGUSR1);
+	CHECK_OK(mprotect(none, PAGE, PROT_READ | PROT_WRITE));
+	none[0] = 9;
+	CHECK_OK(mprotect(none, PAGE, PROT_NONE));
+	raise(SIGUSR1);
+	return check_failed();
+}
+
+/* A read that ends within what it asked for leaves nothing behind for a later one. */
+static void test_mem_changes(void)
+{
+	pid_t pid = traced_child(changes_none, NULL);
+	unsigned char bytes[16];
+	char name[40];
+	int fd;
+
+	snprintf(name, sizeof name, "/proc/%d/mem", pid);
+	fd = open(name, O_RDONLY);
+	CHECK(fd >= 0);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_STOP(pid, SIGUSR1);
+	CHECK(pread(fd, bytes, 16, (off_t)(uintptr_t)none - 8) >= 8);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_STOP(pid, SIGUSR1);
+	CHECK_EQ(pread(fd, bytes, 8, (off_t)(uintptr_t)none), 8);
+	CHECK_EQ(bytes[0], 9);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, 0);
+	close(fd);
+}
+
 /* What a call wrote is there when the stop after it is told. */
 static int read_pipe(void *arg)
 {
@@ -268,6 +302,19 @@ static void test_ranges(void)
 	kill_and_reap(pid);
 }
 
+/* Its own memory, which its own stub may have to bring. */
+static void test_own(void)
+{
+	char to[8], *from = "nothing";
+	struct iovec local = {to, sizeof to}, remote = {from, sizeof to};
+
+	for (int i = 0; i < 100; i++) {
+		memset(to, 0, sizeof to);
+		CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0), sizeof to);
+		CHECK_STR(to, from);
+	}
+}
+
 /* More than goes at a time, of a process that waits, one that has stopped, one that runs, and one that is traced. */
 #define BIG (300 * 1024)
 
@@ -357,9 +404,11 @@ int main(void)
 	test_protection();
 	test_text();
 	test_mem_file();
+	test_mem_changes();
 	test_results();
 	test_arguments();
 	test_ranges();
+	test_own();
 	test_big();
 	unlink(path);
 	return check_done();

@@ -92,12 +92,13 @@ static int set_scope(int value)
 	return r;
 }
 
-/* Whether an ordinary user may attach to another process of its own that is no child of it, which chose @ptracer. */
+/* Whether an ordinary user may attach to another process of its own that is no child of it, which chose @ptracer; who may not
+ * does not get its memory either. */
 static int sibling_attaches(unsigned long ptracer)
 {
-	int ready[2], status;
+	int ready[2], status, opened;
 	pid_t target, tracer;
-	char byte;
+	char byte, name[40];
 
 	CHECK_OK(pipe(ready));
 	target = fork();
@@ -116,9 +117,11 @@ static int sibling_attaches(unsigned long ptracer)
 	if (!tracer) {
 		if (setresgid(4321, 4321, 4321) || setresuid(4321, 4321, 4321))
 			_exit(88);
+		snprintf(name, sizeof name, "/proc/%d/mem", target);
+		opened = open(name, O_RDONLY) >= 0;
 		if (pt(PTRACE_SEIZE, target, 0, 0))
-			_exit(errno);
-		_exit(0);
+			_exit(opened ? 87 : errno);
+		_exit(opened ? 0 : 86);
 	}
 	CHECK_EQ(waitpid(tracer, &status, 0), tracer);
 	kill_and_reap(target);

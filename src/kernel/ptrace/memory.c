@@ -39,7 +39,7 @@ long request_poke(struct task *t, struct call *c, struct task *child, u64 addr, 
 struct vm_call {
 	struct user_iovec *local, *remote; /* owned */
 	struct uio near;
-	struct mm *mm;   /* a reference; NULL: not yet */
+	struct mm *mm;   /* a reference: the other process's */
 	u64 count, at;   /* of remote ranges; which one, */
 	u64 used;        /* and how many bytes of it are done */
 	bool write, cut; /* cut: what was taken did not all arrive */
@@ -120,8 +120,10 @@ static long move(struct task *t, struct call *c)
 			v->used = 0;
 			continue;
 		}
-		if (!v->mm->space || v->mm->space->dead)
+		if (!v->mm->space || v->mm->space->dead) {
+			n = -EFAULT;
 			break;
+		}
 		n = move_piece(t, v);
 		if (n == CALL_PARK || n == CALL_FETCH)
 			return n;

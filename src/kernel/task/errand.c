@@ -95,12 +95,13 @@ void errand_done(struct task *t)
 	struct task *asker = task_find(t->k, t->errands.asker);
 
 	t->errands.busy = false;
-	if (asker)
+	if (asker && asker != t)
 		task_wake(asker);
 	/* Who traces it may have waited for that. */
 	if (t->trace && t->trace->tracer != asker)
 		task_wake(t->trace->tracer);
-	if (t->errands.go_on) {
+	/* It may have asked itself. */
+	if (t->errands.go_on || asker == t) {
 		t->errands.go_on = false;
 		if (t->state == TASK_PARKED)
 			task_wake(t);

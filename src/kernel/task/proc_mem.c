@@ -44,8 +44,9 @@ static long by_stub(struct mm *mm, u64 addr, void *buf, size_t size, bool write)
 	return want.size && mm->k->current ? errand_ask(mm->k->current, NULL, &want, buf) : -EIO;
 }
 
-/* *one: the caller has waited for this piece, and takes no other. */
-static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf, bool *one)
+/* Bytes, 0 at an end, or what the handler is to pass on. What has to be waited for is the call's first piece (@first) and its
+ * only one (*alone): a call that has moved something asks for nothing that it does not take. */
+static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf, bool first, bool *alone)
 {
 	size_t size = min(to->left, (size_t)PIECE);
 	struct task *own = own_task(mm);
@@ -56,7 +57,9 @@ static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf, bool *o
 		n = size ? user_read(own, buf, addr, size) : -EFAULT;
 		n = n ? n : (long)size;
 	} else if (n < 0) {
-		*one = true;
+		if (!first)
+			return 0;
+		*alone = true;
 		n = n == -ENOSYS ? by_stub(mm, addr, buf, size, false) : -EIO;
 		if (n == -EIO)
 			n = forced(mm, addr, buf, min(size, PAGE_SIZE - addr % PAGE_SIZE), false);
@@ -70,13 +73,13 @@ static long mem_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct mm *mm = f->priv;
 	char *buf = malloc(PIECE);
-	bool one = false;
+	bool alone = false;
 	long done = 0, n = 0;
 
 	if (!buf)
 		return -ENOMEM;
-	while (mm->space && to->left && !one) {
-		n = copy_out(mm, to, *pos, buf, &one);
+	while (mm->space && to->left && !alone) {
+		n = copy_out(mm, to, *pos, buf, !done, &alone);
 		if (n <= 0)
 			break;
 		*pos += (u64)n;
@@ -175,7 +178,7 @@ int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **
 {
 	int err;
 
-	if (!t->mm || !proc_may_read(reader, t))
+	if (!t->mm || task_may_access(reader, t, HUSK_ACCESS_ATTACH | HUSK_ACCESS_FS))
 		return -EACCES;
 	err = file_new(reader->k, &mem_ops, flags, NULL, mm_get(t->mm), out);
 	if (err)

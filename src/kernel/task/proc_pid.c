@@ -10,19 +10,11 @@
 
 #include "fs/proc_net.h"
 #include "mm/mm.h"
+#include "task/trace.h"
 
 bool proc_may_read(struct task *reader, struct task *t)
 {
-	const struct cred *r = reader->cred, *c = t->cred;
-
-	if (reader->group == t->group)
-		return true;
-	if (capable(reader, CAP_SYS_PTRACE))
-		return true;
-	if (r->fsuid != c->uid || r->fsuid != c->euid || r->fsuid != c->suid || r->fsgid != c->gid ||
-	    r->fsgid != c->egid || r->fsgid != c->sgid)
-		return false;
-	return !t->mm || t->mm->dumpable == 1;
+	return !task_may_access(reader, t, HUSK_ACCESS_FS);
 }
 
 /* Bytes [from, to) of the target's memory. */

@@ -22,7 +22,7 @@ extern const struct synth_entry proc_process_entries[], proc_thread_entries[];
 extern const struct synth_ops proc_pid_file_ops, proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops,
 	proc_fdinfo_ops, proc_task_ops;
 
-/* Whether @reader may look into @t: PTRACE_MODE_READ_FSCREDS as far as ids go. */
+/* Whether @reader may look into @t: PTRACE_MODE_READ_FSCREDS. */
 bool proc_may_read(struct task *reader, struct task *t);
 
 /* proc_status.c: stat, statm, status. proc_pid.c: the others. */
@@ -30,7 +30,7 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out);
 int proc_show_statm(struct task *t, struct task *reader, struct text *out);
 int proc_show_status(struct task *t, struct task *reader, struct text *out);
 
-/* proc_mem.c: /proc/PID/mem of @t, opened by @reader: 0, -EACCES, -ENOMEM. */
+/* proc_mem.c: /proc/PID/mem of @t, opened by @reader, as who may trace it: 0, -EACCES, -ENOMEM. */
 int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out);
 /* proc_info.c: small files. */
 int proc_show_io(struct task *t, struct task *reader, struct text *out);
