@@ -93,6 +93,11 @@ static void test_kinds(void)
 	CHECK_EQ(st.f_flags, 0x20);
 	CHECK_ERRNO(ioctl(pipes[0], FS_IOC_FIEMAP, &map), EOPNOTSUPP);
 	CHECK_ERRNO(ioctl(pipes[0], FIDEDUPERANGE, &same), EINVAL);
+	CHECK_ERRNO(ioctl(file, FIDEDUPERANGE, NULL), EFAULT);
+	same.reserved2 = 1;
+	CHECK_ERRNO(ioctl(file, FIDEDUPERANGE, &same), EINVAL);
+	same.dest_count = 0xffff;
+	CHECK_ERRNO(ioctl(file, FIDEDUPERANGE, &same), ENOMEM);
 }
 
 static int openat2(int fd, const char *name, uint64_t flags, uint64_t resolve)

@@ -52,6 +52,9 @@ static void test_refused(void)
 		CHECK_ERRNO(mount("x", "d", "tmpfs", 0, NULL), EPERM);
 		CHECK_ERRNO(mount(NULL, "d", NULL, MS_REMOUNT, NULL), EPERM);
 		CHECK_ERRNO(mount("d", "d", NULL, MS_BIND, NULL), EPERM);
+		CHECK_ERRNO(mount("x", "d", "tmpfs", MS_MGC_VAL, NULL), EPERM);
+		CHECK_ERRNO(mount("x", "d", "tmpfs", MS_MGC_VAL | MS_RDONLY, NULL), EPERM);
+		CHECK_ERRNO(mount("x", "d", "tmpfs", 1UL << 31, NULL), EINVAL);
 		_exit(check_failed());
 	}
 	CHECK(wait(&status) > 0);

@@ -5,7 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <stdint.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -50,6 +53,14 @@ static void file_of(const char *name, uid_t owner, mode_t mode)
 	CHECK_OK(chmod(name, mode));
 }
 
+static int open_without_links(const char *name, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags, .mode = flags & O_CREAT ? 0600 : 0, .resolve = RESOLVE_NO_SYMLINKS};
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof how);
+}
+
 /* In "t", which everybody may write and is sticky, a directory of root's. */
 static void follow(int on)
 {
@@ -61,6 +72,9 @@ static void follow(int on)
 	CHECK_SET(on, open("t/others", O_RDONLY), EACCES);
 	CHECK_SET(on, open("t/others", O_RDWR | O_CREAT, 0600), EACCES);
 	CHECK_SET(on, stat("t/others", &st), EACCES);
+	CHECK_ERRNO(open_without_links("t/others", O_RDONLY), on ? EACCES : ELOOP);
+	CHECK_ERRNO(open_without_links("t/others", O_RDWR | O_CREAT), on ? EACCES : ELOOP);
+	CHECK_ERRNO(open_without_links("t/mine", O_RDWR | O_CREAT), ELOOP);
 	CHECK_SET(on, truncate("t/others", 0), EACCES);
 	CHECK_SET(on, stat("to-others", &st), EACCES); /* ends in another's */
 	CHECK_SET(on, open("t/others-dir/", O_RDONLY), EACCES);

@@ -60,6 +60,7 @@ static void arguments(void)
 	CHECK_ERRNO(prctl(PR_SET_TSC, 3), EINVAL);
 	CHECK_ERRNO(prctl(PR_GET_TSC, 8), EFAULT);
 	CHECK_OK(prctl(PR_SET_TSC, PR_TSC_ENABLE));
+	CHECK_OK(prctl(PR_SET_TSC, 1UL << 32 | PR_TSC_ENABLE)); /* an int */
 	CHECK(reads());
 	CHECK(reads_with_cpu());
 }

@@ -125,14 +125,23 @@ static long clone_range(struct task *t, struct file *f, int fd, u64 arg)
 	return err ? err : clone_from(t, f, (int)range.src_fd);
 }
 
-/* Where nothing shares blocks, and where blocks lie nowhere. */
+/* Nothing shares blocks here, and they lie nowhere; what is wrong with the request comes first (fs/remap_range.c:
+ * vfs_dedupe_file_range()). */
 static long share_blocks(struct task *t, struct file *f, int fd, u64 arg)
 {
 	struct file_dedupe_range range;
 	long err = user_get(t, &range, arg);
+	size_t size;
 
 	if (err)
 		return err;
+	size = sizeof range + range.dest_count * sizeof range.info[0];
+	if (size > PAGE_SIZE)
+		return -ENOMEM;
+	if (user_readable(t, arg, size) < size)
+		return -EFAULT;
+	if (!file_readable(f) || range.reserved1 || range.reserved2)
+		return -EINVAL;
 	if (f->inode && f->inode->type == S_IFDIR)
 		return -EISDIR;
 	return f->inode && f->inode->type == S_IFREG ? -EOPNOTSUPP : -EINVAL;

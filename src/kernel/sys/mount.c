@@ -35,8 +35,13 @@ static long refuse(struct task *t, u64 addr, u32 lookup, long answer)
 
 long sys_mount(struct task *t, struct call *c)
 {
+	u64 flags = c->arg[3];
 	u8 options;
 	long err = check_string(t, c->arg[2]);
+
+	/* What programs put there before Linux 2.4. */
+	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+		flags &= ~(u64)MS_MGC_MSK;
 
 	if (!err)
 		err = check_string(t, c->arg[0]);
@@ -44,7 +49,7 @@ long sys_mount(struct task *t, struct call *c)
 		err = user_get(t, &options, c->arg[4]);
 	if (err)
 		return err;
-	return refuse(t, c->arg[1], LOOKUP_FOLLOW, c->arg[3] & NO_USER ? -EINVAL : -EPERM);
+	return refuse(t, c->arg[1], LOOKUP_FOLLOW, flags & NO_USER ? -EINVAL : -EPERM);
 }
 
 long sys_umount2(struct task *t, struct call *c)

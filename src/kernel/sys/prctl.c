@@ -90,9 +90,11 @@ static long get_tsc(struct task *t, const u64 *arg)
 
 static long set_tsc(struct task *t, const u64 *arg)
 {
-	if (arg[1] != PR_TSC_ENABLE && arg[1] != PR_TSC_SIGSEGV)
+	u32 mode = (u32)arg[1];
+
+	if (mode != PR_TSC_ENABLE && mode != PR_TSC_SIGSEGV)
 		return -EINVAL;
-	t->no_tsc = arg[1] == PR_TSC_SIGSEGV;
+	t->no_tsc = mode == PR_TSC_SIGSEGV;
 	return 0;
 }
 

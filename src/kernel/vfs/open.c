@@ -197,10 +197,12 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 		err = -EEXIST;
 	else if (path_inode(&p)->type != S_IFLNK)
 		err = open_existing(w->task, c, &p, flags, out);
-	else if (flags & O_NOFOLLOW || w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > 40)
+	else if (flags & O_NOFOLLOW || ++w->links > 40)
 		err = -ELOOP;
 	else if (may_follow_link(w, &p))
 		err = -EACCES;
+	else if (w->resolve & RESOLVE_NO_SYMLINKS)
+		err = -ELOOP;
 	else if (path_inode(&p)->ops->follow) {
 		err = walk_link(w, &p, true);
 		if (!err)

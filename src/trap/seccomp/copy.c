@@ -68,6 +68,16 @@ size_t copy_direct_max(const struct trap *trap)
 	return SIZE_MAX;
 }
 
+/* What a read of guest memory says of reads to come: nothing, when it is the address or the process that is not there. Stubs
+ * read that page in every turn: it is written when it changes. */
+static void note_reads(struct strap *t, ssize_t n, int error)
+{
+	bool can = n > 0;
+
+	if (n && error != EFAULT && error != ESRCH && can != t->kpage->reads)
+		t->kpage->reads = can;
+}
+
 long copy_read(struct trap_space *space, void *to, u64 addr, size_t size)
 {
 	struct sspace *s = sspace_of(space);
@@ -79,8 +89,7 @@ long copy_read(struct trap_space *space, void *to, u64 addr, size_t size)
 	if (!s->pid)
 		return -EFAULT;
 	n = process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
-	if ((n > 0) != s->trap->kpage->reads && (n > 0 || errno != EFAULT))
-		s->trap->kpage->reads = n > 0;
+	note_reads(s->trap, n, n < 0 ? errno : 0);
 	return n < 0 ? (errno == EFAULT ? -EFAULT : -ENOSYS) : n;
 }
 
