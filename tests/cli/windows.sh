@@ -15,10 +15,12 @@ sealed() {
 for trap in seccomp dispatch; do
 	coproc { exec timeout 30 "$HUSK" run --trap $trap -- sh -c 'echo ready; read -r _'; }
 	in=${COPROC[1]} pid=$COPROC_PID
-	read -r -u "${COPROC[0]}" _ || { echo "ok - $trap does not work here"; wait "$pid"; continue; }
+	read -r -u "${COPROC[0]}" _ || { echo "# $trap does not work here"; wait "$pid"; continue; }
 	: >out 2>err
 	husk=$(cat "/proc/$pid/task/$pid/children")
-	for guest in $(cat "/proc/${husk%% *}/task/${husk%% *}/children"); do
+	guests=$(cat "/proc/${husk%% *}/task/${husk%% *}/children")
+	[ -n "$guests" ]; check "$trap: there are guest processes"
+	for guest in $guests; do
 		if ! sealed "$guest" 7fff08000000; then
 			echo "# this host does not seal"
 			continue

@@ -19,8 +19,7 @@ static struct found {
 	int works[KINDS], seals;
 } * found;
 
-struct
-try {
+struct trial {
 	uint64_t site;
 	int kind;
 };
@@ -56,7 +55,7 @@ static long by_stub(uint64_t site, int kind, uint64_t p)
 
 static int tries(void *arg)
 {
-	const struct try *t = arg;
+	const struct trial *t = arg;
 	char *open = page_of(1), *held = page_of(2);
 
 	/* Not to be written, so that discarding is forbidden as well. */
@@ -93,7 +92,7 @@ static long calls(void)
 
 static int own_text(void *arg)
 {
-	const struct try *t = arg;
+	const struct trial *t = arg;
 	uint64_t text = (uint64_t)(uintptr_t)tries & -PAGE, own = (uint64_t)(uintptr_t)&data & -PAGE;
 
 	if (calls() != 200 || syscall(NR_MSEAL, text, PAGE, 0UL) || syscall(NR_MSEAL, own, PAGE, 0UL))
@@ -106,7 +105,7 @@ static int own_text(void *arg)
 
 int main(void)
 {
-	struct try t;
+	struct trial t;
 
 	found = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	find_sites();

@@ -82,26 +82,36 @@ static void read_one(int fd)
 	CHECK_EQ(read(fd, &byte, 1), 1);
 }
 
+/* What is heard of one read; and behind the end of a watch. */
+static const char *heard(int fd)
+{
+	read_one(fd);
+	return events();
+}
+
+static const char *unwatch(int wd)
+{
+	CHECK_OK(inotify_rm_watch(in, wd));
+	return events();
+}
+
 static void test_file(void)
 {
 	int fd = open_often("a/f"), other = open_often("a/g"), wd;
 	char byte;
 
 	wd = inotify_add_watch(in, "a/f", QUICK);
-	read_one(fd);
-	CHECK_STR(events(), "r");
+	CHECK_STR(heard(fd), "r");
 	CHECK_EQ(pread(fd, &byte, 1, 7), 1);
 	CHECK_STR(events(), "r");
 	read_often(fd);
 	CHECK_STR(events(), "r");
-	read_one(fd);
-	CHECK_STR(events(), "r");
+	CHECK_STR(heard(fd), "r");
 	read_often(other);
 	CHECK_STR(events(), "");
 	close(open("a/f", O_RDONLY));
 	CHECK_STR(events(), "oc");
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "i");
+	CHECK_STR(unwatch(wd), "i");
 	read_often(fd);
 	CHECK_STR(events(), "");
 	close(fd);
@@ -112,19 +122,16 @@ static void test_directory(void)
 {
 	int fd = open_often("a/f"), wd = inotify_add_watch(in, "a", QUICK);
 
-	read_one(fd);
-	CHECK_STR(events(), "rf");
+	CHECK_STR(heard(fd), "rf");
 	read_often(fd);
 	CHECK_STR(events(), "rf");
 	close(fd);
 	CHECK_STR(events(), "cf");
 	fd = open_often("a/f");
 	CHECK_STR(events(), "ofrf");
-	read_one(fd);
-	CHECK_STR(events(), "rf");
+	CHECK_STR(heard(fd), "rf");
 	close(fd);
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "cfi");
+	CHECK_STR(unwatch(wd), "cfi");
 }
 
 /* Opening and closing are heard of by who does not ask for reads, and asks for them later. */
@@ -132,17 +139,14 @@ static void test_mask(void)
 {
 	int wd = inotify_add_watch(in, "a/f", IN_OPEN | IN_CLOSE), fd = open_often("a/f");
 
-	read_one(fd);
-	CHECK_STR(events(), "o");
+	CHECK_STR(heard(fd), "o");
 	CHECK_EQ(inotify_add_watch(in, "a/f", IN_ACCESS | IN_MASK_ADD), wd);
-	read_one(fd);
-	CHECK_STR(events(), "r");
+	CHECK_STR(heard(fd), "r");
 	CHECK_EQ(inotify_add_watch(in, "a/f", IN_CLOSE), wd);
 	read_often(fd);
 	close(fd);
 	CHECK_STR(events(), "c");
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "i");
+	CHECK_STR(unwatch(wd), "i");
 }
 
 /* A file that comes into a watched directory while it is open, or changes places with one there. */
@@ -150,23 +154,18 @@ static void test_moves(void)
 {
 	int fd = open_often("a/f"), wd = inotify_add_watch(in, "b", IN_ACCESS);
 
-	read_one(fd);
-	CHECK_STR(events(), "");
+	CHECK_STR(heard(fd), "");
 	CHECK_OK(rename("a/f", "b/f"));
-	read_one(fd);
-	CHECK_STR(events(), "rf");
+	CHECK_STR(heard(fd), "rf");
 	make("a/f");
 	CHECK_OK(renameat2(AT_FDCWD, "a/f", AT_FDCWD, "b/f", RENAME_EXCHANGE));
-	read_one(fd);
-	CHECK_STR(events(), "");
+	CHECK_STR(heard(fd), "");
 	read_often(fd);
 	CHECK_OK(renameat2(AT_FDCWD, "a/f", AT_FDCWD, "b/f", RENAME_EXCHANGE));
-	read_one(fd);
-	CHECK_STR(events(), "rf");
+	CHECK_STR(heard(fd), "rf");
 	CHECK_OK(rename("b/f", "a/f"));
 	close(fd);
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "i");
+	CHECK_STR(unwatch(wd), "i");
 }
 
 /* By another name than the one that it was opened by, and by a removed one. */
@@ -176,22 +175,18 @@ static void test_names(void)
 
 	CHECK_OK(link("a/f", "b/l"));
 	wd = inotify_add_watch(in, "b/l", QUICK);
-	read_one(fd);
-	CHECK_STR(events(), "r");
+	CHECK_STR(heard(fd), "r");
 	CHECK_OK(inotify_rm_watch(in, wd));
 	wd = inotify_add_watch(in, "b", QUICK);
 	CHECK_STR(events(), "i");
-	read_one(fd);
-	CHECK_STR(events(), "");
+	CHECK_STR(heard(fd), "");
 	close(fd);
 	fd = open_often("b/l");
 	CHECK_STR(events(), "olrl");
 	CHECK_OK(unlink("b/l"));
-	read_one(fd);
-	CHECK_STR(events(), "rl");
+	CHECK_STR(heard(fd), "rl");
 	close(fd);
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "cli");
+	CHECK_STR(unwatch(wd), "cli");
 }
 
 /* Another process reads. */
@@ -218,8 +213,7 @@ static void test_processes(void)
 		CHECK_EQ(write(go[1], "g", 1), 1);
 		CHECK_EQ(read(done[0], &c, 1), 1);
 		CHECK_STR(events(), i % 2 ? "rf" : "r");
-		CHECK_OK(inotify_rm_watch(in, wd));
-		CHECK_STR(events(), "i");
+		CHECK_STR(unwatch(wd), "i");
 		for (int j = 0; j < OFTEN; j++) {
 			CHECK_EQ(write(go[1], "g", 1), 1);
 			CHECK_EQ(read(done[0], &c, 1), 1);
@@ -252,8 +246,7 @@ static void test_devices(void)
 	events();
 	CHECK_EQ(read(zero, &byte, 1), 1);
 	CHECK_STR(events(), "r");
-	CHECK_OK(inotify_rm_watch(in, wd));
-	CHECK_STR(events(), "i");
+	CHECK_STR(unwatch(wd), "i");
 	close(null);
 	close(zero);
 }

@@ -5,19 +5,15 @@
  * no PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG.
  */
 #include <signal.h>
-#include <sys/prctl.h>
 #include <ucontext.h>
 
+#include "dispatch.h"
 #include "ptrace.h"
 
-#define GET_CONFIG   0x4211
-#define SET_CONFIG   0x4210
-#define SET_DISPATCH 59
-#define EXCLUSIVE    1UL
-#define INCLUSIVE    2UL
-#define BLOCK        1
-#define FOREIGN      0x1234
-#define ANSWER       4711
+#define GET_CONFIG 0x4211
+#define SET_CONFIG 0x4210
+#define FOREIGN    0x1234
+#define ANSWER     4711
 
 struct config {
 	uint64_t mode, selector, offset, len;
@@ -118,7 +114,7 @@ static void arguments(void)
 /* An inclusive range is told as the exclusive one that leaves the rest alone, and cannot be given back so. */
 static int inclusive(void *arg)
 {
-	prctl(SET_DISPATCH, INCLUSIVE, 0x1000UL, 0x1000UL, &selector);
+	dispatch(INCLUSIVE, (void *)0x1000, 0x1000, &selector);
 	raise(SIGSTOP);
 	return 0;
 }
@@ -128,9 +124,9 @@ static void inclusive_range(void)
 	struct config c;
 	pid_t pid;
 
-	if (prctl(SET_DISPATCH, INCLUSIVE, 1UL, 1UL, 0UL))
+	if (dispatch(INCLUSIVE, (void *)1, 1, NULL))
 		return; /* before Linux 6.17 */
-	CHECK_OK(prctl(SET_DISPATCH, 0UL, 0UL, 0UL, 0UL));
+	CHECK_OK(dispatch(OFF, NULL, 0, NULL));
 	pid = traced_child(inclusive, NULL);
 	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
 	EXPECT_STOP(pid, SIGSTOP);
@@ -189,7 +185,7 @@ static void restored(void)
 static int two_calls(void *arg)
 {
 	catches();
-	prctl(SET_DISPATCH, EXCLUSIVE, 0UL, 0UL, &selector);
+	dispatch(EXCLUSIVE, NULL, 0, &selector);
 	raise(SIGSTOP);
 	selector = BLOCK;
 	call(FOREIGN);
@@ -234,8 +230,7 @@ int main(void)
 	pid_t pid;
 
 	ptrace_begin(1);
-	if (prctl(SET_DISPATCH, 0UL, 0UL, 0UL, 0UL))
-		check_skip("the host has no Syscall User Dispatch");
+	dispatch_needed();
 	pid = traced_child(ends, NULL);
 	if (pt(GET_CONFIG, pid, sizeof c, (uintptr_t)&c) && errno == EIO) {
 		kill_and_reap(pid);

@@ -3,7 +3,7 @@
  * Syscall User Dispatch: its arguments, what the handler finds, selectors, ranges, threads, fork, exec, filters. Skipped
  * where the host has none; what came with Linux 6.17 is left out where it is older. static
  */
-#include "check.h"
+#include "dispatch.h"
 
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -15,18 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 
-#define SET       59 /* PR_SET_SYSCALL_USER_DISPATCH */
-#define OFF       0UL
-#define EXCLUSIVE 1UL
-#define INCLUSIVE 2UL
-#define ALLOW     0
-#define BLOCK     1
-#define PAGE      4096UL
+#define PAGE 4096UL
 
 /*
  * Calls from known places: foreign(nr, a...) in a page of its own, outside() in another. The third is a restorer. Both
@@ -80,48 +73,43 @@ static void catch (void (*fn)(int, siginfo_t *, void *), int flags)
 	CHECK_OK(sigaction(SIGSYS, &sa, NULL));
 }
 
-static long dispatch(unsigned long mode, const void *start, unsigned long len, volatile void *sel)
-{
-	return prctl(SET, mode, start, len, sel);
-}
-
 static void arguments(void)
 {
 	const unsigned long top = 0x7ffffffff000UL;
 
-	CHECK_ERRNO(prctl(SET, OFF, 1UL, 0UL, 0UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, OFF, 0UL, 1UL, 0UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, OFF, 0UL, 0UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, 3UL, 0UL, 0UL, 0UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, -1UL, 0UL, 0UL, 0UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, 1UL << 32, 0UL, 0UL, 0UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 1UL, 0UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 1UL, -1UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 1UL, -2UL + 1, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, -1UL, 1UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, -1UL, 5UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, OFF, 1UL, 0UL, 0UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, OFF, 0UL, 1UL, 0UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, OFF, 0UL, 0UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, 3UL, 0UL, 0UL, 0UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, -1UL, 0UL, 0UL, 0UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, 1UL << 32, 0UL, 0UL, 0UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, 0UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, -1UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, -2UL + 1, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, -1UL, 1UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, -1UL, 5UL, &selector), EINVAL);
 	/* The range comes before the selector. */
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 1UL, 0UL, -1UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 0UL, 0UL, -1UL), EFAULT);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 0UL, 0UL, top + 1), EFAULT);
-	CHECK_ERRNO(prctl(SET, EXCLUSIVE, 0UL, 0UL, 1UL << 63), EFAULT);
-	CHECK_OK(prctl(SET, EXCLUSIVE, 0UL, 0UL, &selector));
-	CHECK_OK(prctl(SET, EXCLUSIVE, 0UL, -1UL, &selector));
-	CHECK_OK(prctl(SET, EXCLUSIVE, 1UL, -2UL, &selector));
-	CHECK_OK(prctl(SET, EXCLUSIVE, 1UL, 1UL, &selector));
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, 0UL, -1UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 0UL, 0UL, -1UL), EFAULT);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 0UL, 0UL, top + 1), EFAULT);
+	CHECK_ERRNO(prctl(SET_DISPATCH, EXCLUSIVE, 0UL, 0UL, 1UL << 63), EFAULT);
+	CHECK_OK(prctl(SET_DISPATCH, EXCLUSIVE, 0UL, 0UL, &selector));
+	CHECK_OK(prctl(SET_DISPATCH, EXCLUSIVE, 0UL, -1UL, &selector));
+	CHECK_OK(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, -2UL, &selector));
+	CHECK_OK(prctl(SET_DISPATCH, EXCLUSIVE, 1UL, 1UL, &selector));
 	/* A refused one leaves what was. */
-	CHECK_ERRNO(prctl(SET, 7UL, 0UL, 0UL, 0UL), EINVAL);
-	CHECK_OK(prctl(SET, OFF, 0UL, 0UL, 0UL));
-	CHECK_OK(prctl(SET, OFF, 0UL, 0UL, 0UL));
+	CHECK_ERRNO(prctl(SET_DISPATCH, 7UL, 0UL, 0UL, 0UL), EINVAL);
+	CHECK_OK(prctl(SET_DISPATCH, OFF, 0UL, 0UL, 0UL));
+	CHECK_OK(prctl(SET_DISPATCH, OFF, 0UL, 0UL, 0UL));
 	if (!has_inclusive)
 		return;
-	CHECK_ERRNO(prctl(SET, INCLUSIVE, 0UL, 0UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, INCLUSIVE, 1UL, -1UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, INCLUSIVE, -1UL, 1UL, &selector), EINVAL);
-	CHECK_ERRNO(prctl(SET, INCLUSIVE, 0UL, 0UL, -1UL), EINVAL);
-	CHECK_ERRNO(prctl(SET, INCLUSIVE, 0UL, 1UL, -1UL), EFAULT);
-	CHECK_OK(prctl(SET, INCLUSIVE, 0UL, 1UL, &selector));
-	CHECK_OK(prctl(SET, OFF, 0UL, 0UL, 0UL));
+	CHECK_ERRNO(prctl(SET_DISPATCH, INCLUSIVE, 0UL, 0UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, INCLUSIVE, 1UL, -1UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, INCLUSIVE, -1UL, 1UL, &selector), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, INCLUSIVE, 0UL, 0UL, -1UL), EINVAL);
+	CHECK_ERRNO(prctl(SET_DISPATCH, INCLUSIVE, 0UL, 1UL, -1UL), EFAULT);
+	CHECK_OK(prctl(SET_DISPATCH, INCLUSIVE, 0UL, 1UL, &selector));
+	CHECK_OK(prctl(SET_DISPATCH, OFF, 0UL, 0UL, 0UL));
 }
 
 /* What the handler sees of a call, and that its result is the call's. */
@@ -205,7 +193,7 @@ static void turning_off(int signo, siginfo_t *si, void *uc)
 {
 	seen++;
 	info = *si;
-	answer = foreign(SYS_prctl, SET, OFF, 0, 0, 0);
+	answer = foreign(SYS_prctl, SET_DISPATCH, OFF, 0, 0, 0);
 	((ucontext_t *)uc)->uc_mcontext.gregs[REG_RAX] = 99;
 }
 
@@ -214,7 +202,7 @@ static void ranges(void)
 	catch (turning_off, 0);
 	seen = 0;
 	/* No selector: whatever is not in the range. */
-	CHECK_EQ(foreign(SYS_prctl, SET, EXCLUSIVE, (uintptr_t)foreign_page,
+	CHECK_EQ(foreign(SYS_prctl, SET_DISPATCH, EXCLUSIVE, (uintptr_t)foreign_page,
 			 (uintptr_t)(foreign_end - foreign_page), 0),
 		 0);
 	long inside = CALL(SYS_getppid), out = outside(SYS_getppid, 0, 0, 0, 0, 0);
@@ -228,10 +216,10 @@ static void ranges(void)
 
 	/* The border is where the instruction ends. */
 	seen = 0;
-	foreign(SYS_prctl, SET, EXCLUSIVE, (uintptr_t)foreign_page,
+	foreign(SYS_prctl, SET_DISPATCH, EXCLUSIVE, (uintptr_t)foreign_page,
 		(uintptr_t)(foreign_after - foreign_page) + 1, 0);
 	inside = CALL(SYS_getppid);
-	foreign(SYS_prctl, SET, OFF, 0, 0, 0);
+	foreign(SYS_prctl, SET_DISPATCH, OFF, 0, 0, 0);
 	CHECK_EQ(seen, 0);
 	CHECK_EQ(inside, getppid());
 	catch (handler, 0);
@@ -632,7 +620,7 @@ static void executing(char *self)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		foreign(SYS_prctl, SET, EXCLUSIVE, (uintptr_t)foreign_page,
+		foreign(SYS_prctl, SET_DISPATCH, EXCLUSIVE, (uintptr_t)foreign_page,
 			(uintptr_t)(foreign_end - foreign_page), 0);
 		foreign(SYS_execve, (uintptr_t)self, (uintptr_t)argv, (uintptr_t)envp, 0, 0);
 		foreign(SYS_exit_group, 99, 0, 0, 0, 0);
@@ -706,9 +694,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1)
 		return CALL(SYS_getppid) == getppid() ? 0 : 1;
-	if (dispatch(OFF, 0, 0, NULL))
-		check_skip("the host has no Syscall User Dispatch");
-	has_inclusive = prctl(SET, INCLUSIVE, 1UL, 1UL, 0UL) == 0;
+	dispatch_needed();
+	has_inclusive = prctl(SET_DISPATCH, INCLUSIVE, 1UL, 1UL, 0UL) == 0;
 	CHECK_OK(dispatch(OFF, 0, 0, NULL));
 	arguments();
 	what_is_seen();

@@ -4,7 +4,7 @@
  * they do without dispatch, from places that have called often before; and none of it when the selector says BLOCK, is
  * no selector's value, or cannot be read. Ranges; selectors that others change; order. Skipped where the host has none.
  */
-#include "check.h"
+#include "dispatch.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -15,20 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
 
-#define SET_DISPATCH 59
-#define OFF          0UL
-#define EXCLUSIVE    1UL
-#define ALLOW        0
-#define BLOCK        1
-#define PAGE         4096UL
-#define MANY         300
-#define ANSWER       (-4711L)
+#define PAGE   4096UL
+#define MANY   300
+#define ANSWER (-4711L)
 
 /* Places in pages of their own: near() in one, far() in the next. The number is set in front of the call. */
 long near(long a, long b, long c, long d, long e, long f);
@@ -75,11 +69,6 @@ static void catches(void)
 	} sa = {handler, SA_SIGINFO | 0x04000000, restorer, 0};
 
 	CHECK_OK(syscall(SYS_rt_sigaction, SIGSYS, &sa, NULL, 8));
-}
-
-static int dispatch(unsigned long mode, const void *start, unsigned long len, volatile void *sel)
-{
-	return prctl(SET_DISPATCH, mode, start, len, sel);
 }
 
 /* ---- known results ---- */
@@ -553,9 +542,8 @@ int main(void)
 {
 	static unsigned char byte;
 
+	dispatch_needed();
 	selector = &byte;
-	if (dispatch(OFF, 0, 0, NULL))
-		check_skip("the host has no Syscall User Dispatch");
 	known();
 	ranges();
 	ends();

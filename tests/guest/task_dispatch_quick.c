@@ -4,23 +4,18 @@
  * masks and signals that come meanwhile, handlers that change what they return to, that leave by a jump, that are
  * replaced; threads. Skipped where the host has no Syscall User Dispatch.
  */
-#include "check.h"
+#include "dispatch.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 
-#define SET_DISPATCH 59
-#define EXCLUSIVE    1UL
-#define ALLOW        0
-#define BLOCK        1
-#define MANY         1500
+#define MANY 1500
 
 static __thread volatile unsigned char selector;
 static __thread volatile long count;
@@ -49,9 +44,9 @@ static void catch (void (*fn)(int, siginfo_t *, void *), int flags, int blocks)
 	CHECK_OK(sigaction(SIGSYS, &sa, NULL));
 }
 
-static void dispatch(int on)
+static void switch_on(int on)
 {
-	CHECK_OK(prctl(SET_DISPATCH, on ? EXCLUSIVE : 0UL, 0UL, 0UL, on ? &selector : NULL));
+	CHECK_OK(dispatch(on ? EXCLUSIVE : OFF, NULL, 0, on ? &selector : NULL));
 }
 
 static greg_t *regs(void *uc)
@@ -255,7 +250,7 @@ static void left_blocked(void)
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
-		dispatch(1);
+		switch_on(1);
 		catch (jumps, 0, 0);
 		for (volatile int i = 0; i < 100; i++)
 			if (!sigsetjmp(out, 1))
@@ -312,7 +307,7 @@ static void no_stack(void)
 	if (!pid) {
 		char *p = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		dispatch(1);
+		switch_on(1);
 		catch (where, 0, 0);
 		alt = p;
 		for (int i = 0; i < 300; i++)
@@ -450,11 +445,11 @@ static void *worker(void *arg)
 {
 	long wrong = 0;
 
-	dispatch(1);
+	switch_on(1);
 	for (int i = 0; i < MANY; i++)
 		wrong += dispatched(0) != 3 + getppid() % 2;
 	CHECK_EQ(wrong, 0);
-	dispatch(0);
+	switch_on(0);
 	return NULL;
 }
 
@@ -506,9 +501,8 @@ static void forked(void)
 
 int main(void)
 {
-	if (prctl(SET_DISPATCH, 0UL, 0UL, 0UL, 0UL))
-		check_skip("the host has no Syscall User Dispatch");
-	dispatch(1);
+	dispatch_needed();
+	switch_on(1);
 	vectors();
 	registers();
 	masked();
@@ -520,7 +514,7 @@ int main(void)
 	signals_meanwhile();
 	replaced();
 	forked();
-	dispatch(0);
+	switch_on(0);
 	many_threads();
 	return check_done();
 }

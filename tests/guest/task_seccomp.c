@@ -56,7 +56,7 @@ static void promise(void)
 	CHECK_OK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-/* Runs @fn in a child: its wait status. */
+/* @status is that of a child in which nothing failed. */
 static void held(const char *what, int status)
 {
 	if (status)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listeners of seccomp(2), while a call waits for the answer: signals, descriptors that come with it, threads, several at once. */
+/* Listeners of seccomp(2), while a call waits for the answer: signals, descriptors that come with it, threads, several at
+ * once. */
 #include "notify.h"
 
 #include <pthread.h>
@@ -40,11 +41,20 @@ static long call_interrupted(void)
 	return 0;
 }
 
-static void interrupted(void)
+static long call_restarted(void)
+{
+	handle(SA_RESTART);
+	CHECK_EQ(syscall(SYS_getppid), MAGIC);
+	CHECK_EQ(handled, 1);
+	return 0;
+}
+
+/* A signal takes the caller out of its call: the notification is gone, and the next call is another. */
+static void signalled(long (*fn)(void))
 {
 	struct seccomp_notif req;
 	int fd;
-	pid_t pid = stranger(SYS_getppid, 0, call_interrupted, &fd);
+	pid_t pid = stranger(SYS_getppid, 0, fn, &fd);
 	uint64_t first;
 
 	req = receive(fd);
@@ -54,34 +64,19 @@ static void interrupted(void)
 	CHECK_ERRNO(answer(fd, first, 0, 0, 0), ENOENT);
 	req = receive(fd);
 	CHECK_EQ(req.id, first + 1);
+	CHECK_EQ(req.data.nr, SYS_getppid);
 	CHECK_OK(answer(fd, req.id, MAGIC, 0, 0));
 	CHECK_EQ(status_of(pid), 0);
 }
 
-static long call_restarted(void)
+static void interrupted(void)
 {
-	handle(SA_RESTART);
-	CHECK_EQ(syscall(SYS_getppid), MAGIC);
-	CHECK_EQ(handled, 1);
-	return 0;
+	signalled(call_interrupted);
 }
 
 static void restarted(void)
 {
-	struct seccomp_notif req;
-	int fd;
-	pid_t pid = stranger(SYS_getppid, 0, call_restarted, &fd);
-	uint64_t first;
-
-	req = receive(fd);
-	first = req.id;
-	CHECK_OK(kill(pid, SIGUSR1));
-	wait_gone(fd, first);
-	req = receive(fd);
-	CHECK_EQ(req.id, first + 1);
-	CHECK_EQ(req.data.nr, SYS_getppid);
-	CHECK_OK(answer(fd, req.id, MAGIC, 0, 0));
-	CHECK_EQ(status_of(pid), 0);
+	signalled(call_restarted);
 }
 
 /* Gone before anybody received it: one RECV finds nothing. */
