@@ -2,7 +2,7 @@
 /*
  * What a filter like Docker's makes of calls.
  *
- * Forty processes, one after the other, make the same calls without and then under the filter: so that both are made from
+ * Some processes, one after the other, make the same calls without and then under the filter: so that both are made from
  * where the scheduler has put the process. Prints for each call its name, its ns without and under the filter, and the median
  * of the processes' ratios in thousandths, separated by tabs. Of each process the least of some batches counts, since noise
  * only adds.

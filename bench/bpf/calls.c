@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a filter adds to a system call on this host: by the call itself, for comparison with the code that host.c reads back.
  *

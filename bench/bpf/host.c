@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's own compiler: the machine code that it makes of a filter, read back and run here like every other engine.
  *

@@ -5,10 +5,10 @@
  *
  *	bench-bpf [ROUNDS [least|median [NAME]]]
  *
- * A run is one call of the engine on one input; batches of runs alternate between the engines, and each
- * engine's figure is the median over ROUNDS (101) batches, or the least, for machines with other work to do, since noise only
- * adds; of all filters, or of those whose names hold NAME. The empty call shows what the harness itself costs. All engines must agree on every input. The last figure, of calls,
- * is no run of an engine: calls.c.
+ * A run is one call of the engine on one input; batches of runs alternate between the engines, and each engine's figure is
+ * the median over ROUNDS (101) batches, or the least, for machines with other work to do, since noise only adds; of all
+ * filters, or of those whose names hold NAME. The empty call shows what the harness itself costs. All engines must agree on
+ * every input. The last figure, of calls, is no run of an engine: calls.c.
  */
 #include "bench.h"
 

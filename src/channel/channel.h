@@ -23,9 +23,9 @@
  *	0x18000  out             bytes that the stub shall write to guest memory
  *
  * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in the ready
- * words unless the kernel watches the slot, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets TURN_GUEST, and wakes the futex if
- * slot.sleeping. All of it but the kernel page can be written by the guest at any time: the kernel reads a field once
- * into its own memory, checks, then uses.
+ * words unless the kernel watches the slot, and rings the doorbell if kpage.asleep. The kernel fills the answer, sets
+ * TURN_GUEST, and wakes the futex if slot.sleeping. All of it but the kernel page can be written by the guest at any time:
+ * the kernel reads a field once into its own memory, checks, then uses.
  */
 #ifndef HUSK_CHANNEL_CHANNEL_H
 #define HUSK_CHANNEL_CHANNEL_H

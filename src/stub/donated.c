@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading files without the kernel: by the host's own calls, on descriptors that the kernel has given to this process
- * (struct donated_table). And those devices that need neither: /dev/null, /dev/zero. Such a file's offset is that of the host's open file, which nobody else uses meanwhile, so
- * threads and duplicates share it as on Linux.
+ * (struct donated_table). A file's offset is that of the host's open file, which nobody else uses meanwhile, so threads and
+ * duplicates share it as on Linux. Devices that keep nothing (/dev/null, /dev/zero) need no descriptor.
  *
  * The kernel may take a file back while a thread is here, between its look at the table and its call. Then the call is
  * as if it had been made before, as long as it has had a result there: offsets are taken away by one addition, which

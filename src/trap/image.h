@@ -13,9 +13,9 @@ int image_open(void);
  * @why. */
 int image_take(const struct trap_config *config, char *why, size_t size);
 
-/* In the child, which may share its parent's memory: puts fds[0..n-1] to the numbers from HUSK_SOCKET_FD on, closes all others but 0, 1 and 2, which become
- * @filler, sets the core limit to 0, and executes @image. Comes back only with -errno: -EMFILE when there are too few
- * descriptors. */
+/* In the child, which may share its parent's memory: puts fds[0..n-1] to the numbers from HUSK_SOCKET_FD on, closes all
+ * others but 0, 1 and 2, which become @filler, sets the core limit to 0, and executes @image. Comes back only with -errno:
+ * -EMFILE when there are too few descriptors. */
 int image_exec(int image, const int *fds, int n, int filler);
 
 #endif

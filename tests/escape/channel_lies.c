@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A guest that lies in its channel: a second thread writes garbage into slot headers, operations, ready words
- * and signal frames, and a single one into what it says of its memory calls, while the first makes calls, forks and maps memory. The process may die; the others and
- * husk go on.
+ * and signal frames, and a single one into what it says of its memory calls, while the first makes calls, forks and
+ * maps memory. The process may die; the others and husk go on.
  */
 #include "tests/escape/escape.h"
 

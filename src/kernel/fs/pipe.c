@@ -4,8 +4,8 @@
  *
  * A pipe is a ring of pages. A write that fits behind the newest bytes joins their page, everything else
  * begins a page of its own: so a write of at most PIPE_BUF bytes is whole or not at all, and the capacity in
- * bytes depends on how the writers cut their data, exactly as on Linux. What tee(2) put there is not joined. In packet mode (O_DIRECT) every page
- * is a packet.
+ * bytes depends on how the writers cut their data, exactly as on Linux. What tee(2) put there is not joined. In
+ * packet mode (O_DIRECT) every page is a packet.
  *
  * Each file keeps in f->pos what the pipe's writer count had come to when it was opened: a FIFO's reader that
  * came before any writer sees no hang-up.

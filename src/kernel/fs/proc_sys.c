@@ -10,8 +10,8 @@
 
 /*
  * Linux: root may change most of these. Here: only what has an effect (the two names, what is in proc_core.c,
- * proc_seccomp.c and proc_yama.c); the others are like Linux's files of mode 0444, which refuse root too (EACCES), since a setting that is
- * taken and not followed would be a lie.
+ * proc_seccomp.c and proc_yama.c); the others are like Linux's files of mode 0444, which refuse root too (EACCES), since a
+ * setting that is taken and not followed would be a lie.
  */
 
 /* The line that is written, cut to what a name may have (kernel/utsname_sysctl.c). */

@@ -20,7 +20,8 @@ void mm_leave_changed(struct mm *mm);
 void mm_leave_revoke(struct mm *mm);
 /* Before @t goes back to its program: fills in its thread's leave. False: it has none. */
 bool mm_leave_give(struct task *t);
-/* Takes over what the process has done meanwhile: before its store is looked at for somebody else, and kernel_ops.memory_told. */
+/* Takes over what the process has done meanwhile: before its store is looked at for somebody else, and
+ * kernel_ops.memory_told. */
 void mm_catch_up(struct mm *mm);
 
 #endif

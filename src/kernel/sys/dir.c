@@ -10,7 +10,9 @@
 #include "sys/files.h"
 #include "vfs/notify.h"
 
-#define MAX_BATCH 65536 /* no more than VFS_PIECE */
+#define MAX_BATCH 65536
+
+_Static_assert(MAX_BATCH <= VFS_PIECE, "entries are packed in vfs->piece");
 
 /* Entries on their way into a guest's buffer, packed in kernel memory first. */
 struct packer {

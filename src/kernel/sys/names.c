@@ -132,8 +132,8 @@ long sys_symlinkat(struct task *t, struct call *c)
 	return do_symlink(t, c->arg[0], (int)c->arg[1], c->arg[2]);
 }
 
-/* What belongs to another is linked only by who may read and write it, unless it is special: a set-id program that was
- * mended would live on in such a link (fs.protected_hardlinks; fs/namei.c: may_linkat). */
+/* Of what belongs to another only regular files are linked, by who may read and write them, and no set-id programs: one that
+ * was mended would live on in such a link (fs.protected_hardlinks; fs/namei.c: may_linkat). */
 static long may_link(struct task *t, struct inode *i)
 {
 	const u32 runs_as_group = S_ISGID | S_IXGRP;

@@ -5,7 +5,8 @@
  * A space has one log. Whoever of its threads is answered next takes the log along; the stub carries it out
  * before it goes back to the guest, and says so in slot.acked, without a turn. An operation that overlaps one
  * which another thread may still be carrying out waits: the thread stays WAITING and is answered when the
- * other has acknowledged; so does every thread while an operation is carried out that none may run beside. Descriptors go over the space's socket, one batch outstanding.
+ * other has acknowledged; so does every thread while an operation is carried out that none may run beside.
+ * Descriptors go over the space's socket, one batch outstanding.
  */
 #include "trap/seccomp/seccomp.h"
 

@@ -18,6 +18,7 @@
  *	short.c      what the stub may answer without a turn, and how often it did
  *	leave.c      memory calls that the stub makes without a turn
  *	donate.c     files that the stub reads by itself
+ *	foreseen.c   what tracers ask next
  *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
