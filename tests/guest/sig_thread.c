@@ -123,6 +123,32 @@ static void refusals(void)
 	CHECK_ERRNO(syscall(SYS_rt_tgsigqueueinfo, getpid(), 0, SIGUSR1, &info), EINVAL);
 	CHECK_ERRNO(syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, 65, &info), EINVAL);
 	CHECK_ERRNO(syscall(SYS_rt_tgsigqueueinfo, 0, 0, SIGUSR1, BAD), EFAULT);
+	/* What Linux knows no layout of may be no longer than what it keeps. */
+	info.si_code = -70;
+	((char *)&info)[sizeof info - 1] = 1;
+	CHECK_ERRNO(syscall(SYS_rt_tgsigqueueinfo, 0, 0, SIGUSR1, &info), E2BIG);
+	CHECK_ERRNO(syscall(SYS_rt_sigqueueinfo, NOBODY, SIGUSR1, &info), E2BIG);
+}
+
+/* To itself a thread may send any code, by its own number: to its leader not. */
+static void *own_number(void *arg)
+{
+	int tid = syscall(SYS_gettid);
+	siginfo_t info = {.si_code = SI_USER};
+
+	CHECK_OK(syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, 0, &info));
+	CHECK_ERRNO(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), 0, &info), EPERM);
+	CHECK_ERRNO(syscall(SYS_rt_sigqueueinfo, getpid(), 0, &info), EPERM);
+	CHECK_OK(syscall(SYS_rt_sigqueueinfo, tid, 0, &info));
+	return NULL;
+}
+
+static void by_thread(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, own_number, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
 /* pause() ends with EINTR when a handler has run, whether SA_RESTART or not, and not for what is ignored. */
@@ -165,6 +191,7 @@ int main(void)
 	sigprocmask(SIG_UNBLOCK, &usr1, NULL);
 	to_self();
 	refusals();
+	by_thread();
 	pausing();
 	return check_done();
 }

@@ -121,42 +121,47 @@ long sys_tgkill(struct task *t, struct call *c)
 	return tid <= 0 || tgid <= 0 ? -EINVAL : send_to_thread(t, tgid, tid, &info);
 }
 
-/* Reads the sender's own siginfo; nobody may pretend to be the kernel or kill() to others. */
-static int read_info(struct task *t, u64 addr, int signo, int pid, siginfo_t *info)
+/* The sender's own siginfo. */
+static int read_info(struct task *t, u64 addr, int signo, siginfo_t *info)
 {
 	int r = user_get(t, info, addr);
 
 	if (r < 0)
 		return r;
 	info->si_signo = signo;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != t->group->tgid)
-		return -EPERM;
-	return 0;
+	return signal_info_taken(info);
+}
+
+/* Nobody may pretend to be the kernel or kill() to others; @pid: whom the calling thread says it means. */
+static bool pretends(const struct task *t, const siginfo_t *info, int pid)
+{
+	return (info->si_code >= 0 || info->si_code == SI_TKILL) && pid != t->tid;
 }
 
 long sys_rt_sigqueueinfo(struct task *t, struct call *c)
 {
 	int pid = (int)c->arg[0];
 	siginfo_t info;
-	int r = read_info(t, c->arg[2], (int)c->arg[1], pid, &info);
+	int r = read_info(t, c->arg[2], (int)c->arg[1], &info);
 
 	if (r < 0)
 		return r;
+	if (pretends(t, &info, pid))
+		return -EPERM;
 	return pid <= 0 ? -ESRCH : send_to_pid(t, pid, &info);
 }
 
 long sys_rt_tgsigqueueinfo(struct task *t, struct call *c)
 {
-	int tgid = (int)c->arg[0], tid = (int)c->arg[1], r;
+	int tgid = (int)c->arg[0], tid = (int)c->arg[1];
 	siginfo_t info;
+	int r = read_info(t, c->arg[3], (int)c->arg[2], &info);
 
-	r = user_get(t, &info, c->arg[3]);
 	if (r < 0)
 		return r;
 	if (tid <= 0 || tgid <= 0)
 		return -EINVAL;
-	r = read_info(t, c->arg[3], (int)c->arg[2], tid, &info);
-	return r < 0 ? r : send_to_thread(t, tgid, tid, &info);
+	return pretends(t, &info, tid) ? -EPERM : send_to_thread(t, tgid, tid, &info);
 }
 
 long sys_pidfd_send_signal(struct task *t, struct call *c)
@@ -178,13 +183,15 @@ long sys_pidfd_send_signal(struct task *t, struct call *c)
 	info = signal_info_from(t, signo, SI_USER);
 	if (c->arg[2]) {
 		r = user_get(t, &info, c->arg[2]);
+		if (!r)
+			r = signal_info_taken(&info);
 		if (r < 0)
 			goto put;
 		r = -EINVAL;
 		if (info.si_signo != signo)
 			goto put;
 		r = -EPERM;
-		if ((info.si_code >= 0 || info.si_code == SI_TKILL) && g != t->group)
+		if (pretends(t, &info, g->tgid))
 			goto put;
 	}
 	/* A process that was waited for has no leader any more. */

@@ -55,6 +55,9 @@ int signal_send_pgrp(struct kernel *k, int pgid, const siginfo_t *info);
 void signal_force(struct task *t, const siginfo_t *info);
 /* An siginfo with SI_KERNEL / SI_USER fields set. */
 siginfo_t signal_info(int signo, int code);
+/* What a program wrote into @info: of one whose layout Linux knows, its tail is cut off; another must have none: 0 or -E2BIG
+ * (known_siginfo_layout()). */
+int signal_info_taken(siginfo_t *info);
 /* Whether @t may signal @target (kill(2)): 0 or -EPERM. */
 int signal_permission(struct task *t, struct task *target, int signo);
 

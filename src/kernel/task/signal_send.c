@@ -39,6 +39,46 @@ siginfo_t signal_info_from(struct task *from, int signo, int code)
 	return info;
 }
 
+/* The highest si_code of signals that have their own. */
+static int last_code(int signo)
+{
+	switch (signo) {
+	case SIGILL:
+		return 11; /* NSIGILL */
+	case SIGFPE:
+		return 15;
+	case SIGSEGV:
+		return 10;
+	case SIGBUS:
+		return 5;
+	case SIGTRAP:
+	case SIGCHLD:
+		return 6;
+	case SIGSYS:
+		return 2;
+	}
+	return 6; /* NSIGPOLL: those of SIGPOLL, with which a descriptor may send any signal */
+}
+
+#define KEPT 48UL /* of an siginfo: what Linux keeps of it (struct kernel_siginfo) */
+
+int signal_info_taken(siginfo_t *info)
+{
+	int code = info->si_code;
+	char *tail = (char *)info + KEPT;
+
+	/* Known are SI_KERNEL, from -7 (SI_DETHREAD) on, and the signals' own. */
+	if (code == SI_KERNEL || code == SI_ASYNCNL || (code <= SI_USER && code >= -7) ||
+	    (code > SI_USER && code <= last_code(info->si_signo))) {
+		memset(tail, 0, sizeof *info - KEPT);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof *info - KEPT; i++)
+		if (tail[i])
+			return -E2BIG;
+	return 0;
+}
+
 int signal_permission(struct task *t, struct task *target, int signo)
 {
 	const struct cred *c = t->cred, *tc = target->cred;
