@@ -236,6 +236,8 @@ static int thread_exec(void *arg)
 static void test_thread_exec(void)
 {
 	pid_t pid = traced_child(thread_exec, NULL), waits, execs;
+	unsigned long word;
+	siginfo_t info;
 
 	CHECK_OK(pt(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC));
 	cont(pid);
@@ -250,6 +252,11 @@ static void test_thread_exec(void)
 	cont(pid);
 	cont(execs);
 	EXPECT_END(waits, 0);
+	/* Until its tracer has been told, who asks means the leader that was, and there is none. */
+	CHECK_OK(waitid(P_PID, pid, &info, WEXITED | WSTOPPED | WNOWAIT));
+	CHECK_EQ(info.si_status, EVENT(PTRACE_EVENT_EXEC));
+	CHECK_ERRNO(pt(PTRACE_GETEVENTMSG, pid, 0, (uintptr_t)&word), ESRCH);
+	CHECK_ERRNO(pt(PTRACE_CONT, pid, 0, 0), ESRCH);
 	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_EXEC));
 	CHECK_EQ(message(pid), execs);
 	CHECK_ERRNO(waitpid(execs, NULL, __WALL), ECHILD);

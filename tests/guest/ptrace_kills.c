@@ -12,7 +12,10 @@
 
 #include "ptrace.h"
 
-#define WENT_ON 42
+#define SYSEMU 31
+
+#define WENT_ON  42
+#define NOT_READ 92
 
 static char *self;
 static int go[2]; /* lets the child work */
@@ -111,13 +114,13 @@ static void interrupt(pid_t pid)
 	EXPECT_STOP(pid, EVENT_STOP_OF(SIGTRAP));
 }
 
-static void reach_interrupt(pid_t pid)
+static void bring_interrupt(pid_t pid)
 {
 	interrupt(pid);
 	let_go();
 }
 
-static void reach_entry(pid_t pid)
+static void bring_entry(pid_t pid)
 {
 	interrupt(pid);
 	CHECK_OK(pt(PTRACE_SYSCALL, pid, 0, 0));
@@ -125,14 +128,31 @@ static void reach_entry(pid_t pid)
 	let_go();
 }
 
-static void reach_exit(pid_t pid)
+static void bring_exit(pid_t pid)
 {
-	reach_entry(pid);
+	bring_entry(pid);
 	CHECK_OK(pt(PTRACE_SYSCALL, pid, 0, 0));
 	EXPECT_STOP(pid, SIGTRAP | 0x80);
 }
 
-static void reach_step(pid_t pid)
+/* It waits for its byte, and comes to that call again. */
+static void bring_emulated(pid_t pid)
+{
+	struct user_regs_struct regs;
+
+	for (;;) {
+		interrupt(pid);
+		CHECK_OK(pt(PTRACE_GETREGS, pid, 0, (uintptr_t)&regs));
+		if (regs.orig_rax == SYS_read)
+			break;
+		CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	}
+	CHECK_OK(pt(SYSEMU, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP | 0x80);
+	let_go();
+}
+
+static void bring_step(pid_t pid)
 {
 	interrupt(pid);
 	let_go();
@@ -140,19 +160,7 @@ static void reach_step(pid_t pid)
 	EXPECT_STOP(pid, SIGTRAP);
 }
 
-static void reach_signal(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, SIGUSR2);
-}
-
-static void reach_trap(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, SIGTRAP);
-}
-
-static void reach_group_stop(pid_t pid)
+static void bring_group_stop(pid_t pid)
 {
 	let_go();
 	EXPECT_STOP(pid, SIGSTOP);
@@ -160,52 +168,10 @@ static void reach_group_stop(pid_t pid)
 	EXPECT_STOP(pid, EVENT_STOP_OF(SIGSTOP));
 }
 
-static void reach_listening(pid_t pid)
+static void bring_listening(pid_t pid)
 {
-	reach_group_stop(pid);
+	bring_group_stop(pid);
 	CHECK_OK(pt(PTRACE_LISTEN, pid, 0, 0));
-}
-
-static void reach_fork(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_FORK));
-}
-
-static void reach_vfork(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_VFORK));
-}
-
-static void reach_vfork_done(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_VFORK_DONE));
-}
-
-static void reach_clone(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_CLONE));
-}
-
-static void reach_exec(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_EXEC));
-}
-
-static void reach_seccomp(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_SECCOMP));
-}
-
-static void reach_end(pid_t pid)
-{
-	let_go();
-	EXPECT_STOP(pid, EVENT(PTRACE_EVENT_EXIT));
 }
 
 /* ---- the stops ---- */
@@ -214,27 +180,42 @@ static const struct stop {
 	const char *name;
 	unsigned long options;
 	void (*work)(void);
-	void (*reach)(pid_t pid);
+	int stop;                             /* it comes to that by itself; 0: */
+	void (*bring)(pid_t pid);             /* its tracer brings it there */
 	int status;                           /* as wait() gives it, when it goes on */
 	enum { LIVE, STOPPED, ENDING } state; /* STOPPED: its group is; ENDING: it is past being killed */
 } stops[] = {
-	{"interrupt", 0, nothing, reach_interrupt, WENT_ON << 8, LIVE},
-	{"entry of a call", PTRACE_O_TRACESYSGOOD, nothing, reach_entry, WENT_ON << 8, LIVE},
-	{"exit of a call", PTRACE_O_TRACESYSGOOD, nothing, reach_exit, WENT_ON << 8, LIVE},
+	{"interrupt", 0, nothing, 0, bring_interrupt, WENT_ON << 8, LIVE},
+	{"entry of a call", PTRACE_O_TRACESYSGOOD, nothing, 0, bring_entry, WENT_ON << 8, LIVE},
+	{"exit of a call", PTRACE_O_TRACESYSGOOD, nothing, 0, bring_exit, WENT_ON << 8, LIVE},
+	/* The call at whose stop it is is not made, whoever lets it go on. */
+	{"call that is not made", PTRACE_O_TRACESYSGOOD, nothing, 0, bring_emulated, NOT_READ << 8, LIVE},
 	/* Linux: only who is let go by its tracer is no longer stepped. */
-	{"step", 0, nothing, reach_step, SIGTRAP, LIVE},
-	{"signal", 0, raise_usr2, reach_signal, WENT_ON << 8, LIVE},
-	{"breakpoint", 0, breakpoint, reach_trap, WENT_ON << 8, LIVE},
-	{"group stop", 0, stop_itself, reach_group_stop, WENT_ON << 8, STOPPED},
-	{"listening", 0, stop_itself, reach_listening, WENT_ON << 8, STOPPED},
-	{"fork", PTRACE_O_TRACEFORK, make_child, reach_fork, WENT_ON << 8, LIVE},
-	{"vfork", PTRACE_O_TRACEVFORK, make_vfork_child, reach_vfork, WENT_ON << 8, LIVE},
-	{"end of vfork", PTRACE_O_TRACEVFORKDONE, make_vfork_child, reach_vfork_done, WENT_ON << 8, LIVE},
-	{"clone", PTRACE_O_TRACECLONE, make_thread, reach_clone, WENT_ON << 8, LIVE},
-	{"exec", PTRACE_O_TRACEEXEC, execute, reach_exec, EXECUTED_STATUS << 8, LIVE},
-	{"seccomp", PTRACE_O_TRACESECCOMP, call_filtered, reach_seccomp, WENT_ON << 8, LIVE},
-	{"end", PTRACE_O_TRACEEXIT, nothing, reach_end, WENT_ON << 8, ENDING},
+	{"step", 0, nothing, 0, bring_step, SIGTRAP, LIVE},
+	{"signal", 0, raise_usr2, SIGUSR2, NULL, WENT_ON << 8, LIVE},
+	{"breakpoint", 0, breakpoint, SIGTRAP, NULL, WENT_ON << 8, LIVE},
+	{"group stop", 0, stop_itself, 0, bring_group_stop, WENT_ON << 8, STOPPED},
+	{"listening", 0, stop_itself, 0, bring_listening, WENT_ON << 8, STOPPED},
+	{"fork", PTRACE_O_TRACEFORK, make_child, EVENT(PTRACE_EVENT_FORK), NULL, WENT_ON << 8, LIVE},
+	{"vfork", PTRACE_O_TRACEVFORK, make_vfork_child, EVENT(PTRACE_EVENT_VFORK), NULL, WENT_ON << 8, LIVE},
+	{"end of vfork", PTRACE_O_TRACEVFORKDONE, make_vfork_child, EVENT(PTRACE_EVENT_VFORK_DONE), NULL,
+	 WENT_ON << 8, LIVE},
+	{"clone", PTRACE_O_TRACECLONE, make_thread, EVENT(PTRACE_EVENT_CLONE), NULL, WENT_ON << 8, LIVE},
+	{"exec", PTRACE_O_TRACEEXEC, execute, EVENT(PTRACE_EVENT_EXEC), NULL, EXECUTED_STATUS << 8, LIVE},
+	{"seccomp", PTRACE_O_TRACESECCOMP, call_filtered, EVENT(PTRACE_EVENT_SECCOMP), NULL, WENT_ON << 8,
+	 LIVE},
+	{"end", PTRACE_O_TRACEEXIT, nothing, EVENT(PTRACE_EVENT_EXIT), NULL, WENT_ON << 8, ENDING},
 };
+
+static void reach(const struct stop *s, pid_t pid)
+{
+	if (s->bring) {
+		s->bring(pid);
+		return;
+	}
+	let_go();
+	EXPECT_STOP(pid, s->stop);
+}
 
 static pid_t start(const struct stop *s)
 {
@@ -249,7 +230,7 @@ static pid_t start(const struct stop *s)
 	if (pid)
 		return pid;
 	if (read(go[0], &byte, 1) != 1)
-		_exit(92);
+		_exit(NOT_READ);
 	s->work();
 	_exit(WENT_ON);
 }
@@ -263,7 +244,7 @@ static void test_killed(const struct stop *s)
 	unsigned long word, thread = 0;
 
 	CHECK_OK(pt(PTRACE_SEIZE, pid, 0, s->options));
-	s->reach(pid);
+	reach(s, pid);
 	if (s->options & PTRACE_O_TRACECLONE)
 		CHECK_OK(pt(PTRACE_GETEVENTMSG, pid, 0, (uintptr_t)&thread));
 	CHECK_OK(kill(pid, SIGKILL));
@@ -293,7 +274,7 @@ static void test_tracer_killed(const struct stop *s, unsigned long option)
 	tracer = fork();
 	if (!tracer) {
 		CHECK_OK(pt(PTRACE_SEIZE, pid, 0, s->options | option));
-		s->reach(pid);
+		reach(s, pid);
 		if (check_failures_ != failed || write(reached[1], "", 1) != 1)
 			_exit(93);
 		for (;;)
@@ -325,7 +306,7 @@ static void *traces(void *arg)
 	struct tracing_thread *t = arg;
 
 	CHECK_OK(pt(PTRACE_SEIZE, t->pid, 0, t->stop->options));
-	t->stop->reach(t->pid);
+	reach(t->stop, t->pid);
 	return NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shows the stops of traced processes: signals, calls, steps, group stops and interrupts, and what tracers can make of
- * them.
+ * Shows the stops of traced processes: signals, calls, group stops and interrupts, and what tracers can make of them.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -180,7 +180,6 @@ static int make_calls(void *arg)
 	return r == -1 && error == EBADF && s == 4242 ? 0 : 1;
 }
 
-#define SINGLEBLOCK      33
 #define SET_SYSCALL_INFO 0x4212
 
 static void get_info(pid_t pid, struct ptrace_syscall_info *info, long size)
@@ -396,105 +395,6 @@ static void test_restart(void)
 	EXPECT_END(pid, SIGUSR1 << 8);
 }
 
-/* ---- steps ---- */
-
-static int step_code(void *arg)
-{
-	long r;
-
-	__asm__ volatile("int3\n\t"
-			 "nop\n\t"
-			 "mov %1, %%eax\n\t"
-			 "syscall\n\t"
-			 "nop\n\t"
-			 "nop"
-			 : "=&a"(r)
-			 : "i"(SYS_getppid)
-			 : "rcx", "r11", "memory");
-	return r == getppid() ? 0 : 1;
-}
-
-static unsigned long rip_of(pid_t pid)
-{
-	struct user_regs_struct regs;
-
-	CHECK_OK(pt(PTRACE_GETREGS, pid, 0, (uintptr_t)&regs));
-	CHECK_EQ(regs.eflags & 0x100, 0);
-	return regs.rip;
-}
-
-static void step(pid_t pid, int code)
-{
-	siginfo_t info;
-
-	CHECK_OK(pt(PTRACE_SINGLESTEP, pid, 0, 0));
-	EXPECT_STOP(pid, SIGTRAP);
-	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
-	CHECK_EQ(info.si_code, code);
-	CHECK_EQ((unsigned long)info.si_addr, rip_of(pid));
-}
-
-static void test_step(void)
-{
-	pid_t pid = traced_child(step_code, NULL);
-	unsigned long at;
-	siginfo_t info;
-
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_STOP(pid, SIGTRAP);
-	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
-	CHECK_EQ(info.si_code, SI_KERNEL);
-	at = rip_of(pid);
-	step(pid, TRAP_TRACE);
-	CHECK_EQ(rip_of(pid), at + 1);
-	step(pid, TRAP_TRACE);
-	CHECK_EQ(rip_of(pid), at + 6);
-	/* Behind the call, not an instruction later. */
-	step(pid, TRAP_BRKPT);
-	CHECK_EQ(rip_of(pid), at + 8);
-	step(pid, TRAP_TRACE);
-	CHECK_EQ(rip_of(pid), at + 9);
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 0);
-}
-
-/* To the next branch, or a step where the processor cannot tell: from one instruction to another that comes behind it. */
-static void test_block(void)
-{
-	pid_t pid = traced_child(step_code, NULL);
-	unsigned long at;
-	siginfo_t info;
-
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_STOP(pid, SIGTRAP);
-	at = rip_of(pid);
-	CHECK_ERRNO(pt(SINGLEBLOCK, pid, 0, 65), EIO);
-	CHECK_OK(pt(SINGLEBLOCK, pid, 0, 0));
-	EXPECT_STOP(pid, SIGTRAP);
-	CHECK(rip_of(pid) > at);
-	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
-	CHECK(info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT);
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 0);
-}
-
-/* A step with a signal ends at the handler's first instruction. */
-static void test_step_handler(void)
-{
-	pid_t pid = traced_child(raise_usr1, NULL);
-	siginfo_t info;
-
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_STOP(pid, SIGUSR1);
-	CHECK_OK(pt(PTRACE_SINGLESTEP, pid, 0, SIGUSR1));
-	EXPECT_STOP(pid, SIGTRAP);
-	CHECK_EQ(rip_of(pid), (unsigned long)on_signal);
-	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
-	CHECK_EQ(info.si_code, SIGTRAP);
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, SIGUSR1 << 8);
-}
-
 /* ---- group stops ---- */
 
 static void test_group_stop(void)
@@ -632,6 +532,34 @@ static void test_waitid(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+static pid_t waited_for;
+
+static void *waits(void *arg)
+{
+	int status = 0;
+
+	CHECK_ERRNO(waitpid(waited_for, &status, WNOHANG | __WALL | __WNOTHREAD), ECHILD);
+	CHECK_EQ(waitpid(waited_for, &status, __WALL), waited_for);
+	CHECK_EQ(status >> 8, EVENT_STOP_OF(SIGTRAP));
+	return NULL;
+}
+
+/* Any thread of the tracer's process is told, unless it asks for its own children alone; once is enough. */
+static void test_other_thread(void)
+{
+	pid_t pid = pausing_child();
+	pthread_t thread;
+
+	CHECK_OK(pt(PTRACE_SEIZE, pid, 0, 0));
+	CHECK_OK(pt(PTRACE_INTERRUPT, pid, 0, 0));
+	waited_for = pid;
+	CHECK_EQ(pthread_create(&thread, NULL, waits, NULL), 0);
+	pthread_join(thread, NULL);
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG | __WALL | __WNOTHREAD), 0);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	kill_and_reap(pid);
+}
+
 int main(void)
 {
 	ptrace_begin(1);
@@ -643,12 +571,10 @@ int main(void)
 	test_change();
 	test_set_info();
 	test_restart();
-	test_step();
-	test_block();
-	test_step_handler();
 	test_group_stop();
 	test_seize();
 	test_attach_stopped();
 	test_waitid();
+	test_other_thread();
 	return check_done();
 }

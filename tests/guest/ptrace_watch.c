@@ -39,6 +39,15 @@ static int child_word(pid_t pid, int i)
 	return (int)value;
 }
 
+/* The register that tells what has happened: reserved bits are set, on older kernels clear. */
+static void expect_status(pid_t pid, unsigned long status)
+{
+	const unsigned long reserved = 0xffff0ff0, got = dr(pid, 6);
+
+	CHECK_EQ(got & ~reserved, status);
+	CHECK((got & reserved) == reserved || !(got & reserved));
+}
+
 static void hit(pid_t pid, int n)
 {
 	siginfo_t info;
@@ -47,8 +56,9 @@ static void hit(pid_t pid, int n)
 	EXPECT_STOP(pid, SIGTRAP);
 	CHECK_OK(pt(PTRACE_GETSIGINFO, pid, 0, (uintptr_t)&info));
 	CHECK_EQ(info.si_code, TRAP_HWBKPT);
-	CHECK_EQ(dr(pid, 6) & 0xf, 1 << n);
+	expect_status(pid, 1UL << n);
 	CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(6), 0));
+	CHECK_EQ(dr(pid, 6), 0);
 }
 
 static void test_hits(void)
@@ -81,6 +91,24 @@ static void test_hits(void)
 	EXPECT_END(pid, 3 << 8);
 }
 
+/* A step is told there, too, and what was told before is forgotten. */
+static void test_status(void)
+{
+	pid_t pid = traced_child(writes, NULL);
+
+	expect_status(pid, 0);
+	for (unsigned long said = 0; said < 2; said++) {
+		CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(6), said));
+		CHECK_EQ(dr(pid, 6), said);
+		CHECK_OK(pt(PTRACE_SINGLESTEP, pid, 0, 0));
+		EXPECT_STOP(pid, SIGTRAP);
+		CHECK_OK(pt(PTRACE_SINGLESTEP, pid, 0, 0));
+		EXPECT_STOP(pid, SIGTRAP);
+		expect_status(pid, 0x4000);
+	}
+	kill_and_reap(pid);
+}
+
 static int executes(void *arg)
 {
 	execl(self, self, "exit", NULL);
@@ -109,8 +137,16 @@ static void test_errors(void)
 	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(0), -4096UL), EINVAL);
 	CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(0), (uintptr_t)&words[0] + 1));
 	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(7), WRITE4(0)), EINVAL);
+	CHECK_EQ(dr(pid, 7), 0);
 	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(7), EXECUTE1(0) | 3UL << 18), EINVAL);
 	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(7), 1 | 2UL << 16), EINVAL);
+	/* What is in use is moved to where it may be, or stays. */
+	CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(0), (uintptr_t)&words[1]));
+	CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(7), WRITE4(0)));
+	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(0), (uintptr_t)&words[0] + 1), EINVAL);
+	CHECK_ERRNO(pt(PTRACE_POKEUSR, pid, DR(0), -4UL), EINVAL);
+	CHECK_EQ(dr(pid, 0), (uintptr_t)&words[1]);
+	CHECK_OK(pt(PTRACE_POKEUSR, pid, DR(0), (uintptr_t)&words[2]));
 	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
 	EXPECT_END(pid, 3 << 8);
 }
@@ -119,6 +155,7 @@ int main(int argc, char **argv)
 {
 	self = ptrace_begin(argc);
 	test_hits();
+	test_status();
 	test_exec();
 	test_errors();
 	return check_done();

@@ -45,11 +45,7 @@ static int check_options(const struct task *t, u64 options)
 
 static long traceme(struct task *t)
 {
-	if (!t->trace && (t->k->ptrace_scope > 2 ||
-			  (t->k->ptrace_scope == 2 && t->group->parent &&
-			   !(t->group->parent->leader->cred->cap_effective >> CAP_SYS_PTRACE & 1))))
-		return -EPERM;
-	return trace_by_parent(t);
+	return t->trace ? -EPERM : trace_by_parent(t);
 }
 
 /* The task was stopped with its group, and is on its way to a stop for its tracer: that is not seen in between. */
@@ -63,6 +59,7 @@ static long reached(struct task *t, struct call *c)
 	return task_park(t);
 }
 
+/* @child: NULL for init. */
 static long attach(struct task *t, struct call *c, struct task *child, bool seize)
 {
 	u64 options = seize ? c->arg[3] : 0;
@@ -75,7 +72,8 @@ static long attach(struct task *t, struct call *c, struct task *child, bool seiz
 		if (err)
 			return err;
 	}
-	if (child->group == t->group)
+	/* Linux: init may be traced by who has the right. Here: by nobody, for init is husk itself. */
+	if (!child || child->group == t->group)
 		return -EPERM;
 	err = task_may_access(t, child, HUSK_ACCESS_ATTACH);
 	if (err)
@@ -142,7 +140,8 @@ static long request_emulate_step(struct task *t, struct call *c, struct task *ch
 
 static long request_detach(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	if (!valid_signal(data))
+	/* Here, and only here, Linux looks at no more than 32 bits. */
+	if (!valid_signal((u32)data))
 		return -EIO;
 	trace_detach(child, (int)data);
 	return 0;
@@ -159,9 +158,9 @@ static long request_kill(struct task *t, struct call *c, struct task *child, u64
 
 static long request_interrupt(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
-	if (!child->trace->seized || child->ending)
+	if (!child->trace->seized)
 		return -EIO;
-	if (!(child->work & TASK_WORK_EXIT))
+	if (!child->ending && !(child->work & TASK_WORK_EXIT))
 		trace_interrupt(child);
 	return 0;
 }
@@ -253,9 +252,8 @@ long sys_ptrace(struct task *t, struct call *c)
 	if (c->arg[0] == PTRACE_TRACEME)
 		return traceme(t);
 	child = task_find(t->k, (int)c->arg[1]);
-	/* Linux: init may be traced by who has the right. Here: by nobody, for init is husk itself. */
-	if (!child)
-		return (int)c->arg[1] == HUSK_INIT_PID && begins(c->arg[0]) ? -EPERM : -ESRCH;
+	if (!child && ((int)c->arg[1] != HUSK_INIT_PID || !begins(c->arg[0])))
+		return -ESRCH;
 	if (begins(c->arg[0]))
 		return attach(t, c, child, c->arg[0] == PTRACE_SEIZE);
 	if (!child->trace || child->trace->tracer != t || (!(r && r->any_state) && !trace_is_stopped(child)))

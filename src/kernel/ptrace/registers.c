@@ -60,6 +60,7 @@ static int set_selector(struct guest_regs *r, u64 offset, u64 value)
 		/* Linux: any segment there is, 32-bit code included. Here: the one that guests run in. */
 		return selector == (offset == offsetof(struct guest_regs, cs) ? USER_CS : USER_DS) ? 0 : -EIO;
 	}
+	/* Linux: keeps the selector of a data segment. Here: the null one, because only 32-bit code would use another. */
 	((u64 *)r)[offset / 8] = 0;
 	return 0;
 }
@@ -134,7 +135,7 @@ long request_peek_user(struct task *t, struct call *c, struct task *child, u64 a
 	if (addr < sizeof(struct guest_regs))
 		value = get_reg(child, addr);
 	else if (is_debug_register(addr))
-		value = child->trace->debug[(addr - USER_DEBUGREG) / 8];
+		value = trace_get_debug(child, (int)(addr - USER_DEBUGREG) / 8);
 	return user_put(t, data, &value);
 }
 

@@ -32,6 +32,8 @@ long request_set_siginfo(struct task *t, struct call *c, struct task *child, u64
 	siginfo_t info;
 	int err = user_get(t, &info, data);
 
+	if (!err)
+		err = signal_info_taken(&info);
 	if (err)
 		return err;
 	if (!child->stop.has_info)
@@ -40,21 +42,12 @@ long request_set_siginfo(struct task *t, struct call *c, struct task *child, u64
 	return 0;
 }
 
-static const struct sigqueue *nth_signal(const struct sigpending *p, u64 n)
-{
-	const struct sigqueue *q;
-
-	list_for_each (q, &p->queue, node)
-		if (!n--)
-			return q;
-	return NULL;
-}
-
 long request_peek_siginfo(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)
 {
 	struct ptrace_peeksiginfo_args args;
 	const struct sigpending *p = &child->pending;
-	int err = user_get(t, &args, addr), n;
+	const struct sigqueue *q;
+	int err = user_get(t, &args, addr), n = 0;
 
 	if (err)
 		return err;
@@ -62,14 +55,17 @@ long request_peek_siginfo(struct task *t, struct call *c, struct task *child, u6
 		return -EINVAL;
 	if (args.flags & PTRACE_PEEKSIGINFO_SHARED)
 		p = &child->group->shared_pending;
-	for (n = 0; n < args.nr; n++) {
-		const struct sigqueue *q = nth_signal(p, args.off + (u64)n);
-
-		if (!q)
+	list_for_each (q, &p->queue, node) {
+		if (args.off) {
+			args.off--;
+			continue;
+		}
+		if (n == args.nr)
 			break;
 		err = user_put(t, data + (u64)n * sizeof q->info, &q->info);
 		if (err)
 			break;
+		n++;
 	}
 	return n ? n : err;
 }

@@ -245,7 +245,8 @@ static long set_ptracer(struct task *t, const u64 *arg)
 {
 	struct task *chosen;
 
-	if (!arg[1] || arg[1] == PR_SET_PTRACER_ANY) {
+	/* PR_SET_PTRACER_ANY, also as an int. */
+	if (!arg[1] || (int)arg[1] == -1) {
 		t->group->ptracer = arg[1] ? -1 : 0;
 		return 0;
 	}
@@ -253,6 +254,7 @@ static long set_ptracer(struct task *t, const u64 *arg)
 	if (!chosen)
 		return -EINVAL;
 	t->group->ptracer = chosen->group->tgid;
+	t->group->ptracer_start_ns = chosen->group->start_ns;
 	return 0;
 }
 

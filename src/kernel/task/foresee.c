@@ -31,7 +31,7 @@ static size_t what_call(struct task *child, struct ptrace_syscall_info *info)
 		memcpy(info->entry.args, args, sizeof args);
 		return offsetof(struct ptrace_syscall_info, entry.args) + sizeof info->entry.args;
 	}
-	if (code == (SIGTRAP | 0x80)) {
+	if (code == (SIGTRAP | 0x80) && child->stop.message == PTRACE_EVENTMSG_SYSCALL_EXIT) {
 		info->op = PTRACE_SYSCALL_INFO_EXIT;
 		info->exit.rval = (s64)r->rax;
 		info->exit.is_error = r->rax >= (u64)-4095;

@@ -32,7 +32,8 @@ struct thread_group {
 	struct list news;             /* struct trace of what its threads trace, by news: task/wait.c */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
 	bool subreaper, has_child_subreaper;
-	int ptracer; /* PR_SET_PTRACER: whom Yama lets trace; -1: anybody, 0: nobody but ancestors */
+	int ptracer;          /* PR_SET_PTRACER: whom Yama lets trace; -1: anybody, 0: nobody but ancestors */
+	u64 ptracer_start_ns; /* and its start_ns, so that nobody else with its number is meant */
 
 	struct sigpending shared_pending;
 	struct coredump *dump; /* owned; a core file is due before its threads end: task/coredump.h */

@@ -133,6 +133,8 @@ int trace_by_parent(struct task *t)
 	/* Linux: a parent that is about to end lets the child believe that it is traced. */
 	if (!tracer)
 		return 0;
+	if (!trace_parent_may(tracer, t))
+		return -EPERM;
 	return make_link(tracer, t, capable(t, CAP_SYS_PTRACE)) ? 0 : -ENOMEM;
 }
 

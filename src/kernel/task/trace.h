@@ -43,7 +43,7 @@ struct trace {
 	bool want_stop; /* a group stop or PTRACE_INTERRUPT: stop on the way back */
 	bool notify;    /* something has happened since PTRACE_EVENT_STOP was told */
 	bool listening; /* PTRACE_LISTEN: stopped, but not to be asked anything */
-	u64 debug[8];   /* debug registers: trace_watch.c */
+	u64 debug[8];   /* debug registers, by trace_get_debug() */
 	u64 watched[4]; /* what the watched words were */
 	bool reaching;  /* PTRACE_ATTACH waits until a stopped task is a traced one */
 };
@@ -108,10 +108,13 @@ bool trace_is_stopped(const struct task *t);
 
 /* ---- trace_watch.c: debug registers ---- */
 
-/* Sets debug register @number: 0, -EINVAL, -EIO for one that there is not. */
+/* What debug register @number holds; and sets it: 0, -EINVAL, -EIO for one that there is not. */
+u64 trace_get_debug(const struct task *t, int number);
 int trace_set_debug(struct task *t, int number, u64 value);
 /* A call has written to memory: that is no hit. */
 void trace_watch_refresh(struct task *t);
+/* It has made a step, and is about to stop for that. */
+void trace_stepped(struct task *t);
 /* kernel_ops.trace_step */
 bool trace_watch_step(struct task *t, struct trap_event *event);
 
@@ -133,6 +136,8 @@ struct task *trace_stopped_on(struct kernel *k, const struct mm *mm);
 #define HUSK_ACCESS_ATTACH 1u /* PTRACE_MODE_ATTACH: Yama is asked, too */
 #define HUSK_ACCESS_FS     2u /* PTRACE_MODE_FSCREDS: the ids that count for files */
 
+/* security_ptrace_traceme(): whether @parent may trace its child @t that asks for it. */
+bool trace_parent_may(const struct task *parent, const struct task *t);
 /* __ptrace_may_access(): 0 or -EPERM. */
 int task_may_access(struct task *t, struct task *target, u32 mode);
 

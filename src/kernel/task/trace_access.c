@@ -29,16 +29,18 @@ static bool descends_from(const struct thread_group *g, const struct thread_grou
 	return false;
 }
 
-/* Whether @target said by PR_SET_PTRACER that @t, or an ancestor of it, may. */
+/* Whether @t's process traces @target already, or @target said by PR_SET_PTRACER that it, or an ancestor of it, may
+ * (ptracer_exception_found()). */
 static bool is_chosen(const struct task *t, const struct task *target)
 {
-	int chosen = target->group->ptracer;
-	const struct thread_group *g;
+	const struct thread_group *asked = target->group, *g;
 
-	if (chosen == -1)
+	if (target->trace && target->trace->tracer->group == t->group)
 		return true;
-	g = chosen ? group_find(t->k, chosen) : NULL;
-	return g && descends_from(t->group, g);
+	if (asked->ptracer == -1)
+		return true;
+	g = asked->ptracer ? group_find(t->k, asked->ptracer) : NULL;
+	return g && g->start_ns == asked->ptracer_start_ns && descends_from(t->group, g);
 }
 
 static int yama_allows(const struct task *t, const struct task *target)
@@ -54,6 +56,15 @@ static int yama_allows(const struct task *t, const struct task *target)
 		return capable(t, CAP_SYS_PTRACE) ? 0 : -EPERM;
 	}
 	return -EPERM;
+}
+
+bool trace_parent_may(const struct task *parent, const struct task *t)
+{
+	int scope = t->k->ptrace_scope;
+
+	if ((t->cred->cap_permitted & ~parent->cred->cap_permitted) && !capable(parent, CAP_SYS_PTRACE))
+		return false;
+	return scope < 2 || (scope == 2 && capable(parent, CAP_SYS_PTRACE));
 }
 
 int task_may_access(struct task *t, struct task *target, u32 mode)

@@ -13,9 +13,17 @@
 
 #define EVENT_CODE(event) (SIGTRAP | (event) << 8)
 
+/* Another thread has executed and taken the number, and nobody was told: who asks means the one that had it
+ * (looks_like_a_spurious_pid()). */
+static bool is_another(const struct task *t)
+{
+	return t->stop.code == EVENT_CODE(PTRACE_EVENT_EXEC) && t->stop.message != (u64)t->tid;
+}
+
 bool trace_is_stopped(const struct task *t)
 {
-	return t->state == TASK_TRACED && t->trace && !t->trace->listening && !(t->work & TASK_WORK_EXIT);
+	return t->state == TASK_TRACED && t->trace && !t->trace->listening && !(t->work & TASK_WORK_EXIT) &&
+	       !is_another(t);
 }
 
 /* ---- telling ---- */
@@ -264,6 +272,8 @@ bool trace_signal(struct task *t, const siginfo_t *info)
 	/* Linux: what was forced by a filter that kills is nobody else's. */
 	if (t->sighand->action[info->si_signo - 1].flags & HUSK_SA_IMMUTABLE)
 		return false;
+	if (info->si_signo == SIGTRAP && info->si_code == TRAP_TRACE)
+		trace_stepped(t);
 	t->stop.signal = true;
 	if (stop(t, info->si_signo, CLD_TRAPPED, info, 0, task_return))
 		return true;

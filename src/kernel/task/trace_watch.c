@@ -19,6 +19,9 @@
 #define USER_TOP  0x7ffffffff000UL
 #define EFLAGS_TF 0x100UL
 
+#define DR6_STEP     0x4000UL
+#define DR6_RESERVED 0xffff0ff0UL /* told as set, and kept here the other way round, as Linux does */
+
 #define RW_EXECUTE 0
 #define RW_WRITE   1
 
@@ -72,9 +75,10 @@ static bool can_watch(struct task *t, u64 addr)
 	return t->mm && t->mm->space && t->k->trap_ops->read(t->mm->space, &byte, addr, 1) != -ENOSYS;
 }
 
-static int check(struct task *t, u64 dr7)
+static int check(struct task *t)
 {
 	const struct trace *tr = t->trace;
+	u64 dr7 = tr->debug[7];
 
 	for (int i = 0; i < 4; i++) {
 		u64 size = length_of(dr7, i);
@@ -93,20 +97,27 @@ static int check(struct task *t, u64 dr7)
 	return 0;
 }
 
+u64 trace_get_debug(const struct task *t, int number)
+{
+	return t->trace->debug[number] ^ (number == 6 ? DR6_RESERVED : 0);
+}
+
 int trace_set_debug(struct task *t, int number, u64 value)
 {
 	struct trace *tr = t->trace;
-	int err = 0;
+	u64 before = tr->debug[number];
+	int err;
 
 	if (number == 4 || number == 5)
 		return -EIO;
 	if (number < 4 && value >= USER_TOP)
 		return -EINVAL;
-	if (number == 7)
-		err = check(t, value);
-	if (err)
+	tr->debug[number] = value ^ (number == 6 ? DR6_RESERVED : 0);
+	err = number == 6 ? 0 : check(t);
+	if (err) {
+		tr->debug[number] = before;
 		return err;
-	tr->debug[number] = value;
+	}
 	t->watched = tr->debug[7] & 0xff;
 	if (t->watched)
 		trace_see_steps(t);
@@ -134,6 +145,11 @@ static u64 hits(struct task *t)
 	return hit;
 }
 
+void trace_stepped(struct task *t)
+{
+	t->trace->debug[6] = DR6_STEP;
+}
+
 bool trace_watch_step(struct task *t, struct trap_event *event)
 {
 	u64 hit;
@@ -142,7 +158,7 @@ bool trace_watch_step(struct task *t, struct trap_event *event)
 		return false;
 	hit = hits(t);
 	if (hit) {
-		t->trace->debug[6] |= hit;
+		t->trace->debug[6] = hit | (t->single_step ? DR6_STEP : 0);
 		event->code = TRAP_HWBKPT;
 		return false;
 	}
