@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Shows what /proc tells of traced processes, and Yama's say in who may trace whom: where the host has no Yama, the latter
- * inside alone.
- */
+/* Shows what /proc tells of traced processes, and where a process stands (syscall, wchan, stack), and to whom. */
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "ptrace.h"
-
-#define SCOPE "/proc/sys/kernel/yama/ptrace_scope"
 
 static int read_file(const char *format, pid_t pid, char *buf, size_t size)
 {
@@ -70,86 +64,146 @@ static void test_files(void)
 	EXPECT_END(pid, 0);
 }
 
-/* ---- Yama ---- */
+/* ---- where it stands ---- */
 
-static int scope(void)
+static int raises_trap(void *arg)
 {
-	char buf[16];
-
-	return read_file(SCOPE, 0, buf, sizeof buf) > 0 ? atoi(buf) : -1;
+	__asm__ volatile("int3");
+	return 0;
 }
 
-static int set_scope(int value)
+/* Outside of calls, and with a number that is none. */
+static void test_no_call(void)
 {
-	int fd = open(SCOPE, O_WRONLY), r;
-	char text[8];
+	pid_t pid = traced_child(raises_trap, NULL);
+	struct user_regs_struct regs;
+	char buf[512], want[128];
 
-	if (fd < 0)
-		return -errno;
-	snprintf(text, sizeof text, "%d\n", value);
-	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP);
+	CHECK_OK(pt(PTRACE_GETREGS, pid, 0, (uintptr_t)&regs));
+	for (int nr = -1; nr >= -2; nr--) {
+		CHECK_OK(pt(PTRACE_POKEUSR, pid, offsetof(struct user, regs.orig_rax), nr));
+		snprintf(want, sizeof want, "%d 0x%llx 0x%llx\n", nr, regs.rsp, regs.rip);
+		CHECK(read_file("/proc/%d/syscall", pid, buf, sizeof buf) > 0);
+		CHECK_STR(buf, want);
+	}
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, 0);
+}
+
+static void test_self(void)
+{
+	int fd = open("/proc/self/syscall", O_RDONLY);
+	char buf[512], want[64];
+	ssize_t n = syscall(SYS_read, fd, buf, sizeof buf - 1);
+
+	CHECK(n > 0);
+	buf[n > 0 ? n : 0] = 0;
+	snprintf(want, sizeof want, "%d 0x%x 0x%lx 0x1ff ", SYS_read, fd, (unsigned long)buf);
+	CHECK(!strncmp(buf, want, strlen(want)));
 	close(fd);
-	return r;
+	CHECK(read_file("/proc/%d/wchan", getpid(), buf, sizeof buf) > 0);
+	CHECK_STR(buf, "0");
 }
 
-/* Whether an ordinary user may attach to another process of its own that is no child of it, which chose @ptracer; who may not
- * does not get its memory either. */
-static int sibling_attaches(unsigned long ptracer)
+/* What waits in a call shows it. */
+static void test_waiting(void)
 {
-	int ready[2], status, opened;
-	pid_t target, tracer;
-	char byte, name[40];
+	char buf[512], want[64];
+	int fds[2];
+	pid_t pid;
 
-	CHECK_OK(pipe(ready));
-	target = fork();
-	if (!target) {
-		if (setresgid(4321, 4321, 4321) || setresuid(4321, 4321, 4321) || prctl(PR_SET_DUMPABLE, 1))
-			_exit(91);
-		if (ptracer && prctl(PR_SET_PTRACER, ptracer, 0, 0, 0))
-			_exit(90);
-		if (write(ready[1], "", 1) != 1)
-			_exit(89);
-		for (;;)
-			pause();
+	CHECK_OK(pipe(fds));
+	pid = fork();
+	if (!pid) {
+		(void)!read(fds[0], buf, 77);
+		_exit(0);
 	}
-	CHECK_EQ(read(ready[0], &byte, 1), 1);
-	tracer = fork();
-	if (!tracer) {
-		if (setresgid(4321, 4321, 4321) || setresuid(4321, 4321, 4321))
-			_exit(88);
-		snprintf(name, sizeof name, "/proc/%d/mem", target);
-		opened = open(name, O_RDONLY) >= 0;
-		if (pt(PTRACE_SEIZE, target, 0, 0))
-			_exit(opened ? 87 : errno);
-		_exit(opened ? 0 : 86);
-	}
-	CHECK_EQ(waitpid(tracer, &status, 0), tracer);
-	kill_and_reap(target);
-	close(ready[0]);
-	close(ready[1]);
-	return WEXITSTATUS(status);
+	snprintf(want, sizeof want, "%d 0x%x ", SYS_read, fds[0]);
+	do
+		CHECK(read_file("/proc/%d/syscall", pid, buf, sizeof buf) > 0);
+	while (strncmp(buf, want, strlen(want)));
+	CHECK(strstr(buf, " 0x4d ") != NULL);
+	kill_and_reap(pid);
+	close(fds[0]);
+	close(fds[1]);
 }
 
-static void test_yama(void)
+/* It is told as it is when it is read, not when it was opened. */
+static void test_late(void)
 {
-	if (geteuid() || scope() != 0 || set_scope(0))
+	pid_t pid = traced_child(raises_trap, NULL);
+	char path[40], buf[512] = "";
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, SIGTERM));
+	CHECK_OK(waitid(P_PID, pid, &(siginfo_t){0}, WEXITED | WNOWAIT));
+	CHECK(pread(fd, buf, sizeof buf - 1, 0) > 0);
+	CHECK_EQ(strrchr(buf, ')')[2], 'Z');
+	EXPECT_END(pid, SIGTERM);
+	CHECK_ERRNO(pread(fd, buf, sizeof buf, 0), ESRCH);
+	close(fd);
+}
+
+/* Who may not trace it is not told: by the files' modes, and if it has got them open, when it reads. */
+static void as_stranger(const int *fds, pid_t pid)
+{
+	char buf[512];
+
+	if (setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234))
+		_exit(91);
+	for (int i = 0; i < 3; i++)
+		CHECK_ERRNO(read(fds[i], buf, sizeof buf), i == 2 ? EACCES : EPERM);
+	/* What was looked at when it was opened. */
+	CHECK(read(fds[3], buf, sizeof buf) > 0);
+	CHECK_EQ(read_file("/proc/%d/syscall", pid, buf, sizeof buf), -EACCES);
+	CHECK_EQ(read_file("/proc/%d/stack", pid, buf, sizeof buf), -EACCES);
+	CHECK_EQ(read_file("/proc/%d/wchan", pid, buf, sizeof buf), 1);
+	CHECK_STR(buf, "0");
+	/* One's own kernel stack is for root alone, too. */
+	prctl(PR_SET_DUMPABLE, 1);
+	CHECK_EQ(read_file("/proc/%d/stack", getpid(), buf, sizeof buf), -EACCES);
+	CHECK(read_file("/proc/%d/syscall", getpid(), buf, sizeof buf) > 0);
+	_exit(check_failed());
+}
+
+static void test_strangers(void)
+{
+	static const char *const names[] = {"syscall", "personality", "io", "maps"};
+	pid_t pid = pausing_child(), stranger;
+	int fds[4], status;
+	char path[40];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, names[i]);
+		fds[i] = open(path, O_RDONLY);
+		CHECK(fds[i] >= 0);
+	}
+	if (geteuid()) {
+		kill_and_reap(pid);
 		return;
-	CHECK_EQ(sibling_attaches(0), 0);
-	CHECK_EQ(set_scope(1), 0);
-	CHECK_EQ(scope(), 1);
-	CHECK_EQ(sibling_attaches(0), EPERM);
-	CHECK_EQ(sibling_attaches(-1UL), 0);
-	CHECK_EQ(sibling_attaches((unsigned long)getpid()), 0);
-	CHECK_EQ(set_scope(2), 0);
-	CHECK_EQ(sibling_attaches(-1UL), EPERM);
-	CHECK_EQ(set_scope(4), -EINVAL);
-	CHECK_EQ(set_scope(0), 0);
+	}
+	stranger = fork();
+	if (!stranger)
+		as_stranger(fds, pid);
+	CHECK_EQ(waitpid(stranger, &status, 0), stranger);
+	CHECK_EQ(status, 0);
+	kill_and_reap(pid);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
 }
 
 int main(void)
 {
 	ptrace_begin(1);
 	test_files();
-	test_yama();
+	test_no_call();
+	test_self();
+	test_waiting();
+	test_late();
+	test_strangers();
 	return check_done();
 }

@@ -37,6 +37,8 @@ int proc_show_io(struct task *t, struct task *reader, struct text *out)
 	struct task_io sum = t->group->io;
 	struct task *each;
 
+	if (!proc_may_read(reader, t))
+		return -EACCES;
 	list_for_each (each, &t->group->threads, group_node)
 		add_io(&sum, &each->io);
 	show_io(&sum, out);
@@ -45,6 +47,8 @@ int proc_show_io(struct task *t, struct task *reader, struct text *out)
 
 int proc_show_thread_io(struct task *t, struct task *reader, struct text *out)
 {
+	if (!proc_may_read(reader, t))
+		return -EACCES;
 	show_io(&t->io, out);
 	return 0;
 }

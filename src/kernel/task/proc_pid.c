@@ -228,6 +228,8 @@ static int show_unset_id(struct task *t, struct task *reader, struct text *out)
 
 static int show_personality(struct task *t, struct task *reader, struct text *out)
 {
+	if (task_may_access(reader, t, HUSK_ACCESS_ATTACH | HUSK_ACCESS_FS))
+		return -EPERM;
 	text_add(out, "%08x\n", t->personality);
 	return 0;
 }
@@ -363,11 +365,11 @@ static int show_mountstats(struct task *t, struct task *reader, struct text *out
 		FILE_OF("oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj),                     \
 		FILE_OF("wchan", 0444, show_wchan), FILE_OF("oom_adj", 0644, proc_show_oom_adj),             \
 		FILE_OF("loginuid", 0644, show_unset_id), FILE_OF("sessionid", 0444, show_unset_id),         \
-		FILE_OF("personality", 0400, show_personality, .guarded = true),                             \
-		FILE_OF("uid_map", 0644, show_id_map), FILE_OF("gid_map", 0644, show_id_map),                \
-		FILE_OF("setgroups", 0644, show_setgroups), FILE_OF("schedstat", 0444, show_schedstat),      \
-		FILE_OF("mounts", 0444, show_mounts), FILE_OF("mountinfo", 0444, show_mountinfo),            \
-		FILE_OF("syscall", 0400, proc_show_syscall), FILE_OF("stack", 0400, proc_show_stack),        \
+		FILE_OF("personality", 0400, show_personality), FILE_OF("uid_map", 0644, show_id_map),       \
+		FILE_OF("gid_map", 0644, show_id_map), FILE_OF("setgroups", 0644, show_setgroups),           \
+		FILE_OF("schedstat", 0444, show_schedstat), FILE_OF("mounts", 0444, show_mounts),            \
+		FILE_OF("mountinfo", 0444, show_mountinfo), FILE_OF("syscall", 0400, proc_show_syscall),     \
+		FILE_OF("stack", 0400, proc_show_stack),                                                     \
 		FILE_OF("mountstats", 0400, show_mountstats, .guarded = true),                               \
 		FILE_OF("smaps_rollup", 0444, show_smaps_rollup, .guarded = true),                           \
 		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),         \
@@ -383,14 +385,14 @@ static int show_mountstats(struct task *t, struct task *reader, struct text *out
 
 const struct synth_entry proc_thread_entries[] = {
 	COMMON_ENTRIES,
-	FILE_OF("io", 0400, proc_show_thread_io, .guarded = true),
+	FILE_OF("io", 0400, proc_show_thread_io),
 	FILE_OF("children", 0444, show_children),
 	{},
 };
 
 const struct synth_entry proc_process_entries[] = {
 	COMMON_ENTRIES,
-	FILE_OF("io", 0400, proc_show_io, .guarded = true),
+	FILE_OF("io", 0400, proc_show_io),
 	FILE_OF("autogroup", 0644, proc_show_autogroup),
 	FILE_OF("timers", 0444, proc_show_nothing, .guarded = true),
 	FILE_OF("coredump_filter", 0644, show_coredump_filter, store_coredump_filter),

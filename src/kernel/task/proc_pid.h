@@ -13,7 +13,7 @@ struct pid_file {
 	int (*show)(struct task *t, struct task *reader, struct text *out);
 	/* Takes what @reader wrote: 0 or -errno. NULL: read-only. */
 	int (*store)(struct task *t, struct task *reader, const char *data, size_t size);
-	bool guarded; /* only for who may trace the process: environ, auxv, ... */
+	bool guarded; /* opened only by who may trace the process: environ, auxv, ... */
 };
 
 /* proc_pid.c: what is in /proc/PID and in /proc/PID/task/TID. */

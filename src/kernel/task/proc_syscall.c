@@ -17,8 +17,8 @@ int proc_show_syscall(struct task *t, struct task *reader, struct text *out)
 		return 0;
 	}
 	r = task_regs(t);
-	if (!t->call.active && r->orig_rax == ~0UL)
-		text_add(out, "-1 0x%lx 0x%lx\n", r->rsp, r->rip);
+	if ((int)r->orig_rax < 0)
+		text_add(out, "%d 0x%lx 0x%lx\n", (int)r->orig_rax, r->rsp, r->rip);
 	else
 		text_add(out, "%d 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n", (int)r->orig_rax,
 			 r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9, r->rsp, r->rip);

@@ -64,6 +64,16 @@ void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid)
 
 /* ---- files ---- */
 
+static int file_check(struct synth_node *n, struct task *opener)
+{
+	const struct pid_file *file = n->data;
+	struct task *t = node_task(n);
+
+	if (!t)
+		return -ESRCH;
+	return file->guarded && !proc_may_read(opener, t) ? -EACCES : 0;
+}
+
 static int file_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
 {
 	const struct pid_file *file = n->data;
@@ -73,8 +83,6 @@ static int file_show(struct synth_node *n, struct task *reader, char **out, size
 
 	if (!t)
 		return -ESRCH;
-	if (file->guarded && !proc_may_read(reader, t))
-		return -EACCES;
 	err = file->show(t, reader, &text);
 	return proc_text_done(&text, err, out, size);
 }
@@ -89,7 +97,8 @@ static int file_store(struct synth_node *n, struct task *writer, const char *dat
 	return file->store ? file->store(t, writer, data, size) : -EINVAL;
 }
 
-const struct synth_ops proc_pid_file_ops = {.show = file_show, .store = file_store, .owner = proc_node_owner};
+const struct synth_ops proc_pid_file_ops = {
+	.check = file_check, .show = file_show, .store = file_store, .owner = proc_node_owner};
 
 /* ---- links to places ---- */
 

@@ -28,7 +28,7 @@ struct snode {
 	struct timespec made;
 };
 
-/* An open regular file: the text as it was at open, or at the last read from offset 0. */
+/* An open regular file: the text as it was at the first read, or at the last one from offset 0. */
 struct synth_file {
 	char *text;
 	size_t size;
@@ -239,7 +239,7 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 	struct synth_file *s = f->priv;
 	long n;
 
-	if (!*pos && (s->used || !s->text)) {
+	if (!s->text || (!*pos && s->used)) {
 		int err = load(f, f->k->current);
 
 		if (err)
@@ -312,6 +312,9 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	}
 	if (flags & O_ACCMODE && !n->entry->ops->store)
 		return -EACCES;
+	err = n->entry->ops->check ? n->entry->ops->check(n, t) : 0;
+	if (err)
+		return err;
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
@@ -319,13 +322,6 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	if (err) {
 		free(s);
 		return err;
-	}
-	if (file_readable(f) && (flags & O_ACCMODE) == O_RDONLY) {
-		err = load(f, t);
-		if (err) {
-			file_put(f);
-			return err;
-		}
 	}
 	*out = f;
 	return 0;

@@ -32,7 +32,9 @@ struct synth_node {
 };
 
 struct synth_ops {
-	/* Regular files: the whole text at open; *out is malloc()ed, consumed. 0 or -errno. */
+	/* Regular files: whether @t may open it, permissions being checked: 0 or -errno; nullable. */
+	int (*check)(struct synth_node *n, struct task *t);
+	/* The whole text, when it is read; *out is malloc()ed, consumed. 0 or -errno. */
 	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
 	int (*store)(struct synth_node *n, struct task *t, const char *text,
 		     size_t size); /* nullable: -EACCES at open */
