@@ -31,6 +31,20 @@ run -- sh -c 'echo more >>tree/a; rm tree/sub/b; mv tree/sub tree/moved; chmod 6
 said one more three 'tree:' a fifo link moved new sub '' 'tree/sub:'; check 'the overlay takes changes'
 find tree -printf '%p %y %m %n %s %l\n' | sort | cmp -s - before && [ "$(cat tree/a)" = one ]; check 'the host keeps its tree'
 
+# What stat tells of a name that nothing was done about, and of one whose file was changed by its other name.
+chmod 644 tree/a
+run -- sh -c 's="stat -c %a-%h-%s"; $s tree/a tree/sub/hard; chmod 604 tree/a; $s tree/sub/hard; echo more >>tree/a; $s tree/sub/hard; mv tree/a tree/x; $s tree/x tree/sub/hard; rm tree/x; $s tree/x 2>/dev/null || $s tree/sub/hard'
+said 644-2-4 644-2-4 604-2-4 604-2-9 604-2-9 604-2-9 604-1-9; check 'stat of what changes by another name'
+
+# The host's changes show, if late.
+mkdir told
+echo short >told.late
+(until [ -e told/ready ]; do sleep 0.01; done; echo longer >told.late) &
+run --bind told -- sh -c 'stat -c %s told.late; touch told/ready; until [ "$(stat -c %s told.late)" = 7 ]; do :; done; cat told.late'
+wait $!
+said 6 longer; check "the host's changes of a file show"
+rm -r told told.late
+
 # --changes: sorted, one a line, nothing of what only had to be there for it.
 run --changes=list --tmpfs "$dir/made/here" -- sh -c 'echo x >>tree/a; rm tree/sub/deep/c; mv tree/link tree/other; mkdir tree/d; echo 1 >"tree/d/a
 b"; touch /tmp/nobody-cares; cat tree/sub/b >/dev/null; mv tree/sub/b tree/b; mv tree/b tree/sub/b; chmod 700 tree/sub'

@@ -3,6 +3,7 @@
  * than are kept open. Only what holds for any system with /usr and /etc. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -142,6 +143,68 @@ static void many(void)
 	closedir(d);
 }
 
+static bool same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode &&
+	       a->st_nlink == b->st_nlink && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+	       a->st_rdev == b->st_rdev && a->st_size == b->st_size && a->st_blocks == b->st_blocks &&
+	       a->st_blksize == b->st_blksize && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* What the first look at a name tells is what the second tells, and the file once it is open. */
+static void looks(const char *path)
+{
+	struct stat first, st, led;
+	char slash[300];
+	struct dirent *e;
+	DIR *d = opendir(path);
+	int fd;
+
+	CHECK(d != NULL);
+	while (d && (e = readdir(d)) && !check_failed()) {
+		bool leads;
+
+		CHECK_OK(fstatat(dirfd(d), e->d_name, &first, AT_SYMLINK_NOFOLLOW));
+		CHECK_OK(fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW));
+		CHECK(same(&first, &st));
+		leads = !fstatat(dirfd(d), e->d_name, &led, 0);
+		CHECK(leads || S_ISLNK(first.st_mode));
+		CHECK(S_ISLNK(first.st_mode) || same(&first, &led));
+		fd = openat(dirfd(d), e->d_name, O_PATH | O_NOFOLLOW);
+		CHECK_OK(fstat(fd, &st));
+		CHECK(same(&first, &st));
+		close(fd);
+		fd = leads ? openat(dirfd(d), e->d_name, O_PATH) : -1;
+		if (leads) {
+			CHECK_OK(fstat(fd, &st));
+			CHECK(same(&led, &st));
+			close(fd);
+		}
+		snprintf(slash, sizeof slash, "%s/", e->d_name);
+		if (leads && S_ISDIR(led.st_mode))
+			CHECK_OK(fstatat(dirfd(d), slash, &st, AT_SYMLINK_NOFOLLOW));
+		else if (leads)
+			CHECK_ERRNO(fstatat(dirfd(d), slash, &st, AT_SYMLINK_NOFOLLOW), ENOTDIR);
+		snprintf(slash, sizeof slash, "%s.no", e->d_name);
+		CHECK_ERRNO(fstatat(dirfd(d), slash, &st, 0), ENOENT);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* The first look at a name with a slash behind it, and by a link with one. */
+static void slashes(void)
+{
+	struct stat st;
+
+	CHECK_ERRNO(stat("/etc/group/", &st), ENOTDIR);
+	CHECK_ERRNO(lstat("/etc/passwd/", &st), ENOTDIR);
+	CHECK_ERRNO(stat("/etc/group/.", &st), ENOTDIR);
+	CHECK_OK(lstat("/usr/../etc/group", &st));
+}
+
 static void links(void)
 {
 	char text[4096], full[4096];
@@ -186,6 +249,9 @@ static void whole(void)
 int main(void)
 {
 	reading();
+	slashes();
+	looks("/usr/lib");
+	looks("/etc/alternatives");
 	listing("/usr/bin");
 	listing("/etc");
 	listing("/");

@@ -20,18 +20,12 @@
 #define STATFS_VALID    0x20   /* ST_VALID */
 #define STATFS_RELATIME 0x1000 /* as /proc/mounts says */
 
-static bool is_mount_root(const struct path *p)
-{
-	return p->dentry == p->mnt->root;
-}
-
 /* The attributes of what @dirfd and @addr name; *root: whether it is a mount's root. */
 static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, struct kstat *st, bool *root)
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
 		    (at_flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
 	char path[PATH_MAX];
-	struct path p;
 	long err = 0;
 
 	path[0] = 0;
@@ -48,17 +42,11 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 		if (err)
 			return err;
 		err = file_getattr(f, st);
-		*root = f->path && is_mount_root(&f->path->path);
+		*root = f->path && path_is_mount_root(&f->path->path);
 		file_put(f);
 		return err;
 	}
-	err = path_lookup(t, dirfd, path, flags, &p);
-	if (err)
-		return err;
-	err = path_getattr(&p, st);
-	*root = is_mount_root(&p);
-	path_put(&p);
-	return err;
+	return path_attributes(t, dirfd, path, flags, st, root);
 }
 
 static long do_stat(struct task *t, int dirfd, u64 addr, int at_flags, u64 buf)

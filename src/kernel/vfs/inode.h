@@ -89,6 +89,9 @@ struct inode_ops {
 	int (*ownership)(struct inode *i, struct ownership *o);
 	int (*setattr)(struct inode *i, const struct iattr *attr);
 	int (*lookup)(struct inode *dir, const char *name, size_t len, struct inode **out); /* -ENOENT */
+	/* The attributes of @name in @dir alone, for which no inode is made: 0, -ENOENT...; -EAGAIN: it is to be looked up.
+	 * @link: a symlink's own. NULL: always -EAGAIN. */
+	int (*glance)(struct inode *dir, const char *name, size_t len, bool link, struct kstat *st);
 	/* Regular files, directories, FIFOs, sockets, devices by @mode's type. */
 	int (*create)(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev,
 		      const struct cred *cred, struct inode **out);
@@ -253,6 +256,10 @@ static inline struct inode *path_inode(const struct path *p)
 {
 	return p->dentry->inode;
 }
+static inline bool path_is_mount_root(const struct path *p)
+{
+	return p->dentry == p->mnt->root;
+}
 
 /* The dentry of @name in @parent, made with @inode (consumed) when it is not cached; NULL: no memory. */
 struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, struct inode *inode);
@@ -302,6 +309,8 @@ long inode_change_wait(struct task *t, struct inode *i, u64 size);
 /* Resolves @path (kernel memory) from @dirfd (or AT_FDCWD) with Linux's rules and errors: *out holds
  * references. */
 int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct path *out);
+/* The attributes of what path_lookup() would find; *root: whether that is a mount's root. */
+int path_attributes(struct task *t, int dirfd, const char *path, u32 flags, struct kstat *st, bool *root);
 /* All but the last component: its directory, and the component (without trailing slashes) in @last[256].
  * -EEXIST-like special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT or LAST_ROOT. *slashes: the path
  * ended in '/'. */

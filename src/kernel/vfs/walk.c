@@ -37,7 +37,9 @@ static void cross_mounts(struct path *p)
 	} while (found);
 }
 
-static int child(const struct path *dir, const char *name, size_t len, bool remember, struct path *out)
+/* As path_child(); @st: where attributes alone are enough, a symlink's own with @link: 1, and they are there. */
+static int child(const struct path *dir, const char *name, size_t len, bool remember, struct kstat *st,
+		 bool link, struct path *out)
 {
 	struct inode *i = dir->dentry->inode, *found;
 	struct dentry *d;
@@ -49,7 +51,12 @@ static int child(const struct path *dir, const char *name, size_t len, bool reme
 		return -ENOENT;
 	err = dentry_find(dir->dentry, name, len, &d);
 	if (err == -EAGAIN) {
-		err = i->ops->lookup(i, name, len, &found);
+		if (st && i->ops->glance)
+			err = i->ops->glance(i, name, len, link, st);
+		if (!err)
+			return 1;
+		if (err == -EAGAIN)
+			err = i->ops->lookup(i, name, len, &found);
 		if (err == -ENOENT && remember)
 			dentry_absent(dir->dentry, name, len);
 		if (err)
@@ -68,12 +75,12 @@ static int child(const struct path *dir, const char *name, size_t len, bool reme
 
 int path_child(const struct path *dir, const char *name, size_t len, struct path *out)
 {
-	return child(dir, name, len, true, out);
+	return child(dir, name, len, true, NULL, false, out);
 }
 
 int path_child_new(const struct path *dir, const char *name, size_t len, struct path *out)
 {
-	return child(dir, name, len, false, out);
+	return child(dir, name, len, false, NULL, false, out);
 }
 
 static bool same_place(const struct path *a, const struct path *b)
@@ -166,13 +173,17 @@ static int walk_component(struct walk *w, const char *name, size_t len, bool las
 	struct path next;
 	int err;
 
+	/* What it leads to must be a directory. */
+	if (last && slashes)
+		w->attributes = NULL;
 	if (len == 1 && name[0] == '.')
 		return 0;
 	if (len == 2 && name[0] == '.' && name[1] == '.')
 		return walk_up(w);
-	err = path_child(&w->cur, name, len, &next);
+	err = child(&w->cur, name, len, true, last && !w->inner ? w->attributes : NULL, !follow, &next);
+	w->told = err == 1;
 	if (err)
-		return err;
+		return min(err, 0);
 	if (w->resolve & RESOLVE_NO_XDEV && next.mnt != w->cur.mnt)
 		err = -EXDEV;
 	else if (path_inode(&next)->type == S_IFLNK && (!last || follow || slashes)) {
@@ -382,6 +393,29 @@ int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct p
 	if (!err) {
 		*out = w.cur;
 		w.cur = (struct path){0};
+	}
+	walk_end(&w);
+	return err;
+}
+
+int path_attributes(struct task *t, int dirfd, const char *path, u32 flags, struct kstat *st, bool *root)
+{
+	struct walk w;
+	int err;
+
+	if (!*path && !(flags & LOOKUP_EMPTY))
+		return -ENOENT;
+	err = walk_begin(&w, t, dirfd, path, flags);
+	w.attributes = st;
+	if (!err)
+		err = walk_path(&w, path, flags & LOOKUP_FOLLOW);
+	if (!err && w.told) {
+		st->mnt_id = (u64)w.cur.mnt->id;
+		st->fs_flags = 0;
+		*root = false;
+	} else if (!err) {
+		err = path_getattr(&w.cur, st);
+		*root = path_is_mount_root(&w.cur);
 	}
 	walk_end(&w);
 	return err;

@@ -45,15 +45,22 @@ bool hnode_is(const struct hnode *h, const struct kstat *st)
 	       h->btime.tv_sec == st->btime.tv_sec && h->btime.tv_nsec == st->btime.tv_nsec;
 }
 
-void hnode_take_stat(struct hnode *h, const struct kstat *st)
+void hnode_take_stat_of(struct hnode *h, const struct kstat *st, u64 when)
 {
+	if (when < h->st_ns)
+		return;
 	/* What a symlink says is its own for good, but where numbers alone tell files apart. */
 	if (h->link && (h->st.ctime.tv_sec != st->ctime.tv_sec || h->st.ctime.tv_nsec != st->ctime.tv_nsec)) {
 		free(h->link);
 		h->link = NULL;
 	}
 	h->st = *st;
-	h->st_ns = hostfs_now(h->fs);
+	h->st_ns = when;
+}
+
+void hnode_take_stat(struct hnode *h, const struct kstat *st)
+{
+	hnode_take_stat_of(h, st, hostfs_now(h->fs));
 }
 
 /* Reads the node's attributes anew, by what is open of it, or by its name. */

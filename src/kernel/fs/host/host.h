@@ -2,7 +2,7 @@
 /*
  * Inside the host's tree: inodes for the host's objects.
  *
- * node.c finds and keeps them, attr.c knows their attributes, open.c the descriptors by which they are reached, file.c opens
+ * node.c finds and keeps them, glance.c does without, attr.c knows their attributes, open.c the descriptors by which they are reached, file.c opens
  * and reads them, write.c changes them, xattr.c has their extended attributes, cold.c reads what is not in memory, super.c
  * makes the file system.
  */
@@ -29,12 +29,15 @@ struct hostfs {
 	u64 believe_ns;             /* how long names and directories' attributes are taken as they were */
 	u64 believe_file_ns;        /* and files' attributes */
 	u64 absence, absence_until; /* the stamp of names that are not there, and when it is another */
+	struct glance *glances;     /* owned: glance.c's; nullable */
+	u64 last_id;                /* of struct hnode */
 };
 
 struct hnode {
 	struct hostfs *fs;
 	struct inode *inode;
 	struct list hash_node, lru_node;
+	u64 id; /* no other node's, ever */
 	u64 dev, ino;
 	u32 type;
 	struct timespec btime;
@@ -78,9 +81,16 @@ void hnode_moved(struct hnode *h, struct inode *parent, const char *name);
 /* The table of nodes, of @nbuckets (a power of two) lists: 0 or -ENOMEM, and all is as it was. */
 int hnodes_resize(struct hostfs *fs, size_t nbuckets);
 int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+/* The node of the object that @st tells of, borrowed; NULL: there is none. */
+struct hnode *hnode_find(struct hostfs *fs, const struct kstat *st);
 u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);
 long host_readlink(struct inode *i, char *buf, size_t size);
 void host_release_inode(struct inode *i);
+
+/* glance.c */
+int host_glance(struct inode *dir, const char *name, size_t len, bool link, struct kstat *st);
+/* What a glance at @name in @dir has told a moment ago, and when: true, once. */
+bool glance_take(struct hnode *dir, const char *name, size_t len, struct kstat *st, u64 *when);
 
 /* attr.c */
 /* Of @name below @fd; "": of what @fd stands for. */
@@ -88,8 +98,9 @@ int host_read_stat(struct hostfd fd, const char *name, struct kstat *st);
 /* Whether @st tells of the node's object. Numbers are given to new files again; file systems that do not know when a file
  * was made say 0. */
 bool hnode_is(const struct hnode *h, const struct kstat *st);
-/* The node's attributes are @st, as of now. */
+/* The node's attributes are @st, as of now; or as of @when, if it has no later ones. */
 void hnode_take_stat(struct hnode *h, const struct kstat *st);
+void hnode_take_stat_of(struct hnode *h, const struct kstat *st, u64 when);
 int host_getattr(struct inode *i, struct kstat *st);
 int host_ownership(struct inode *i, struct ownership *o);
 

@@ -78,7 +78,7 @@ static void note_name(struct hnode *h, struct inode *parent, const char *name)
 	inode_put(old);
 }
 
-static struct hnode *find_node(struct hostfs *fs, const struct kstat *st)
+struct hnode *hnode_find(struct hostfs *fs, const struct kstat *st)
 {
 	struct hnode *h;
 
@@ -114,6 +114,7 @@ static int make_node(struct hostfs *fs, const struct kstat *st, struct inode *pa
 		return -ENOMEM;
 	}
 	h->fs = fs;
+	h->id = ++fs->last_id;
 	h->dev = st->dev;
 	h->ino = st->ino;
 	h->type = type;
@@ -127,11 +128,11 @@ static int make_node(struct hostfs *fs, const struct kstat *st, struct inode *pa
 	return 0;
 }
 
-/* The node of @name in @parent, whose attributes are @st: a reference of its inode. */
-static int node_of(struct hostfs *fs, const struct kstat *st, struct inode *parent, const char *name,
-		   struct hnode **out)
+/* The node of @name in @parent, whose attributes were @st at @when: a reference of its inode. */
+static int node_of(struct hostfs *fs, const struct kstat *st, u64 when, struct inode *parent,
+		   const char *name, struct hnode **out)
 {
-	struct hnode *h = find_node(fs, st);
+	struct hnode *h = hnode_find(fs, st);
 	int err = 0;
 
 	if (h) {
@@ -142,8 +143,8 @@ static int node_of(struct hostfs *fs, const struct kstat *st, struct inode *pare
 	}
 	if (err)
 		return err;
-	hnode_take_stat(h, st);
-	h->checked_ns = h->st_ns;
+	hnode_take_stat_of(h, st, when);
+	h->checked_ns = when;
 	*out = h;
 	return 0;
 }
@@ -156,7 +157,7 @@ int hnode_get(struct hostfs *fs, struct hostfd *fd, struct inode *parent, const 
 	int err = host_read_stat(*fd, "", &st);
 
 	if (!err)
-		err = node_of(fs, &st, parent, name, &h);
+		err = node_of(fs, &st, hostfs_now(fs), parent, name, &h);
 	if (err)
 		return err;
 	if (!hostfd_valid(h->fd)) {
@@ -206,7 +207,8 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 	struct kstat st;
 	struct hnode *h;
 	char text[256];
-	int err;
+	u64 when = hostfs_now(fs);
+	int err = 0;
 
 	if (len >= sizeof text)
 		return -ENAMETOOLONG;
@@ -219,11 +221,12 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 			err = hnode_get(fs, &fd, dir, text, out);
 		host_close(&fd);
 	} else {
-		err = hnode_fd(hnode(dir), &fd);
-		if (!err)
+		if (!glance_take(hnode(dir), name, len, &st, &when))
+			err = hnode_fd(hnode(dir), &fd);
+		if (hostfd_valid(fd))
 			err = host_read_stat(fd, text, &st);
 		if (!err)
-			err = node_of(fs, &st, dir, text, &h);
+			err = node_of(fs, &st, when, dir, text, &h);
 		if (!err)
 			*out = h->inode;
 	}

@@ -20,8 +20,8 @@
 	.listxattr = host_listxattr, .release = host_release_inode
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
-	.dir = {COMMON, .lookup = host_lookup, .revalidate = host_revalidate, .absence = host_absence,
-		.open = host_open, .list = host_list},
+	.dir = {COMMON, .lookup = host_lookup, .glance = host_glance, .revalidate = host_revalidate,
+		.absence = host_absence, .open = host_open, .list = host_list},
 	.link = {COMMON, .readlink = host_readlink},
 	.special = {COMMON},
 };
@@ -59,6 +59,7 @@ static void host_release_super(struct super *sb)
 {
 	struct hostfs *fs = sb->priv;
 
+	free(fs->glances);
 	free(fs->nodes);
 	free(fs);
 }

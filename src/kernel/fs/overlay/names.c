@@ -25,6 +25,16 @@ int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode
 	return err ? err : lower_node(dir->sb, below, dir, name, len, out);
 }
 
+/* Names that nothing was done about are the lower layer's. */
+int overlay_glance(struct inode *dir, const char *name, size_t len, bool link, struct kstat *st)
+{
+	struct lower *l = tnode(dir)->lower;
+
+	if (!l || !l->merged || !l->inode->ops->glance || tentry_any(tnode(dir), name, len))
+		return -EAGAIN;
+	return l->inode->ops->glance(l->inode, name, len, link, st);
+}
+
 /* Each name that is made here has a number of its own; what comes on the host shows when the lower layer says. */
 u64 overlay_absence(struct inode *dir)
 {

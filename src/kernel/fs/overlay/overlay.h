@@ -104,6 +104,7 @@ int overlay_take_xattrs(struct inode *i, struct inode *below);
 
 /* ---- names.c ---- */
 int overlay_lookup(struct inode *dir, const char *name, size_t len, struct inode **out);
+int overlay_glance(struct inode *dir, const char *name, size_t len, bool link, struct kstat *st);
 u64 overlay_absence(struct inode *dir);
 int overlay_hide(struct inode *dir, const char *name, size_t len);
 u64 overlay_revalidate(struct inode *dir, const char *name, size_t len, struct inode *i);

@@ -16,9 +16,10 @@
 const struct inode_kinds overlay_kinds = {
 	.file = {COMMON, .open = overlay_open, .before_change = overlay_before_change},
 	.dir = {COMMON, .lookup = overlay_lookup, .revalidate = overlay_revalidate, .hide = overlay_hide,
-		.absence = overlay_absence, .create = overlay_create, .symlink = overlay_symlink,
-		.link = overlay_link, .unlink = overlay_unlink, .rmdir = overlay_rmdir,
-		.rename = overlay_rename, .tmpfile = overlay_tmpfile, .open = overlay_open_dir},
+		.glance = overlay_glance, .absence = overlay_absence, .create = overlay_create,
+		.symlink = overlay_symlink, .link = overlay_link, .unlink = overlay_unlink,
+		.rmdir = overlay_rmdir, .rename = overlay_rename, .tmpfile = overlay_tmpfile,
+		.open = overlay_open_dir},
 	.link = {COMMON, .readlink = overlay_readlink},
 	.special = {COMMON},
 };
