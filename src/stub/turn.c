@@ -166,35 +166,43 @@ static void give_way(struct slot *slot)
 	slot->sleepier /= 2;
 }
 
-/* Waits for the answer: spins while that pays (never for a kernel on one's own CPU), then sleeps. */
-static void wait_for_answer(struct slot *slot)
+/* Looks for the answer as long as that pays: never for a kernel on one's own CPU. */
+static void spin_for_answer(const struct slot *slot)
 {
-	u32 cpu, state;
+	u32 cpu;
 	u64 start = 0, now;
 
 	for (;;) {
 		for (int i = 0; i < LOOKS; i++)
 			if (load(&slot->state) != TURN_KERNEL)
-				goto spun;
+				return;
 		/* Without a clock nobody knows how long it has spun. */
 		if (slot->tsc_off)
-			break;
+			return;
 		now = cycles(&cpu);
 		if (!start)
 			start = now;
 		if (cpu == kpage->cpu || now - start > kpage->spin_cycles)
-			break;
+			return;
 		__builtin_ia32_pause();
 	}
-spun:
-	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
+}
+
+/* Waits for the answer: spins while that pays, then sleeps. Who is woken before it is there has it soon, and spins again. */
+static void wait_for_answer(struct slot *slot)
+{
+	u32 state;
+
+	spin_for_answer(slot);
 	if (load(&slot->state) == TURN_HANDOFF)
 		give_way(slot);
+	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
 	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED || state == TURN_HANDOFF) {
 		store(&slot->sleeping, 1);
 		if (load(&slot->state) == state)
 			stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);
 		store(&slot->sleeping, 0);
+		spin_for_answer(slot);
 	}
 }
 

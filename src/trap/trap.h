@@ -249,6 +249,9 @@ struct trap_ops {
 	void (*park)(struct trap_thread *thread);
 	/* The same, where another guest's next calls end the wait, as between tracer and traced. */
 	void (*hand_off)(struct trap_thread *thread);
+	/* The call of a held thread will be answered in some ten microseconds: if it sleeps it may wake up meanwhile. A hint.
+	 * NULL: threads don't wait for answers that way. */
+	void (*rouse)(struct trap_thread *thread);
 	/* Whether a running thread sleeps in a host call of the stub: a hint, for /proc. */
 	bool (*blocked)(const struct trap_thread *thread);
 	/* Takes a running thread: an event of it follows soon (any event), or TRAP_DIED. May be called at any

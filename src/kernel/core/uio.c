@@ -9,6 +9,7 @@
 
 #define MAX_RW_COUNT 0x7ffff000UL
 #define UIO_MAXIOV   1024
+#define LONG_MOVE    (256UL * 1024) /* who waits for so much sleeps by then */
 
 void uio_init(struct uio *u, struct task *task, u64 addr, size_t size)
 {
@@ -108,6 +109,15 @@ long uio_to_user(struct uio *u, const void *from, size_t size)
 	return (long)moved;
 }
 
+/* What is left of its call is to put away what came last. */
+static void rouse(struct task *t)
+{
+	const struct trap_ops *trap = t->k->trap_ops;
+
+	if (trap->rouse)
+		trap->rouse(t->thread);
+}
+
 long uio_from_user(struct uio *u, void *to, size_t size)
 {
 	size_t moved = 0;
@@ -136,6 +146,8 @@ long uio_from_user(struct uio *u, void *to, size_t size)
 		uio_advance(u, piece);
 		moved += piece;
 	}
+	if (!u->left && u->done >= LONG_MOVE)
+		rouse(u->task);
 	return (long)moved;
 }
 

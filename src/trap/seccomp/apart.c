@@ -93,6 +93,18 @@ void apart_wake(struct sthread *th)
 	sched_setaffinity(th->tid, sizeof all, &all);
 }
 
+/* Waking takes the other processor as long as the end of a long call takes us. It then waits for the answer by spinning, for
+ * which there has to be a processor. */
+void apart_rouse(struct sthread *th)
+{
+	struct strap *t = th->space->trap;
+
+	if (t->one_cpu || t->together.on || t->running + 1 >= t->ncpus || th->cpu == t->page_cpu ||
+	    !read_once(th->slot->sleeping))
+		return;
+	wake(th);
+}
+
 void apart_slept(struct strap *t, u64 ns)
 {
 	struct apart *a = &t->apart;

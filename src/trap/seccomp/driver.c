@@ -285,6 +285,11 @@ static void seccomp_hand_off(struct trap_thread *thread)
 		store_seq(&th->slot->state, TURN_HANDOFF);
 }
 
+static void seccomp_rouse(struct trap_thread *thread)
+{
+	apart_rouse(sthread_of(thread));
+}
+
 static bool seccomp_blocked(const struct trap_thread *thread)
 {
 	return read_once(sthread_of((struct trap_thread *)thread)->slot->in_host_call) != 0;
@@ -358,11 +363,11 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.whole = seccomp_whole, .mask_now = mask_now, .tell_pending = tell_pending,                          \
 	.handler_off = handler_off, .foreseen_take = foreseen_take, .foreseen_noise = foreseen_noise,        \
 	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                    \
-	.hand_off = seccomp_hand_off, .blocked = seccomp_blocked, .interrupt = seccomp_interrupt,            \
-	.constant = short_constant, .settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op,            \
-	.ops_pending = seccomp_ops_pending, .deeds = leave_deeds, .precopied = copy_precopied,               \
-	.copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word, .read = copy_read,                   \
-	.write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,                      \
+	.hand_off = seccomp_hand_off, .rouse = seccomp_rouse, .blocked = seccomp_blocked,                    \
+	.interrupt = seccomp_interrupt, .constant = short_constant, .settle = space_settle,                  \
+	.cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending, .deeds = leave_deeds,      \
+	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,         \
+	.read = copy_read, .write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,   \
 	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                      \
 	.gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso,                \
 	.space_clear = spawn_space_clear

@@ -449,6 +449,7 @@ static inline void together_turn(struct sthread *th)
 /* apart.c */
 void apart_init(struct strap *t);
 void apart_wake(struct sthread *th);       /* from its sleep in the slot's futex */
+void apart_rouse(struct sthread *th);      /* the same, a little before its answer is there */
 void apart_slept(struct strap *t, u64 ns); /* the service thread, for so long */
 /* A turn was taken. */
 static inline void apart_turn(struct strap *t)
