@@ -111,6 +111,7 @@
 #include <stddef.h>
 
 #include "base/types.h"
+#include "channel/known.h"
 #include "channel/memory.h"
 #include "channel/short.h"
 
@@ -220,18 +221,18 @@ struct slot_piece {
 
 struct slot {
 	/* The turn's cache line: a call from a patched site and its result travel in it alone. */
-	u32 state;         /* enum turn_state; a futex */
-	u8 event;          /* the stub's: enum stub_event */
-	u8 answer;         /* the kernel's: enum stub_answer */
-	u8 answer_flags;   /* ANSWER_FLAG_* */
-	u8 nin;            /* the stub's: how many pieces were copied ahead; or SLOT_IN_LINE + i: one */
-	u16 cpu;           /* where the guest last ran */
-	u16 nr;            /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
-	u8 not_dispatched; /* the guest's own dispatch has been looked at */
-	u8 mask_changed;   /* the stub's: `mask` is not what the kernel gave it as */
-	u16 ahead_len;     /* SLOT_IN_LINE: so many bytes lie at HUSK_IN_OFFSET */
+	u32 state;       /* enum turn_state; a futex */
+	u8 event;        /* the stub's: enum stub_event */
+	u8 answer;       /* the kernel's: enum stub_answer */
+	u8 answer_flags; /* ANSWER_FLAG_* */
+	u8 nin;          /* the stub's: how many pieces were copied ahead; or SLOT_IN_LINE + i: one */
+	u16 cpu;         /* where the guest last ran; with SLOT_NOT_DISPATCHED */
+	u16 nr;          /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
+	u8 known;        /* KNOWN_*: given with the answer, what is used up taken away by the stub */
+	u8 mask_changed; /* the stub's: `mask` is not what the kernel gave it as */
+	u16 ahead_len;   /* SLOT_IN_LINE: so many bytes lie at HUSK_IN_OFFSET */
 	/* EVENT_PATCHED: the call's arguments; the answer's [0], with ANSWER_FLAG_RESULT: its result; [1] and [2], with
-	 * ANSWER_FLAG_COPY: guest address and size of what lies at HUSK_OUT_OFFSET. */
+	 * ANSWER_FLAG_COPY: guest address and size of what lies at HUSK_OUT_OFFSET; [3] and [4]: see channel/known.h. */
 	u64 arg[6];
 
 	/* From the stub. */
@@ -291,8 +292,10 @@ struct slot {
 	u32 sleepy, sleepier;
 };
 
-#define SLOT_NR_ODD  0xffff
-#define SLOT_IN_LINE 0xf8 /* one piece, from where the call's argument i points to */
+#define SLOT_NR_ODD         0xffff
+#define SLOT_CPU            0xfff
+#define SLOT_NOT_DISPATCHED 0x8000 /* in cpu: the guest's own dispatch has been looked at */
+#define SLOT_IN_LINE        0xf8   /* one piece, from where the call's argument i points to */
 
 /* Slot 0. */
 struct region_header {

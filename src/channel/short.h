@@ -36,6 +36,9 @@
 	X(readv, 19)          \
 	X(lseek, 8)           \
 	X(write, 1)           \
+	X(close, 3)           \
+	X(fcntl, 72)          \
+	X(getdents64, 217)    \
 	X(wait4, 61)          \
 	X(ptrace, 101)
 
@@ -64,6 +67,9 @@ enum short_call {
 
 /* Those of channel/foreseen.h. */
 #define SHORT_FORESEEN (SHORT_BIT(wait4) | SHORT_BIT(ptrace))
+
+/* Those of channel/known.h. */
+#define SHORT_KNOWN (SHORT_BIT(close) | SHORT_BIT(fcntl) | SHORT_BIT(getdents64))
 
 /* Those of channel/memory.h. */
 #define SHORT_MEMORY \

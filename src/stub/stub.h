@@ -128,6 +128,10 @@ int stub_short_sigprocmask(struct slot *slot);
 void stub_set_mask(struct slot *slot, u64 mask);
 /* donated.c: read, pread64, readv, lseek and write of @slot's registers, as stub_short_futex(). */
 int stub_short_donated(u64 *r, u64 nr);
+/* known.c: whether close, fcntl or getdents64 of the slot's registers is about what is known; and its answer, as
+ * stub_short_futex(). */
+int stub_knows(const struct slot *slot, u64 nr);
+int stub_short_known(struct slot *slot, u64 nr);
 /* foreseen.c: the same, of a tracer's calls. */
 int stub_short_wait4(struct slot *slot);
 int stub_short_ptrace(struct slot *slot);

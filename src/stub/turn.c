@@ -209,7 +209,7 @@ static void wait_for_answer(struct slot *slot)
 /* Where we run, or did when that could be known. */
 static u32 own_cpu(const struct slot *slot)
 {
-	u32 cpu = slot->cpu;
+	u32 cpu = slot->cpu & SLOT_CPU;
 
 	/* Seven times as fast as with the time. */
 	if (kpage->rdpid)
@@ -359,11 +359,10 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 		stub_copy_ahead(slot, &ahead);
 	}
 	cpu = before_turn(slot);
-	slot->cpu = (u16)cpu;
+	slot->cpu = (u16)(cpu | (verdict == GO_ON ? SLOT_NOT_DISPATCHED : 0));
 	slot->event = (u8)event;
 	slot->nin = ahead.nin;
 	slot->ahead_len = ahead.len;
-	slot->not_dispatched = verdict == GO_ON;
 	if (event == EVENT_PATCHED) {
 		slot->nr = r[SREG_ORIG_RAX] < SLOT_NR_ODD ? (u16)r[SREG_ORIG_RAX] : SLOT_NR_ODD;
 		slot->arg[0] = r[SREG_RDI];

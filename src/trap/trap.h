@@ -24,6 +24,7 @@
 
 #include "base/list.h"
 #include "channel/foreseen.h"
+#include "channel/known.h"
 #include "channel/memory.h"
 #include "channel/short.h"
 #include "host/types.h"
@@ -126,6 +127,14 @@ struct trap_thread {
 		u8 info[HUSK_FORESEEN_INFO];
 	} foreseen;
 	bool foreseen_asked;
+	/* The kernel's, while held and as far as the driver has known_take(): what a stub may be told of two descriptors
+	 * (channel/known.h), until it is taken back. closed: KNOWN_CLOSE_* of those that it has closed since. */
+	struct trap_known {
+		u8 bits;
+		int fd[2];
+		u32 flags;
+	} known;
+	u8 closed;
 };
 
 struct trap_space {
@@ -270,6 +279,9 @@ struct trap_ops {
 	 * only that wait4() has nothing to tell. NULL: nothing ever is. */
 	bool (*foreseen_take)(struct trap_thread *thread);
 	void (*foreseen_noise)(struct trap_thread *thread);
+	/* Takes back what is known of a thread's descriptors, which may run: KNOWN_CLOSE_* of those that it has closed. NULL:
+	 * nothing ever is. */
+	u8 (*known_take)(struct trap_thread *thread);
 	/* Has every running thread of @space take a turn (by interrupt) and calls done(arg, 0) once all have: nothing
 	 * that they were at before, in a short way or in their CPUs' buffers, is under way any more. 0 or -ENOMEM.
 	 * done(arg, -ESRCH) when the space ends before. */

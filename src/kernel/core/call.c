@@ -437,6 +437,9 @@ void task_return(struct task *t)
 		t->thread->regs.orig_rax = ~0UL;
 	if (k->ops.place_real && !t->thread->lazy)
 		k->ops.place_real(t);
+	if (k->lent)
+		k->ops.known_end(k);
+	k->ops.known_tell(t);
 	if (t->in_host_call) {
 		t->in_host_call = false;
 		k->trap_ops->resume_call(t->thread);

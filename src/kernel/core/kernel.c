@@ -80,6 +80,11 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 		k->ops.place_shown(t, event);
 	if (event->thread->has_deeds && t->mm)
 		k->ops.memory_told(t->mm);
+	if (k->lent == t)
+		k->lent = NULL;
+	if (event->thread->closed)
+		k->ops.known_closed(t);
+	event->thread->known.bits = 0;
 	if (event->thread->foreseen_asked)
 		k->ops.foreseen_asked(t);
 	if (t->forced_tf)

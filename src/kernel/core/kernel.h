@@ -75,6 +75,11 @@ struct kernel_ops {
 	bool (*trace_step)(struct task *t, struct trap_event *event);
 	/* task: a tracer whose stub knew what to answer has let the stopped task go on. */
 	void (*foreseen_asked)(struct task *t);
+	/* task: before @t goes back: what its stub may be told of descriptors. */
+	void (*known_tell)(struct task *t);
+	/* task: takes that back from k->lent; and closes what the stub of @t has closed. */
+	void (*known_end)(struct kernel *k);
+	void (*known_closed)(struct task *t);
 	/* task: a task that has stopped for its tracer goes on to its end. */
 	void (*trace_stop_ends)(struct task *t);
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
@@ -133,6 +138,7 @@ struct kernel {
 	const struct rlimit *caller_limits; /* RLIM_NLIMITS of them, for the first process; nullable */
 
 	struct task *current; /* whose call is being handled; NULL between calls */
+	struct task *lent; /* whose stub knows something of descriptors (channel/known.h); NULL: nobody's */
 	struct list runnable; /* tasks that were woken and wait for the service thread */
 	struct rb_root timers;
 	u64 now; /* CLOCK_MONOTONIC in ns, refreshed once a loop pass; kernel_now() reads it afresh */

@@ -61,6 +61,8 @@ static long read_entries(struct task *t, struct file *f, u64 addr, u32 count, bo
 		err = -EINVAL;
 	if (!err)
 		err = user_write(t, addr, p.buf, p.used);
+	if (!err && !p.full && f->ops->told_whole)
+		t->thread->known.bits = KNOWN_LISTED;
 	if (!err)
 		notify_file(f, IN_ACCESS);
 	return err ? err : (long)p.used;

@@ -79,8 +79,7 @@ static long set_fd_flags(struct task *t, struct request *r)
 
 static long get_flags(struct task *t, struct request *r)
 {
-	/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
-	return r->f->flags | (r->f->path && !(r->f->flags & O_PATH) ? 0100000 : 0);
+	return file_status_flags(r->f);
 }
 
 static long set_flags(struct task *t, struct request *r)

@@ -22,6 +22,7 @@
 #include "task/coredump.h"
 #include "task/errand.h"
 #include "task/foresee.h"
+#include "task/known.h"
 #include "task/futex.h"
 #include "task/life.h"
 #include "task/seccomp.h"
@@ -331,6 +332,7 @@ static void task_end_begin(struct task *t, int code)
 	futex_owner_died(t->k);
 	errand_forget(t);
 	foresee_end(t);
+	known_forget(t);
 	trace_release_all(t);
 }
 

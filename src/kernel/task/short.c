@@ -91,6 +91,8 @@ static void short_ways(struct task *t)
 		ways &= ~(SHORT_BIT(clock_gettime) | SHORT_BIT(gettimeofday));
 	if (list_empty(&t->tracees))
 		ways &= ~SHORT_FORESEEN;
+	if (!t->k->trap_ops->known_take)
+		ways &= ~SHORT_KNOWN;
 	if (t->mm->own_futexes)
 		ways &= ~SHORT_BIT(futex);
 	if (!donate_serves(t))

@@ -12,6 +12,7 @@
 #include "mm/mm.h"
 #include "task/errand.h"
 #include "task/foresee.h"
+#include "task/known.h"
 #include "task/life.h"
 #include "task/signal.h"
 #include "task/seccomp.h"
@@ -132,6 +133,7 @@ void task_init(struct kernel *k)
 	trace_init(k);
 	errand_init(k);
 	foresee_init(k);
+	known_init(k);
 }
 
 /* Takes a task out of the world without a word to anyone. */

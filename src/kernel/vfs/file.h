@@ -105,9 +105,10 @@ struct file_ops {
 	void (*link_name)(struct file *f, char *buf, size_t size);
 	/* What /proc/PID/fdinfo adds to the lines of every file: nullable. */
 	void (*show)(struct file *f, struct text *out);
-	const char *name;  /* for anonymous files */
-	bool stream;       /* no offset: lseek and pread answer ESPIPE */
-	bool between;      /* guests alone end the waits of guests for it: a pipe, a socket */
+	const char *name; /* for anonymous files */
+	bool stream;      /* no offset: lseek and pread answer ESPIPE */
+	bool told_whole;  /* a directory: once all was listed, nothing but what guests make is left to list */
+	bool between;     /* guests alone end the waits of guests for it: a pipe, a socket */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 
@@ -181,6 +182,12 @@ static inline u64 *file_pos(struct file *f)
 static inline bool file_readable(const struct file *f)
 {
 	return ((f->flags & 3) == 0 || (f->flags & 3) == 2) && !(f->flags & 010000000);
+}
+/* What fcntl(F_GETFL) gives. */
+static inline u32 file_status_flags(const struct file *f)
+{
+	/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
+	return f->flags | (f->path && !(f->flags & 010000000) ? 0100000 : 0);
 }
 static inline bool file_writable(const struct file *f)
 {

@@ -159,6 +159,7 @@ void answer_now(struct sthread *th)
 	bool to_guest = !th->partial && (th->answer == ANSWER_RESUME || th->answer == ANSWER_HOST_CALL);
 	u32 flags = (th->frame_wanted ? ANSWER_FLAG_FRAME : 0) | (th->line_copy ? ANSWER_FLAG_COPY : 0);
 	bool starting = th->state == THREAD_NEW;
+	u8 known = to_guest ? known_now(th) : 0;
 
 	/* In a call that needs nothing else, only the turn's line is written; and that last and in one go, because the stub
 	 * looks at it all the time, and whoever writes what the other has looked at waits for it. */
@@ -192,6 +193,7 @@ void answer_now(struct sthread *th)
 		slot->arg[1] = th->copy_addr;
 		slot->arg[2] = th->copy_size;
 	}
+	known_publish(th, known);
 	if (starting) {
 		th->state = THREAD_STARTING;
 		th->fresh = true;

@@ -319,7 +319,7 @@ static bool seccomp_ops_pending(struct trap_space *space)
 
 static int seccomp_cpu(const struct trap_thread *thread)
 {
-	return (int)(read_once(sthread_of((struct trap_thread *)thread)->slot->cpu) & 0xfff);
+	return (int)(read_once(sthread_of((struct trap_thread *)thread)->slot->cpu) & SLOT_CPU);
 }
 
 static int seccomp_word(struct trap_thread *thread, struct trap_word *word)
@@ -362,15 +362,15 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.resume = seccomp_resume, .resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, \
 	.whole = seccomp_whole, .mask_now = mask_now, .tell_pending = tell_pending,                          \
 	.handler_off = handler_off, .foreseen_take = foreseen_take, .foreseen_noise = foreseen_noise,        \
-	.patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet, .park = seccomp_park,                    \
-	.hand_off = seccomp_hand_off, .rouse = seccomp_rouse, .blocked = seccomp_blocked,                    \
-	.interrupt = seccomp_interrupt, .constant = short_constant, .settle = space_settle,                  \
-	.cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending, .deeds = leave_deeds,      \
-	.precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word,         \
-	.read = copy_read, .write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,   \
-	.xstate_get = xstate_get, .xstate_set = xstate_set, .short_calls = short_calls,                      \
-	.gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid, .vdso = seccomp_vdso,                \
-	.space_clear = spawn_space_clear
+	.known_take = known_take, .patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet,                \
+	.park = seccomp_park, .hand_off = seccomp_hand_off, .rouse = seccomp_rouse,                          \
+	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .constant = short_constant,              \
+	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending,    \
+	.deeds = leave_deeds, .precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in,         \
+	.word = seccomp_word, .read = copy_read, .write = copy_write, .direct_max = copy_direct_max,         \
+	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                      \
+	.short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid,          \
+	.vdso = seccomp_vdso, .space_clear = spawn_space_clear
 #define DONATE_OPS                                                                    \
 	.donate = donate, .donate_name = donate_name, .donate_unname = donate_unname, \
 	.donate_end = donate_end, .donate_device = donate_device

@@ -350,7 +350,7 @@ static void read_mask(struct sthread *th)
 static bool read_event(struct sthread *th, struct trap_event *event)
 {
 	struct slot *slot = th->slot;
-	u32 kind = read_once(slot->event);
+	u32 kind = read_once(slot->event), cpu;
 	bool cloning = th->state == THREAD_CLONING, running = th->state == THREAD_RUNNING;
 	bool was_interrupted = th->interrupted_at != 0;
 
@@ -362,7 +362,9 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	if (!running && !cloning)
 		return false;
 	mark_held(th);
-	th->cpu = read_once(slot->cpu) & 0xfff;
+	cpu = read_once(slot->cpu);
+	th->cpu = cpu & SLOT_CPU;
+	known_read(th);
 	together_turn(th);
 	apart_turn(th->space->trap);
 	memset(event, 0, sizeof *event);
@@ -393,7 +395,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		if (th->base.by_patch && needs_frame(th->base.regs.orig_rax))
 			break;
 		event->type = TRAP_CALL;
-		th->base.not_dispatched = read_once(slot->not_dispatched);
+		th->base.not_dispatched = cpu & SLOT_NOT_DISPATCHED;
 		read_ahead(th);
 		return true;
 	case EVENT_SITE:

@@ -43,7 +43,7 @@ u64 event_spin_ns(struct trap *trap)
 		list_for_each (th, &s->threads, node) {
 			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
 				continue;
-			if ((int)read_once(th->slot->cpu) != t->page_cpu &&
+			if ((int)(read_once(th->slot->cpu) & SLOT_CPU) != t->page_cpu &&
 			    !read_once(th->slot->in_host_call))
 				return ns;
 		}

@@ -74,6 +74,7 @@ struct sthread {
 	u64 given_mask, given_pending;
 	u64 given_leave; /* the version; 0: none */
 	bool foreseen_given;
+	u8 known_given; /* KNOWN_* */
 	u32 deeds_taken;
 
 	u64 epoch;     /* space->settling's when it was given to the guest */
@@ -445,6 +446,12 @@ static inline void together_turn(struct sthread *th)
 		together_other(th);
 	w->turns++;
 }
+
+/* known.c */
+u8 known_now(const struct sthread *th); /* what @th, not out yet, may be told */
+void known_publish(struct sthread *th, u8 bits);
+void known_read(struct sthread *th); /* with its turn: which descriptors it has closed */
+u8 known_take(struct trap_thread *thread);
 
 /* apart.c */
 void apart_init(struct strap *t);

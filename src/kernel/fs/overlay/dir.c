@@ -222,6 +222,7 @@ static const struct file_ops overlay_dir_ops = {
 	.iterate = dir_iterate,
 	.sync = dir_sync,
 	.release = dir_release,
+	.told_whole = true,
 };
 
 /* Linux refuses the opening of a directory that may not be read; what husk itself may not read is refused here. */

@@ -37,4 +37,4 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 }
 
 const struct file_ops tmpfs_dir_ops = {
-	.read = dir_read, .seek = dir_seek, .iterate = dir_iterate, .sync = sync_nothing};
+	.read = dir_read, .seek = dir_seek, .iterate = dir_iterate, .sync = sync_nothing, .told_whole = true};
