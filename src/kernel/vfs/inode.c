@@ -12,6 +12,7 @@
 #define FIRST_BUCKETS   256 /* a page */
 #define MOST_BUCKETS    65536
 #define DENTRIES_CACHED 16384
+#define MOST_SPARED     64 /* used ones that are passed over for each that goes */
 
 struct inode *inode_new(struct kernel *k, struct super *sb, const struct inode_ops *ops, u32 type, u64 ino,
 			void *priv)
@@ -101,11 +102,20 @@ static void table_grow(struct vfs *v)
 		resize_table(v, 2 * v->nbuckets);
 }
 
+static void lru_leave(struct dentry *d)
+{
+	if (list_empty(&d->lru_node))
+		return;
+	list_del(&d->lru_node);
+	d->k->vfs->ncached--;
+}
+
 /* Frees @d: its parent, whose reference is the caller's now. */
 static struct dentry *dentry_free(struct dentry *d)
 {
 	struct dentry *parent = d->parent;
 
+	lru_leave(d);
 	list_del(&d->hash_node);
 	if (d->unlinked)
 		notify_unlinked(d);
@@ -147,22 +157,23 @@ struct dentry *dentry_root(struct super *sb)
 
 struct dentry *dentry_get(struct dentry *d)
 {
-	if (!d->refs++ && !list_empty(&d->lru_node)) {
-		list_del(&d->lru_node);
-		d->k->vfs->ncached--;
-	}
+	d->refs++;
 	return d;
 }
 
-/* Drops a reference, and those that fall with it: up the tree by a loop, for a guest's tree may be deep. */
+/* Drops a reference, and those that fall with it: up the tree by a loop, for a guest's tree may be deep. Who is in the list
+ * stays where it is while it is used again: its neighbours are in nobody's cache. */
 static void put_chain(struct dentry *d)
 {
 	while (d && !--d->refs) {
 		struct vfs *v = d->k->vfs;
 
 		if (d->parent && !d->unlinked && !list_empty(&d->hash_node) && !d->sb->no_cache) {
-			list_add_tail(&v->lru, &d->lru_node);
-			v->ncached++;
+			d->used = !list_empty(&d->lru_node);
+			if (!d->used) {
+				list_add_tail(&v->lru, &d->lru_node);
+				v->ncached++;
+			}
 			return;
 		}
 		d = dentry_free(d);
@@ -181,12 +192,20 @@ void dentry_put(struct dentry *d)
 void dentries_shrink(struct kernel *k, int keep)
 {
 	struct vfs *v = k->vfs;
+	int spared = 0;
 
 	while (v->ncached > keep) {
 		struct dentry *d = list_first(&v->lru, struct dentry, lru_node);
 
-		list_del(&d->lru_node);
-		v->ncached--;
+		lru_leave(d);
+		if (d->refs)
+			continue;
+		if (d->used && keep && spared++ < MOST_SPARED) {
+			d->used = false;
+			list_add_tail(&v->lru, &d->lru_node);
+			v->ncached++;
+			continue;
+		}
 		put_chain(dentry_free(d));
 	}
 }
@@ -221,8 +240,6 @@ struct dentry *dentry_make(struct dentry *parent, const char *name, size_t len, 
 /* Frees one of a name that is not there. */
 static void forget_absent(struct dentry *d)
 {
-	list_del(&d->lru_node);
-	d->k->vfs->ncached--;
 	dentry_put(dentry_free(d));
 }
 

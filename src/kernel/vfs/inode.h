@@ -172,6 +172,7 @@ struct dentry {
 	struct list mounts; /* struct mount on it, by on_node */
 	u64 until;          /* as revalidate() said */
 	bool unlinked;      /* removed from its directory: "(deleted)" */
+	bool used;          /* again, since it came into the list of unused ones, or was passed over there */
 	u32 hash;
 	u8 len;
 	char name[256];
