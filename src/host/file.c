@@ -12,47 +12,42 @@
 #define MFD_EXEC 0x10U
 #endif
 
-int host_open_name(struct hostfd dir, const char *name, struct hostfd *out)
+/* What open() and its like have returned, as this room returns it. */
+static int opened(int fd, struct hostfd *out)
 {
-	int fd = openat(dir.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
 	if (fd < 0)
 		return -errno;
 	out->fd = fd;
 	return 0;
+}
+
+int host_open_name(struct hostfd dir, const char *name, struct hostfd *out)
+{
+	return opened(openat(dir.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), out);
 }
 
 int host_open_reading(struct hostfd dir, const char *name, struct hostfd *out)
 {
-	int fd = openat(dir.fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	out->fd = fd;
-	return 0;
+	return opened(openat(dir.fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), out);
 }
 
 int host_open_listing(struct hostfd dir, const char *name, struct hostfd *out)
 {
-	int fd = openat(dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return opened(openat(dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out);
+}
 
-	if (fd < 0)
-		return -errno;
-	out->fd = fd;
-	return 0;
+/* What @fd stands for, by the name that /proc gives it. */
+static int reopen(struct hostfd fd, int flags, struct hostfd *out)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	return opened(open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), out);
 }
 
 int host_reopen(struct hostfd fd, int flags, struct hostfd *out)
 {
-	char path[32];
-	int n;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
-	n = open(path, (flags & ~O_ACCMODE) | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (n < 0)
-		return -errno;
-	out->fd = n;
-	return 0;
+	return reopen(fd, (flags & ~O_ACCMODE) | O_RDONLY, out);
 }
 
 int host_open_dir(struct hostfd fd, struct hostfd *out)
@@ -62,23 +57,12 @@ int host_open_dir(struct hostfd fd, struct hostfd *out)
 	/* One that may be read, not searched. */
 	if (n < 0 && errno == EACCES)
 		return host_reopen(fd, O_DIRECTORY, out);
-	if (n < 0)
-		return -errno;
-	out->fd = n;
-	return 0;
+	return opened(n, out);
 }
 
 int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out)
 {
-	char path[32];
-	int n;
-
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
-	n = open(path, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (n < 0)
-		return -errno;
-	out->fd = n;
-	return 0;
+	return reopen(fd, access, out);
 }
 
 void host_close(struct hostfd *fd)
@@ -96,8 +80,5 @@ int host_memfd(const char *name, struct hostfd *out)
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	out->fd = fd;
-	return 0;
+	return opened(fd, out);
 }
