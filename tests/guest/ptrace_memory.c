@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "ptrace.h"
@@ -315,6 +316,51 @@ static void test_own(void)
 	}
 }
 
+static int names_nothing(void *arg)
+{
+	struct stat st;
+
+	for (;;)
+		stat("/nowhere", &st);
+	return 0;
+}
+
+/* Each byte in the pipe is a read by somebody else than the tracer. */
+static void keep_reading(pid_t pid, int to)
+{
+	char bytes[16];
+	struct iovec local = {bytes, sizeof bytes}, remote = {path, sizeof bytes};
+
+	while (process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof bytes && write(to, "r", 1) == 1)
+		;
+	_exit(1);
+}
+
+/* Whoever asks while a process is about to stop has his answer while it has stopped. */
+static void test_meanwhile(void)
+{
+	pid_t pid = traced_child(names_nothing, NULL), reader;
+	char bytes[8];
+	int fds[2];
+
+	CHECK_OK(pipe(fds));
+	CHECK_OK(fcntl(fds[0], F_SETPIPE_SZ, PAGE));
+	reader = fork();
+	if (!reader) {
+		close(fds[0]);
+		keep_reading(pid, fds[1]);
+	}
+	close(fds[1]);
+	for (int i = 0; i < 300; i++) {
+		CHECK_OK(pt(PTRACE_SYSCALL, pid, 0, 0));
+		EXPECT_STOP(pid, SIGTRAP);
+		CHECK(read(fds[0], bytes, sizeof bytes) > 0);
+	}
+	kill_and_reap(reader);
+	kill_and_reap(pid);
+	close(fds[0]);
+}
+
 /* More than goes at a time, of a process that waits, one that has stopped, one that runs, and one that is traced. */
 #define BIG (300 * 1024)
 
@@ -409,6 +455,7 @@ int main(void)
 	test_arguments();
 	test_ranges();
 	test_own();
+	test_meanwhile();
 	test_big();
 	unlink(path);
 	return check_done();

@@ -151,8 +151,11 @@ static int order(struct task *t, struct errand *e)
 		return changed;
 	e->changed = changed;
 	if (w->write ? ops->copy_out(t->thread, w->addr, e->data, w->size) != w->size
-		     : ops->copy_in(t->thread, w->addr, w->size) < 0)
+		     : ops->copy_in(t->thread, w->addr, w->size) < 0) {
+		if (changed)
+			(void)mm_force_end(w->mm, w->addr, w->size);
 		return -EFAULT;
+	}
 	t->errands.now = e;
 	t->errands.busy = true;
 	t->errands.asker = e->asker;
@@ -245,6 +248,16 @@ long errand_ask(struct task *t, struct task *by, const struct errand_want *w, vo
 
 /* ---- ends ---- */
 
+void errand_leave(struct task *t)
+{
+	while (!list_empty(&t->errands.waiting)) {
+		struct errand *e = list_first(&t->errands.waiting, struct errand, node);
+
+		list_del(&e->node);
+		fail(t->k, e, -ESRCH);
+	}
+}
+
 void errand_forget(struct task *t)
 {
 	struct task *asker = t->errands.busy ? task_find(t->k, t->errands.asker) : NULL;
@@ -258,12 +271,7 @@ void errand_forget(struct task *t)
 		task_wake(asker);
 	if (t->trace)
 		task_wake(t->trace->tracer);
-	while (!list_empty(&t->errands.waiting)) {
-		struct errand *e = list_first(&t->errands.waiting, struct errand, node);
-
-		list_del(&e->node);
-		fail(t->k, e, -ESRCH);
-	}
+	errand_leave(t);
 	free(t->errands.brought);
 	t->errands.brought = NULL;
 }

@@ -31,6 +31,8 @@ bool errand_busy(const struct task *t);
 /* @t, whose thread is held, is at work for @asker from now on: until errand_done(), which lets both go on. */
 void errand_begin(struct task *t, struct task *asker);
 void errand_done(struct task *t);
+/* @t leaves its memory for another: what waits for it will not be done. */
+void errand_leave(struct task *t);
 /* @t ends: what it was asked for will not be done, and what it asked for is nobody's. */
 void errand_forget(struct task *t);
 /* TASK_WORK_ERRAND of a task whose thread is held: true when its stub is at work; it goes on then where it was. */

@@ -10,6 +10,7 @@
 #include <sys/personality.h>
 
 #include "mm/mm.h"
+#include "task/errand.h"
 #include "task/exec.h"
 #include "task/signal.h"
 #include "task/dispatch.h"
@@ -176,6 +177,7 @@ static int move(struct task *t, struct exec *e)
 	if (old)
 		mm->dump_filter = old->dump_filter;
 	usermem_reset(t);
+	errand_leave(t);
 	t->mm = mm;
 	seccomp_enter_space(t);
 	trace_enter_space(t);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/call.h"
+#include "task/errand.h"
 #include "task/foresee.h"
 #include "task/life.h"
 #include "task/signal.h"
@@ -121,6 +122,9 @@ static void stopped(struct task *t)
 	trace_tell(t, t->stop.why);
 	if (group_done && trace_by_stranger(t))
 		signal_notify_parent(g, CLD_STOPPED);
+	/* Whoever has asked for its memory meanwhile does not wait until it goes on. */
+	if (t->work & TASK_WORK_ERRAND)
+		(void)errand_serve(t);
 }
 
 static void settle(struct task *t)
