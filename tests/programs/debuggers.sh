@@ -216,13 +216,13 @@ if need ltrace gcc; then
 ltrace -o trace -e printf ./p; echo \$?; grep -o 'printf(.*) *= [0-9]*' trace | tr -s ' '"
 fi
 
-# rr wants the processor's counters, which no guest has: it must say so.
+# rr wants the processor's counters, which no guest has: it says so, whatever processor it takes this one for.
 if need rr; then
 	name='rr is refused'
 	cases=$((cases + 1))
-	husk_run 'rr record true' got
+	husk_run "rr -A 'Intel Skylake' record true" got
 	# shellcheck disable=SC2154 # lib.sh's
-	if [ "$lib_status" != 0 ] && [ -s "$lib_out/got.err" ]; then
+	if [ "$lib_status" != 0 ] && grep -q "Permission denied to use 'perf_event_open'" "$lib_out/got.err"; then
 		echo "ok $cases - $name"
 	else
 		failed=$((failed + 1))
