@@ -196,10 +196,58 @@ static void test_strangers(void)
 		close(fds[i]);
 }
 
-int main(void)
+static char *self;
+
+static int executes(void *arg)
 {
-	ptrace_begin(1);
+	execl(self, self, "x", NULL);
+	return 1;
+}
+
+/* What tells of a process's memory tells nothing of the program that it executes later, read before or not. */
+static void test_executed(void)
+{
+	static const char *const names[] = {"maps", "smaps", "environ", "smaps_rollup", "auxv"};
+	pid_t pid = traced_child(executes, NULL);
+	char path[40], before[2048], after[2048], bytes[2048];
+	int read_once[5], fds[5];
+	ssize_t n = 0;
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, names[i]);
+		fds[i] = open(path, O_RDONLY);
+		read_once[i] = open(path, O_RDONLY);
+		CHECK(fds[i] >= 0 && read_once[i] >= 0);
+		n = pread(read_once[i], before, sizeof before, 0);
+		CHECK(n > 0);
+	}
+	CHECK_OK(pt(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACEEXEC));
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_STOP(pid, SIGTRAP | PTRACE_EVENT_EXEC << 8);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(pread(fds[i], bytes, sizeof bytes, 0), 0);
+		CHECK_EQ(pread(read_once[i], bytes, sizeof bytes, 0), 0);
+	}
+	CHECK_ERRNO(pread(fds[3], bytes, sizeof bytes, 0), ESRCH);
+	CHECK_ERRNO(pread(read_once[3], bytes, sizeof bytes, 0), ESRCH);
+	/* This one is what it was. */
+	CHECK_EQ(pread(fds[4], after, sizeof after, 0), n);
+	CHECK(!memcmp(before, after, (size_t)n));
+	CHECK_EQ(pread(read_once[4], after, sizeof after, 0), n);
+	CHECK(!memcmp(before, after, (size_t)n));
+	for (int i = 0; i < 5; i++) {
+		close(fds[i]);
+		close(read_once[i]);
+	}
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, EXECUTED_STATUS << 8);
+}
+
+int main(int argc, char **argv)
+{
+	self = ptrace_begin(argc);
 	test_files();
+	test_executed();
 	test_no_call();
 	test_self();
 	test_waiting();

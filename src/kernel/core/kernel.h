@@ -147,6 +147,7 @@ struct kernel {
 	struct futex_table *futexes;  /* task room */
 	struct signal_state *signals; /* task room: queue accounting */
 	u64 memory_pages;             /* mm room: what the host has, for overcommit */
+	u64 mm_number;                /* mm room: of the last address space that was made */
 	struct list mms;              /* mm room: struct mm */
 	struct {
 		u64 words[32];

@@ -75,6 +75,7 @@ static struct mm *alloc_mm(struct kernel *k)
 	if (!mm)
 		return NULL;
 	mm->k = k;
+	mm->number = ++k->mm_number;
 	mm->refs = mm->users = 1;
 	mm->dumpable = 1;
 	mm->dump_filter = MM_DUMP_FILTER;

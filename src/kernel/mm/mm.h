@@ -33,6 +33,7 @@ struct mm_leave {
 struct mm {
 	struct kernel *k;
 	struct list on_kernel;
+	u64 number;               /* no other one has it */
 	int refs;                 /* tasks that run on it, and others that look at it */
 	int users;                /* tasks alone: at 0 the space is put */
 	struct trap_space *space; /* NULL before exec has one, and after death */

@@ -74,6 +74,13 @@ static int file_check(struct synth_node *n, struct task *opener)
 	return file->guarded && !proc_may_read(opener, t) ? -EACCES : 0;
 }
 
+static u64 file_about(struct synth_node *n)
+{
+	struct task *t = node_task(n);
+
+	return t && t->mm ? t->mm->number : 0;
+}
+
 static int file_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
 {
 	const struct pid_file *file = n->data;
@@ -97,8 +104,11 @@ static int file_store(struct synth_node *n, struct task *writer, const char *dat
 	return file->store ? file->store(t, writer, data, size) : -EINVAL;
 }
 
-const struct synth_ops proc_pid_file_ops = {
-	.check = file_check, .show = file_show, .store = file_store, .owner = proc_node_owner};
+#define FILE_OPS .check = file_check, .show = file_show, .store = file_store, .owner = proc_node_owner
+const struct synth_ops proc_pid_file_ops = {FILE_OPS};
+const struct synth_ops proc_pid_memory_ops = {FILE_OPS, .about = file_about};
+const struct synth_ops proc_pid_summed_ops = {FILE_OPS, .about = file_about, .past = -ESRCH};
+const struct synth_ops proc_pid_early_ops = {FILE_OPS, .early = true};
 
 /* ---- links to places ---- */
 

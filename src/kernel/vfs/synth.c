@@ -33,6 +33,7 @@ struct synth_file {
 	char *text;
 	size_t size;
 	bool used;
+	u64 about; /* synth_ops.about when it was opened */
 };
 
 static const struct inode_ops dir_inode_ops, file_inode_ops, text_link_ops, place_link_ops, device_inode_ops;
@@ -217,16 +218,37 @@ static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **ou
 
 /* ---- regular files ---- */
 
+static u64 about(struct synth_node *n)
+{
+	return n->entry->ops->about ? n->entry->ops->about(n) : 0;
+}
+
+/* Whether what the file was opened about is gone, and another one in its place. */
+static bool is_past(struct synth_node *n, const struct synth_file *s)
+{
+	u64 now = about(n);
+
+	return now && s->about && now != s->about;
+}
+
 static int load(struct file *f, struct task *t)
 {
 	struct synth_node *n = node_of(f->inode);
 	struct synth_file *s = f->priv;
 	size_t size = 0;
 	char *text = NULL;
-	int err = n->entry->ops->show ? n->entry->ops->show(n, t, &text, &size) : -EINVAL;
+	int err = -EINVAL;
 
-	if (err)
+	if (is_past(n, s)) {
+		text = calloc(1, 1);
+		err = !text ? -ENOMEM : n->entry->ops->past;
+	} else if (n->entry->ops->show) {
+		err = n->entry->ops->show(n, t, &text, &size);
+	}
+	if (err) {
+		free(text);
 		return err;
+	}
 	free(s->text);
 	s->text = text;
 	s->size = size;
@@ -239,7 +261,7 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 	struct synth_file *s = f->priv;
 	long n;
 
-	if (!s->text || (!*pos && s->used)) {
+	if (!s->text || (!*pos && s->used && !node_of(f->inode)->entry->ops->early)) {
 		int err = load(f, f->k->current);
 
 		if (err)
@@ -318,13 +340,19 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
+	s->about = about(n);
 	err = file_of_inode(i, &synth_file_ops, flags, s, &f);
 	if (err) {
 		free(s);
 		return err;
 	}
-	*out = f;
-	return 0;
+	if (n->entry->ops->early && file_readable(f))
+		err = load(f, t);
+	if (err)
+		file_put(f);
+	else
+		*out = f;
+	return err;
 }
 
 /* ---- links and devices ---- */

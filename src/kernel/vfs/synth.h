@@ -34,6 +34,11 @@ struct synth_node {
 struct synth_ops {
 	/* Regular files: whether @t may open it, permissions being checked: 0 or -errno; nullable. */
 	int (*check)(struct synth_node *n, struct task *t);
+	/* What the text is about, where that may change: 0, or a number. What was opened about another one is empty, or
+	 * reading it fails with @past; nullable. */
+	u64 (*about)(struct synth_node *n);
+	int past;
+	bool early; /* the text is that of the opening for good */
 	/* The whole text, when it is read; *out is malloc()ed, consumed. 0 or -errno. */
 	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
 	int (*store)(struct synth_node *n, struct task *t, const char *text,
