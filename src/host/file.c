@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x8U
 #endif
 
 /* What open() and its like have returned, as this room returns it. */
@@ -74,9 +74,8 @@ void host_close(struct hostfd *fd)
 
 int host_memfd(const char *name, struct hostfd *out)
 {
-	/* Hosts that make memfds non-executable by default know MFD_EXEC; older ones refuse it and need none.
-	 */
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	/* No host executes one, and some forbid others than such (sysctl vm.memfd_noexec). Older hosts know none. */
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

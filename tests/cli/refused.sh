@@ -11,10 +11,14 @@ unset HUSK_TRAP
 [ -x "$REFUSE" ] || { echo "1..0 # SKIP no $REFUSE"; exit 77; }
 "$REFUSE" mseal true 2>/dev/null || { echo "1..0 # SKIP no filter can be installed here"; exit 77; }
 
-# refused ERRNO MECHANISMS TRAP: a guest there.
+# refused ERRNO MECHANISMS TRAP: a guest there, which executes a program that it has made where files in memory can be
+# mapped at all.
 refused() {
+	local guest='cp /bin/cat /tmp/new && (echo fine) | /tmp/new'
+	[ "$2" = memfd ] && guest='(echo fine) | cat'
 	# shellcheck disable=SC2086
-	limited 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- sh -c '(echo fine) | cat'
+	limited 30 "$REFUSE" -e "$1" "$2" "$HUSK" run ${HUSK_FLAGS:-} --trap "$3" -- \
+		sh -c "$guest"
 }
 
 fine() {
@@ -79,7 +83,7 @@ done
 # What no trap depends on.
 for t in auto $works; do
 	for what in listener process-vm mseal landlock userns memfd-exec execveat process-vm,mseal,landlock,listener,userns; do
-		for error in EPERM ENOSYS EINVAL; do
+		for error in EPERM ENOSYS EINVAL EACCES; do
 			refused $error $what "$t"
 			fine; check "$t does without $what ($error)"
 		done
