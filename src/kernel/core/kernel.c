@@ -104,8 +104,9 @@ static void handle_event(struct kernel *k, struct trap_event *event)
 		break;
 	case TRAP_FAULT:
 		k->stats.faults++;
-		if (!t->watched || !k->ops.trace_step(t, event))
-			k->ops.fault(t, event);
+		if (t->watched && k->ops.trace_step(t, event))
+			break;
+		k->ops.fault(t, event);
 		task_return(t);
 		break;
 	case TRAP_INTERRUPTED:

@@ -145,7 +145,8 @@ long request_poke_user(struct task *t, struct call *c, struct task *child, u64 a
 		return -EIO;
 	if (addr < sizeof(struct guest_regs))
 		return set_reg(child, addr, data);
-	return is_debug_register(addr) ? trace_set_debug(child, (int)(addr - USER_DEBUGREG) / 8, data) : -EIO;
+	return is_debug_register(addr) ? trace_set_debug(t, child, (int)(addr - USER_DEBUGREG) / 8, data)
+				       : -EIO;
 }
 
 long request_arch_prctl(struct task *t, struct call *c, struct task *child, u64 addr, u64 data)

@@ -44,8 +44,12 @@ struct trace {
 	bool notify;    /* something has happened since PTRACE_EVENT_STOP was told */
 	bool listening; /* PTRACE_LISTEN: stopped, but not to be asked anything */
 	u64 debug[8];   /* debug registers, by trace_get_debug() */
-	u64 watched[4]; /* what the watched words were */
-	bool reaching;  /* PTRACE_ATTACH waits until a stopped task is a traced one */
+	u64 watched[4]; /* what the watched words were, */
+	u64 known[4];   /* of which words that is (0: it is not known), */
+	u64 seen[4];    /* and what they are behind the step, */
+	int looking;    /* as far as they have been looked at */
+	struct trap_event step;
+	bool reaching; /* PTRACE_ATTACH waits until a stopped task is a traced one */
 };
 
 /* ---- trace.c: links ---- */
@@ -108,9 +112,10 @@ bool trace_is_stopped(const struct task *t);
 
 /* ---- trace_watch.c: debug registers ---- */
 
-/* What debug register @number holds; and sets it: 0, -EINVAL, -EIO for one that there is not. */
-u64 trace_get_debug(const struct task *t, int number);
-int trace_set_debug(struct task *t, int number, u64 value);
+/* What debug register @number of @child holds; and sets it, for @t: 0, -EINVAL, -EIO for one that there is not, -ENOMEM, or
+ * CALL_PARK as below. */
+u64 trace_get_debug(const struct task *child, int number);
+long trace_set_debug(struct task *t, struct task *child, int number, u64 value);
 /* A call has written to memory: that is no hit. */
 void trace_watch_refresh(struct task *t);
 /* It has made a step, and is about to stop for that. */

@@ -7,6 +7,9 @@
  * the other while any is enabled, and what it would have hit is looked up in between: a watched word that has changed,
  * an instruction to stop at. Reading is not seen (EINVAL), writing the same value is no hit, and another thread's write is
  * told of whichever thread looks first.
+ *
+ * Where the host lets nobody read a guest's memory, the task's own stub looks behind each instruction, and for a tracer that
+ * sets a register.
  */
 #include <errno.h>
 #include <signal.h>
@@ -42,42 +45,79 @@ static u64 length_of(u64 dr7, int i)
 	return lengths[dr7 >> (18 + 4 * i) & 3];
 }
 
-/* What the watched bytes are; 0 where they cannot be read. */
-static u64 value_of(struct task *t, int i)
-{
-	const struct trace *tr = t->trace;
-	u64 value = 0, size = length_of(tr->debug[7], i);
-
-	if (t->mm && t->mm->space)
-		(void)mm_peek(t->mm, &value, tr->debug[i], size);
-	return value;
-}
-
 static bool watches(const struct trace *tr, int i)
 {
 	return enabled(tr->debug[7], i) && type_of(tr->debug[7], i) == RW_WRITE;
 }
 
+/* Where the bytes that register @i watches lie, and how many: one number, never 0. */
+static u64 place_of(const struct trace *tr, int i)
+{
+	return tr->debug[i] | length_of(tr->debug[7], i) << 56;
+}
+
+/* ---- what the words are ---- */
+
+/* What register @i watches, 0 where there is nothing: false where the host lets nobody look. */
+static bool look(struct task *t, int i, u64 *value)
+{
+	const struct trace *tr = t->trace;
+
+	*value = 0;
+	return !t->mm || !t->mm->space ||
+	       mm_peek(t->mm, value, tr->debug[i], length_of(tr->debug[7], i)) != -ENOSYS;
+}
+
+static void learn(struct trace *tr, int i, u64 value)
+{
+	tr->watched[i] = value;
+	tr->known[i] = place_of(tr, i);
+}
+
+/* Where nobody may look, they are what they are behind the next instruction, which is a libc's that has made the call. */
 void trace_watch_refresh(struct task *t)
 {
 	struct trace *tr = t->trace;
+	u64 value;
 
-	for (int i = 0; i < 4; i++)
-		if (watches(tr, i))
-			tr->watched[i] = value_of(t, i);
+	for (int i = 0; i < 4; i++) {
+		if (!watches(tr, i))
+			continue;
+		if (look(t, i, &value))
+			learn(tr, i, value);
+		else
+			tr->known[i] = 0;
+	}
 }
 
-/* Whether memory can be looked at between two instructions. */
-static bool can_watch(struct task *t, u64 addr)
+/* The same for @t, which is about to have @child watched and for which that one's stub looks: 0, -ENOMEM or CALL_PARK. */
+static long refresh_for(struct task *t, struct task *child)
 {
-	u8 byte;
+	struct trace *tr = child->trace;
+	u64 value;
+	long n;
 
-	return t->mm && t->mm->space && t->k->trap_ops->read(t->mm->space, &byte, addr, 1) != -ENOSYS;
+	for (int i = 0; i < 4; i++) {
+		if (!watches(tr, i)) {
+			tr->known[i] = 0;
+			continue;
+		}
+		if (!look(child, i, &value)) {
+			if (tr->known[i] == place_of(tr, i))
+				continue;
+			n = trace_access(t, child, tr->debug[i], &value, length_of(tr->debug[7], i), false);
+			if (n == CALL_PARK || n == -ENOMEM)
+				return n;
+		}
+		learn(tr, i, value);
+	}
+	return 0;
 }
 
-static int check(struct task *t)
+/* ---- the registers ---- */
+
+static int check(const struct trace *tr)
 {
-	const struct trace *tr = t->trace;
 	u64 dr7 = tr->debug[7];
 
 	for (int i = 0; i < 4; i++) {
@@ -89,41 +129,42 @@ static int check(struct task *t)
 		if (type > RW_WRITE || (type == RW_EXECUTE && size != 1) || tr->debug[i] % size ||
 		    tr->debug[i] >= USER_TOP)
 			return -EINVAL;
-		/* Linux: ENOSPC when all registers are in use. Here: also where the host lets nobody read a guest's
-		 * memory. */
-		if (type == RW_WRITE && !can_watch(t, tr->debug[i]))
-			return -ENOSPC;
 	}
 	return 0;
 }
 
-u64 trace_get_debug(const struct task *t, int number)
+u64 trace_get_debug(const struct task *child, int number)
 {
-	return t->trace->debug[number] ^ (number == 6 ? DR6_RESERVED : 0);
+	return child->trace->debug[number] ^ (number == 6 ? DR6_RESERVED : 0);
 }
 
-int trace_set_debug(struct task *t, int number, u64 value)
+long trace_set_debug(struct task *t, struct task *child, int number, u64 value)
 {
-	struct trace *tr = t->trace;
+	struct trace *tr = child->trace;
 	u64 before = tr->debug[number];
-	int err;
+	long err;
 
 	if (number == 4 || number == 5)
 		return -EIO;
 	if (number < 4 && value >= USER_TOP)
 		return -EINVAL;
 	tr->debug[number] = value ^ (number == 6 ? DR6_RESERVED : 0);
-	err = number == 6 ? 0 : check(t);
+	if (number == 6)
+		return 0;
+	err = check(tr);
+	if (!err)
+		err = refresh_for(t, child);
 	if (err) {
 		tr->debug[number] = before;
 		return err;
 	}
-	t->watched = tr->debug[7] & 0xff;
-	if (t->watched)
-		trace_see_steps(t);
-	trace_watch_refresh(t);
+	child->watched = tr->debug[7] & 0xff;
+	if (child->watched)
+		trace_see_steps(child);
 	return 0;
 }
+
+/* ---- steps ---- */
 
 /* The registers that the last instruction has hit: bits as in DR6. */
 static u64 hits(struct task *t)
@@ -133,16 +174,69 @@ static u64 hits(struct task *t)
 
 	for (int i = 0; i < 4; i++) {
 		if (watches(tr, i)) {
-			u64 value = value_of(t, i);
-
-			if (value != tr->watched[i])
+			if (tr->known[i] == place_of(tr, i) && tr->seen[i] != tr->watched[i])
 				hit |= 1UL << i;
-			tr->watched[i] = value;
+			learn(tr, i, tr->seen[i]);
 		} else if (enabled(tr->debug[7], i) && task_regs(t)->rip == tr->debug[i]) {
 			hit |= 1UL << i;
 		}
 	}
 	return hit;
+}
+
+/* It goes on, unless it has hit something, or a step was asked for. */
+static void judge(struct task *t)
+{
+	struct trace *tr = t->trace;
+	u64 hit = hits(t);
+
+	if (hit) {
+		tr->debug[6] = hit | (t->single_step ? DR6_STEP : 0);
+		tr->step.code = TRAP_HWBKPT;
+	}
+	if (hit || t->single_step || (task_regs(t)->eflags & EFLAGS_TF))
+		t->k->ops.fault(t, &tr->step);
+	task_return(t);
+}
+
+static void looked(void *arg, long result);
+
+/* Looks at one word after the other. */
+static void look_on(struct task *t)
+{
+	const struct trap_ops *ops = t->k->trap_ops;
+	struct trace *tr = t->trace;
+
+	for (; tr->looking < 4; tr->looking++) {
+		int i = tr->looking;
+
+		if (!watches(tr, i) || look(t, i, &tr->seen[i]) ||
+		    ops->copy_in(t->thread, tr->debug[i], length_of(tr->debug[7], i)))
+			continue;
+		ops->run(t->thread, looked, t);
+		return;
+	}
+	judge(t);
+}
+
+/* The task's own stub has looked. */
+static void looked(void *arg, long result)
+{
+	struct task *t = arg;
+	struct trace *tr = t->trace;
+	int i;
+
+	/* Its tracer has gone, and may have been followed by another. */
+	if (!tr || !tr->step.signo) {
+		task_return(t);
+		return;
+	}
+	i = tr->looking++;
+	if (result >= 0 &&
+	    t->k->trap_ops->precopied(t->thread, &tr->seen[i], tr->debug[i], length_of(tr->debug[7], i)) &&
+	    t->k->ops.code_shown)
+		t->k->ops.code_shown(t->mm, &tr->seen[i], tr->debug[i], length_of(tr->debug[7], i));
+	look_on(t);
 }
 
 void trace_stepped(struct task *t)
@@ -152,15 +246,13 @@ void trace_stepped(struct task *t)
 
 bool trace_watch_step(struct task *t, struct trap_event *event)
 {
-	u64 hit;
+	struct trace *tr = t->trace;
 
-	if (!t->trace || event->signo != SIGTRAP || event->code != TRAP_TRACE)
+	if (!tr || event->signo != SIGTRAP || event->code != TRAP_TRACE)
 		return false;
-	hit = hits(t);
-	if (hit) {
-		t->trace->debug[6] = hit | (t->single_step ? DR6_STEP : 0);
-		event->code = TRAP_HWBKPT;
-		return false;
-	}
-	return !t->single_step && !(task_regs(t)->eflags & EFLAGS_TF);
+	tr->step = *event;
+	tr->looking = 0;
+	memset(tr->seen, 0, sizeof tr->seen);
+	look_on(t);
+	return true;
 }
