@@ -2,29 +2,38 @@
 /*
  * A glance at the host's tree: the attributes of a name that no inode is made for.
  *
- * Most files of a tree that is looked through (git status, du, ls -l, make) are asked for their attributes once. An inode
- * here, one of the overlay above and a name in the cache would cost several times what the host takes to answer. So the
- * first time a name gets none; what the host said is kept for a moment, and who asks again, or opens the file, has it made
- * into a node without asking the host once more.
+ * Most files of a tree that is looked through (git status, du, ls -l, make) are asked for their attributes once or twice.
+ * An inode here, one of the overlay above and a name in the cache would cost several times what the host takes to answer.
+ * So the first times a name gets none: what the host said is kept for as long as a file's attributes are believed, and
+ * serves once more. Who goes on asking, or opens the file, has it made into a node without asking the host again.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "fs/host/host.h"
 
-#define GLANCES  32 /* a power of two */
+#define GLANCES  1024 /* a power of two */
+#define PLACES   (2 * GLANCES)
 #define MOST_LEN 47
+#define SERVES   2 /* times, the first one with the host's help */
 
 struct glance {
 	u64 dir, when; /* the directory's id, 0: none; as hnode.st_ns */
 	struct kstat st;
-	u8 len;
+	u8 len, served;
 	char name[MOST_LEN];
 };
 
-/* Where what is known of @name is, or would be; NULL: nowhere. */
-static struct glance *place(const struct hnode *dir, const char *name, size_t len)
+/* The oldest is written over; a place knows the last one of its names. What is not used is never touched. */
+struct glances {
+	struct glance kept[GLANCES];
+	u16 place[PLACES];
+	u32 next;
+};
+
+/* The place of @name; NULL: it is not kept. */
+static u16 *place(const struct hnode *dir, const char *name, size_t len)
 {
 	u64 hash = dir->id;
 
@@ -32,20 +41,26 @@ static struct glance *place(const struct hnode *dir, const char *name, size_t le
 		return NULL;
 	for (size_t i = 0; i < len; i++)
 		hash = name_hash_add(hash, name[i]);
-	return &dir->fs->glances[hash * 0x9e3779b97f4a7c15UL >> 32 & (GLANCES - 1)];
+	return &dir->fs->glances->place[hash * 0x9e3779b97f4a7c15UL >> 32 & (PLACES - 1)];
 }
 
-static bool is_fresh(const struct glance *g, const struct hnode *dir, const char *name, size_t len)
+/* What is known of @name there and still to be believed. */
+static struct glance *find(const struct hnode *dir, u16 at, const char *name, size_t len)
 {
+	struct glance *g = &dir->fs->glances->kept[at];
+
 	return g->dir == dir->id && g->len == len && !memcmp(g->name, name, len) &&
-	       hostfs_now(dir->fs) - g->when < dir->fs->believe_file_ns;
+			       hostfs_now(dir->fs) - g->when < dir->fs->believe_file_ns
+		       ? g
+		       : NULL;
 }
 
 bool glance_take(struct hnode *dir, const char *name, size_t len, struct kstat *st, u64 *when)
 {
-	struct glance *g = place(dir, name, len);
+	u16 *b = place(dir, name, len);
+	struct glance *g = b ? find(dir, *b, name, len) : NULL;
 
-	if (!g || !is_fresh(g, dir, name, len))
+	if (!g)
 		return false;
 	*st = g->st;
 	*when = g->when;
@@ -53,14 +68,28 @@ bool glance_take(struct hnode *dir, const char *name, size_t len, struct kstat *
 	return true;
 }
 
-static void keep(struct glance *g, const struct hnode *dir, const char *name, size_t len,
-		 const struct kstat *st)
+static void keep(struct hnode *dir, u16 *b, const char *name, size_t len, const struct kstat *st)
 {
+	struct glances *all = dir->fs->glances;
+	u32 at = all->next++ % GLANCES;
+	struct glance *g = &all->kept[at];
+
+	*b = (u16)at;
 	g->dir = dir->id;
 	g->when = hostfs_now(dir->fs);
 	g->st = *st;
 	g->len = (u8)len;
+	g->served = 1;
 	memcpy(g->name, name, len);
+}
+
+/* Whether an inode has to be made of it, or may be there and know better: of a file with one name there is none, or the
+ * name is in the cache. */
+static bool wants_inode(const struct hnode *dir, const struct kstat *st, bool link)
+{
+	u32 type = st->mode & S_IFMT;
+
+	return type == S_IFDIR || (type == S_IFLNK && !link) || (st->nlink > 1 && hnode_find(dir->fs, st));
 }
 
 int host_glance(struct inode *i, const char *name, size_t len, bool link, struct kstat *st)
@@ -69,13 +98,22 @@ int host_glance(struct inode *i, const char *name, size_t len, bool link, struct
 	char text[MOST_LEN + 1];
 	struct hostfd fd;
 	struct glance *g;
+	u16 *b;
 	int err;
 
 	if (!dir->fs->glances)
-		dir->fs->glances = zalloc(GLANCES * sizeof *dir->fs->glances);
-	g = place(dir, name, len);
-	if (!g || is_fresh(g, dir, name, len))
+		dir->fs->glances = calloc(1, sizeof *dir->fs->glances);
+	b = place(dir, name, len);
+	if (!b)
 		return -EAGAIN;
+	g = find(dir, *b, name, len);
+	if (g && (g->served == SERVES || wants_inode(dir, &g->st, link)))
+		return -EAGAIN;
+	if (g) {
+		g->served++;
+		*st = g->st;
+		return 0;
+	}
 	memcpy(text, name, len);
 	text[len] = 0;
 	err = hnode_fd(dir, &fd);
@@ -83,10 +121,6 @@ int host_glance(struct inode *i, const char *name, size_t len, bool link, struct
 		err = host_read_stat(fd, text, st);
 	if (err)
 		return err == -ESTALE ? -ENOENT : err;
-	keep(g, dir, name, len, st);
-	/* What it stands for has to be made, or is there and may know better. */
-	if ((st->mode & S_IFMT) == S_IFDIR || ((st->mode & S_IFMT) == S_IFLNK && !link) ||
-	    hnode_find(dir->fs, st))
-		return -EAGAIN;
-	return 0;
+	keep(dir, b, name, len, st);
+	return wants_inode(dir, st, link) ? -EAGAIN : 0;
 }

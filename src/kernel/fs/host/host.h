@@ -29,7 +29,7 @@ struct hostfs {
 	u64 believe_ns;             /* how long names and directories' attributes are taken as they were */
 	u64 believe_file_ns;        /* and files' attributes */
 	u64 absence, absence_until; /* the stamp of names that are not there, and when it is another */
-	struct glance *glances;     /* owned: glance.c's; nullable */
+	struct glances *glances;    /* owned: glance.c's; nullable */
 	u64 last_id;                /* of struct hnode */
 };
 
