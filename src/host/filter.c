@@ -100,6 +100,8 @@ static const struct allowed allowed[] = {
 	{SYS_fdatasync},
 	{SYS_getxattr},
 	{SYS_listxattr},
+	{SYS_fgetxattr},
+	{SYS_flistxattr},
 	/* Files that are bound to be written: Landlock holds them below those. */
 	{SYS_openat, 2, O_PATH, 0, HOST_FILTER_WRITES},
 	{SYS_mkdirat, 0, 0, 0, HOST_FILTER_WRITES},
