@@ -47,6 +47,7 @@ static const struct allowed allowed[] = {
 	{SYS_poll},
 	{SYS_sched_getaffinity},
 	{SYS_sched_setaffinity},
+	{SYS_sched_yield, .only = HOST_FILTER_TRACES},
 	{SYS_clock_gettime},
 	{SYS_timerfd_create},
 	{SYS_timerfd_settime},
@@ -67,6 +68,7 @@ static const struct allowed allowed[] = {
 	{SYS_kill},
 	{SYS_tgkill},
 	{SYS_ptrace, 0, ~0u, PTRACE_SYSEMU, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_GET_SYSCALL_INFO, HOST_FILTER_TRACES},
 	{SYS_ptrace, 0, ~0u, PTRACE_GETREGSET, HOST_FILTER_TRACES},
 	{SYS_ptrace, 0, ~0u, PTRACE_SETREGSET, HOST_FILTER_TRACES},
 	{SYS_ptrace, 0, ~0u, PTRACE_SYSCALL, HOST_FILTER_TRACES},
@@ -76,6 +78,7 @@ static const struct allowed allowed[] = {
 	{SYS_ptrace, 0, ~0u, PTRACE_INTERRUPT, HOST_FILTER_TRACES},
 	{SYS_ptrace, 0, ~0u, PTRACE_PEEKDATA, HOST_FILTER_TRACES},
 	{SYS_ptrace, 0, ~0u, PTRACE_POKEDATA, HOST_FILTER_TRACES},
+	{SYS_ptrace, 0, ~0u, PTRACE_POKEUSER, HOST_FILTER_TRACES},
 	/* Files: for reading, by descriptors. */
 	{SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
 	{SYS_read},

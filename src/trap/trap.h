@@ -93,7 +93,8 @@ struct trap_thread {
 	/* Of a call: only orig_rax, rax and the arguments are in regs, and of these only rax may be changed; load()
 	 * brings the rest. */
 	bool lazy;
-	void *owner; /* struct task */
+	bool answered; /* the kernel's, of a call that is lazy: rax has been changed */
+	void *owner;   /* struct task */
 	bool held;
 	bool by_patch;  /* this call came from a patched site, not by a signal */
 	bool no_xstate; /* its vector state is still in the CPU: whole() brings it */

@@ -110,6 +110,7 @@ if [ -x "$REFUSE" ] && "$REFUSE" mseal true 2>/dev/null; then
 	refused dispatch user_dispatch
 	refused ptrace ptrace
 	refused ptrace ptrace_sysemu
+	refused sysemu ptrace_sysemu
 	refused process-vm process_vm_readv
 	refused memfd memfd
 	refused memfd-exec memfd_exec

@@ -82,7 +82,7 @@ done
 
 # What no trap depends on.
 for t in auto $works; do
-	for what in listener process-vm mseal landlock userns memfd-exec execveat process-vm,mseal,landlock,listener,userns; do
+	for what in listener process-vm mseal landlock userns memfd-exec execveat sysemu process-vm,mseal,landlock,listener,userns; do
 		for error in EPERM ENOSYS EINVAL EACCES; do
 			refused $error $what "$t"
 			fine; check "$t does without $what ($error)"

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ static const struct rule {
 	{"seccomp", SYS_prctl, 0, ~0u, PR_SET_SECCOMP},
 	{"listener", SYS_seccomp, 1, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_NEW_LISTENER},
 	{"ptrace", SYS_ptrace, 0, 0, 0},
+	{"sysemu", SYS_ptrace, 0, ~0u, PTRACE_SYSEMU},
 	{"dispatch", SYS_prctl, 0, ~0u, 59 /* PR_SET_SYSCALL_USER_DISPATCH */},
 	{"memfd", SYS_memfd_create, 0, 0, 0},
 	{"memfd-exec", SYS_memfd_create, 1, 0x10 /* MFD_EXEC */, 0x10},

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +42,15 @@ int sandbox_fail(struct sandbox *s, const char *what, int err)
 	return err;
 }
 
+static void count_cpus(struct kernel *k)
+{
+	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	if (syscall(SYS_sched_getaffinity, 0, sizeof k->cpu_mask, k->cpu_mask) > 0)
+		return;
+	for (int cpu = 0; cpu < k->ncpus && cpu < 1024; cpu++)
+		k->cpu_mask[cpu / 64] |= 1UL << (cpu % 64);
+}
+
 static int init_kernel(struct sandbox *s)
 {
 	struct kernel *k = &s->k;
@@ -52,7 +62,7 @@ static int init_kernel(struct sandbox *s)
 	list_init(&k->mms);
 	k->calls = call_table;
 	k->caller_limits = s->config->limits;
-	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	count_cpus(k);
 	k->reason = "exited";
 	k->boot_ns = kernel_now(k);
 	clock_gettime(CLOCK_REALTIME, &ts);

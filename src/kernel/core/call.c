@@ -271,6 +271,7 @@ void call_finish(struct task *t, long result)
 
 	if (result != CALL_NORETURN) {
 		t->thread->regs.rax = (u64)result;
+		t->thread->answered = true;
 		t->returning_call = true;
 	} else if (!t->trace) {
 		task_regs(t)->orig_rax = ~0UL;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -26,12 +27,17 @@ struct helper_pool {
 	struct watch watch;
 	pthread_t threads[MAX_HELPERS];
 	int nthreads, most;
+	cpu_set_t
+		cpus; /* that they may use: a driver may have bound the service thread to one of them by then */
+	bool cpus_known;
 };
 
 static void *helper(void *arg)
 {
 	struct helper_pool *p = arg;
 
+	if (p->cpus_known)
+		sched_setaffinity(0, sizeof p->cpus, &p->cpus);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct job *job;
@@ -86,6 +92,7 @@ int helpers_start(struct kernel *k, int n)
 	list_init(&p->queued);
 	list_init(&p->finished);
 	p->most = min(n, MAX_HELPERS);
+	p->cpus_known = !sched_getaffinity(0, sizeof p->cpus, &p->cpus);
 	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	k->helpers = p;
 	if (p->event < 0)

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mm/mm.h"
 #include "task/errand.h"
@@ -32,8 +33,7 @@ struct task *task_alloc(struct kernel *k)
 	t->state = TASK_NEW;
 	t->exit_signal = -1;
 	t->timer_slack_ns = DEFAULT_TIMER_SLACK_NS;
-	for (int cpu = 0; cpu < k->ncpus && cpu < 1024; cpu++)
-		t->cpu_mask[cpu / 64] |= 1UL << (cpu % 64);
+	memcpy(t->cpu_mask, k->cpu_mask, sizeof t->cpu_mask);
 	list_init(&t->group_node);
 	list_init(&t->hash_node);
 	list_init(&t->run_node);

@@ -46,6 +46,7 @@ static void ptrace_stop(struct trap *trap)
 	completions_drop(t);
 	while (!list_empty(&t->spaces))
 		pspace_free(list_first(&t->spaces, struct pspace, node));
+	near_stop(t);
 	watch_del(&t->sigchld_watch);
 	for (int *fd = (int[]){t->sigchld, t->socket, t->guest_socket, t->transfer, -2}; *fd != -2; fd++)
 		if (*fd >= 0)
@@ -91,7 +92,9 @@ static int ptrace_start(struct trap **out, struct poller *poller, const struct t
 	list_init(&t->orders);
 	for (size_t i = 0; i < TID_BUCKETS; i++)
 		list_init(&t->by_tid[i]);
-	err = open_descriptors(t);
+	err = near_start(t);
+	if (!err)
+		err = open_descriptors(t);
 	if (err)
 		snprintf(why, size, "cannot open a descriptor: %s", strerror(-err));
 	if (!err)
@@ -109,8 +112,7 @@ static int ptrace_start(struct trap **out, struct poller *poller, const struct t
 
 /* ---- running ---- */
 
-/* The host tells of a stop by a signal: looking for it earlier would cost more than it gains, for a tracee that stops
- * wakes its tracer where it runs itself. */
+/* Who is on our own CPU was given way already, and a stop on another is told of by a signal. */
 static u64 ptrace_spin_ns(struct trap *trap)
 {
 	orders_next(ptrap_of(trap));
@@ -126,6 +128,7 @@ static bool ptrace_sleep_begin(struct trap *trap)
 
 static void ptrace_sleep_end(struct trap *trap)
 {
+	near_slept(ptrap_of(trap));
 }
 
 static void ptrace_resume(struct trap_thread *thread)
@@ -209,12 +212,6 @@ static u64 ptrace_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	return t->vdso_code;
 }
 
-/* Every stop has the whole of a thread's state. */
-static void ptrace_load(struct trap_thread *thread)
-{
-	thread->lazy = false;
-}
-
 static void ptrace_whole(struct trap_thread *thread, trap_done_fn *done, void *arg)
 {
 	ptrace_run(thread, done, arg);
@@ -250,7 +247,7 @@ const struct trap_ops trap_ptrace = {
 	.resume = ptrace_resume,
 	.resume_call = ptrace_resume, /* its threads make no call that blocks */
 	.run = ptrace_run,
-	.load = ptrace_load,
+	.load = regs_load,
 	.whole = ptrace_whole,
 	.patch_entry = ptrace_patch_entry,
 	.quiet = ptrace_quiet,

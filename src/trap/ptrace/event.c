@@ -3,6 +3,7 @@
 #include "trap/ptrace/ptrace.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,7 @@ static void hold(struct tracee *th)
 
 static void interrupted(struct tracee *th)
 {
-	if (regs_get(th, &th->base.regs))
+	if (regs_take(th))
 		return;
 	th->base.regs.orig_rax = ~0UL;
 	hold(th);
@@ -118,7 +119,7 @@ static void go_on(struct tracee *th)
 		interrupted(th);
 		return;
 	}
-	ptrace(th->space->trap->sysemu ? PTRACE_SYSEMU : PTRACE_SYSCALL, th->tid, 0, 0);
+	near_go(th, until_call(th->space->trap));
 }
 
 /* A call of another ABI (int 0x80): `syscall` leaves where it came from in rcx, and a program that makes it look so
@@ -126,6 +127,12 @@ static void go_on(struct tracee *th)
 static bool is_foreign(const struct guest_regs *r)
 {
 	return r->rcx != r->rip;
+}
+
+static void foreign_call(struct tracee *th)
+{
+	th->space->death_signo = SIGSYS;
+	pspace_kill(th->space);
 }
 
 static void call_stop(struct tracee *th)
@@ -138,13 +145,12 @@ static void call_stop(struct tracee *th)
 		go_on(th);
 		return;
 	}
-	if (regs_get(th, r))
+	if (regs_take(th))
 		return;
 	th->entry_stop = !th->space->trap->sysemu;
 	hold(th);
 	if (is_foreign(r)) {
-		th->space->death_signo = SIGSYS;
-		pspace_kill(th->space);
+		foreign_call(th);
 		return;
 	}
 	/* The register as it was; of the number the host looks at 32 bits. */
@@ -157,8 +163,7 @@ static void fault_stop(struct tracee *th, int signo)
 {
 	siginfo_t info;
 
-	if (!is_fault(signo) || ptrace(PTRACE_GETSIGINFO, th->tid, 0, &info) < 0 ||
-	    regs_get(th, &th->base.regs)) {
+	if (!is_fault(signo) || ptrace(PTRACE_GETSIGINFO, th->tid, 0, &info) < 0 || regs_take(th)) {
 		/* From outside: none of the guest's business. */
 		go_on(th);
 		return;
@@ -202,6 +207,7 @@ static void stopped(struct ptrap *t, int tid, int status)
 		stopped_early(t, tid);
 		return;
 	}
+	near_came(th);
 	if (th->space->base.dead)
 		return;
 	switch (th->state) {
@@ -232,28 +238,86 @@ static struct pspace *space_find(struct ptrap *t, int pid)
 static void ended(struct ptrap *t, int tid, int status)
 {
 	struct pspace *s = space_find(t, tid);
+	struct tracee *th = tracee_find(t, tid);
 	int signo = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
 
 	for (size_t i = 0; i < MAX_EARLY; i++)
 		if (t->early[i] == tid)
 			t->early[i] = 0;
+	if (th)
+		near_gone(th);
 	if (s)
 		pspace_died(s, s->death_signo ? s->death_signo : signo);
+}
+
+/*
+ * The call at which @th has stopped, if it has: one question instead of waiting for the stop and fetching all registers,
+ * most of which nobody looks at. The stop is left unwaited for; waitpid() may tell of it later, and of one that goes on
+ * nothing.
+ */
+static bool call_at_once(struct tracee *th)
+{
+	struct ptrap *t = th->space->trap;
+	struct guest_regs *r = &th->base.regs;
+	struct __ptrace_syscall_info info;
+
+	if (!t->sysemu || t->no_call_info || th->state != TRACEE_RUNNING)
+		return false;
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, th->tid, sizeof info, &info) < 0) {
+		t->no_call_info = errno == EIO;
+		return false;
+	}
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || th->space->base.dead)
+		return false;
+	near_came(th);
+	hold(th);
+	if (info.arch != AUDIT_ARCH_X86_64) {
+		foreign_call(th);
+		return true;
+	}
+	r->orig_rax = r->rax = info.entry.nr;
+	r->rdi = info.entry.args[0];
+	r->rsi = info.entry.args[1];
+	r->rdx = info.entry.args[2];
+	r->r10 = info.entry.args[3];
+	r->r8 = info.entry.args[4];
+	r->r9 = info.entry.args[5];
+	th->base.lazy = true;
+	th->base.answered = false;
+	event_add(th, TRAP_CALL);
+	return true;
+}
+
+/* Takes in one that has stopped or ended, if any has. To look for all the host goes through every child that there is, so
+ * the one that is most likely to come is looked for first. */
+static bool collect_one(struct ptrap *t)
+{
+	struct tracee *expected = near_expected(t);
+	int status, tid = 0;
+
+	if (expected && call_at_once(expected))
+		return true;
+	if (expected)
+		tid = waitpid(expected->tid, &status, __WALL | WNOHANG);
+	if (tid <= 0)
+		tid = waitpid(-1, &status, __WALL | WNOHANG);
+	if (tid <= 0)
+		return false;
+	if (WIFSTOPPED(status))
+		stopped(t, tid, status);
+	else
+		ended(t, tid, status);
+	return true;
 }
 
 /* Takes in what has stopped or ended, until there is something to tell. */
 static void collect(struct ptrap *t)
 {
-	int status, tid;
 
-	while (t->stops && list_empty(&t->events)) {
-		tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid <= 0)
-			t->stops = false;
-		else if (WIFSTOPPED(status))
-			stopped(t, tid, status);
-		else
-			ended(t, tid, status);
+	while (list_empty(&t->events) && ((list_empty(&t->completions) && near_give_way(t)) || t->stops)) {
+		t->stops = collect_one(t);
+		if (!t->stops)
+			near_none_left(t);
 	}
 }
 

@@ -50,9 +50,9 @@ void job_begin(struct tracee *th, const struct guest_regs *r, enum tracee_step s
 	th->step = step;
 	th->state = TRACEE_BUSY;
 	th->base.held = false;
-	th->entry_stop = false;
+	th->entry_stop = th->entry_stop && request == PTRACE_SYSCALL;
 	regs_set(th, r);
-	ptrace(request, th->tid, 0, 0);
+	near_go(th, request);
 }
 
 void job_call(struct tracee *th, enum tracee_step step, long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
@@ -78,9 +78,10 @@ long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, 
 	for (;;) {
 		if (waitpid(th->tid, &status, __WALL) < 0 || !WIFSTOPPED(status))
 			return -ECHILD;
+		near_came(th);
 		if (status >> 8 == SIGTRAP && !regs_get(th, &r) && r.rip == CALL_DONE)
 			break;
-		ptrace(PTRACE_CONT, th->tid, 0, 0);
+		near_go(th, PTRACE_CONT);
 	}
 	th->state = TRACEE_HELD;
 	th->base.held = true;
@@ -90,7 +91,7 @@ long call_now(struct ptrap *t, struct tracee *th, long nr, u64 a, u64 b, u64 c, 
 void job_go_on(struct tracee *th)
 {
 	th->state = TRACEE_BUSY;
-	ptrace(th->step == STEP_WORD ? PTRACE_SYSEMU : PTRACE_CONT, th->tid, 0, 0);
+	near_go(th, th->step == STEP_WORD ? until_call(th->space->trap) : PTRACE_CONT);
 }
 
 /* ---- clones ---- */
@@ -119,6 +120,7 @@ static void clone_event(struct tracee *th)
 		return;
 	}
 	tracee_set_tid(child, (int)tid);
+	child->cpu = th->cpu;
 	if (child->first)
 		child->space->pid = (int)tid;
 	for (size_t i = 0; i < MAX_EARLY; i++) {
@@ -157,8 +159,11 @@ static void hold(struct tracee *th)
 
 static void resume(struct tracee *th)
 {
-	struct guest_regs r = th->base.regs;
+	struct guest_regs r;
 
+	if (restarts(th->base.regs.rax))
+		regs_load(&th->base);
+	r = th->base.regs;
 	r.cs = 0x33;
 	r.ss = 0x2b;
 	r.ds = r.es = r.fs = r.gs = 0;
@@ -169,8 +174,8 @@ static void resume(struct tracee *th)
 	th->base.held = false;
 	th->in_size = 0;
 	th->in_ready = false;
-	regs_set(th, &r);
-	ptrace(th->space->trap->sysemu ? PTRACE_SYSEMU : PTRACE_SYSCALL, th->tid, 0, 0);
+	regs_give(th, &r);
+	near_go(th, until_call(th->space->trap));
 	if (th->interrupt_wanted)
 		tracer_interrupt(&th->base);
 }
@@ -293,6 +298,7 @@ void job_start(struct tracee *th, enum tracee_job job)
 		finish(th);
 		return;
 	}
+	regs_load(&th->base);
 	if (s->carrier) {
 		list_add_tail(&s->waiting, &th->waiting);
 		return;

@@ -8,14 +8,17 @@
 #include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/ptrace.h>
 
 #ifndef NT_X86_XSTATE
 #define NT_X86_XSTATE 0x202
 #endif
-#define REGSET_MAX   16384
-#define AMX_FEATURES (3UL << 17) /* no program has them without asking its kernel */
+#define REGSET_MAX     16384
+#define ERESTART_FIRST 512         /* ERESTARTSYS */
+#define ERESTART_LAST  516         /* ERESTART_RESTARTBLOCK */
+#define AMX_FEATURES   (3UL << 17) /* no program has them without asking its kernel */
 
 /* ---- registers ---- */
 
@@ -30,7 +33,60 @@ int regs_set(struct tracee *th, const struct guest_regs *regs)
 {
 	struct iovec iov = {(void *)regs, sizeof *regs};
 
+	th->host_regs_known = false;
 	return ptrace(PTRACE_SETREGSET, th->tid, NT_PRSTATUS, &iov) < 0 ? -errno : 0;
+}
+
+int regs_take(struct tracee *th)
+{
+	int err = regs_get(th, &th->base.regs);
+
+	th->host_regs = th->base.regs;
+	th->host_regs_known = !err;
+	return err;
+}
+
+void regs_load(struct trap_thread *thread)
+{
+	struct guest_regs known = thread->regs;
+
+	if (!thread->lazy)
+		return;
+	thread->lazy = false;
+	regs_take(tracee_of(thread));
+	/* The host told the number alone: of the rest of its register nobody knew yet. */
+	thread->regs.rax = thread->answered ? known.rax : thread->regs.orig_rax;
+	thread->regs.orig_rax = known.orig_rax;
+}
+
+bool restarts(u64 rax)
+{
+	return rax >= -(u64)ERESTART_LAST && rax <= -(u64)ERESTART_FIRST;
+}
+
+void regs_give(struct tracee *th, const struct guest_regs *regs)
+{
+	struct guest_regs *host = &th->host_regs;
+	u64 rax = host->rax;
+
+	if (th->base.lazy) {
+		ptrace(PTRACE_POKEUSER, th->tid, offsetof(struct guest_regs, rax), regs->rax);
+		th->base.lazy = false;
+		return;
+	}
+	/* Without SYSEMU it is the number that cancels the call. */
+	if (!th->host_regs_known || th->entry_stop || restarts(regs->rax)) {
+		regs_set(th, regs);
+		return;
+	}
+	/* Most calls change their result alone, most faults nothing. */
+	host->rax = regs->rax;
+	host->orig_rax = regs->orig_rax;
+	if (memcmp(host, regs, sizeof *host))
+		regs_set(th, regs);
+	else if (regs->rax != rax)
+		ptrace(PTRACE_POKEUSER, th->tid, offsetof(struct guest_regs, rax), regs->rax);
+	th->host_regs_known = false;
 }
 
 /* Bytes of the components @features in the standard format (Intel SDM volume 1, 13.4.3). */

@@ -9,6 +9,7 @@
  *	word.c     words that are looked at as the guest's own threads do it
  *	copy.c     copies
  *	event.c    stops and deaths as waitpid() tells of them
+ *	near.c     on which CPU tracees run
  *	memory.c   guest memory and registers
  *	driver.c   struct trap_ops
  *
@@ -22,6 +23,8 @@
 #ifndef HUSK_TRAP_PTRACE_PTRACE_H
 #define HUSK_TRAP_PTRACE_PTRACE_H
 
+#include <sched.h>
+#include <sys/ptrace.h>
 #include <sys/uio.h>
 
 #include "channel/channel.h"
@@ -98,6 +101,16 @@ struct tracee {
 	bool interrupt_wanted;        /* as soon as it runs */
 	bool interrupting;            /* asked of the host, and not stopped yet */
 
+	/* See near.c. */
+	int cpu;                 /* that it is bound to; -1: none */
+	bool is_out, far;        /* runs; on a CPU of the scheduler's choice */
+	bool gone;               /* reaped: its number may be another's */
+	u64 went, mean_out;      /* when it was last let go; ns from there to its stop, of late */
+	struct list beside_node; /* in near->beside */
+
+	struct guest_regs host_regs; /* as the host has them */
+	bool host_regs_known;
+
 	/* Copies that go along. */
 	struct iovec to[32];
 	u32 ncopies, out_used;
@@ -136,6 +149,28 @@ struct pspace {
 #define TID_BUCKETS 256
 #define MAX_EARLY   64
 
+/* See near.c. */
+struct near {
+	bool one_cpu; /* all of us have but one */
+	bool refused;
+	int cpu; /* that the service thread is bound to; -1: none */
+	int timer;
+	struct watch watch;
+	struct list beside; /* tracees that are out, on our CPU */
+	u64 stops, seen;    /* of those, counted; when the timer last rang */
+	u32 out;            /* tracees that are out, wherever */
+	u32 yields;         /* since one was let go */
+	u32 in_a_row;       /* yields since nobody was left who had stopped */
+	u32 sleepy;         /* resumptions to come without any */
+	u32 sleepier;       /* how many that were the last time */
+	u64 now;            /* ns: read not long ago */
+	u64 away;           /* in yields, since timers were last looked at */
+	u64 since;          /* bound */
+	u64 choosing_until; /* not to be bound */
+	u32 alone;          /* stops in a row at which nobody else was out */
+	cpu_set_t own, one; /* what the service thread may use; while bound: that CPU */
+};
+
 struct ptrap {
 	struct poller *poller;
 	struct trap_config config;
@@ -143,6 +178,7 @@ struct ptrap {
 	struct watch sigchld_watch;
 	bool stops; /* there may be stops to collect */
 	bool sysemu;
+	bool no_call_info; /* the host has no PTRACE_GET_SYSCALL_INFO (Linux < 5.3) */
 	struct list spaces, dead, events, completions, orders;
 	struct list by_tid[TID_BUCKETS];
 	struct pspace *zygote, *spare;
@@ -157,12 +193,19 @@ struct ptrap {
 	struct xstate_layout xstate;
 	size_t regset_size; /* of NT_X86_XSTATE */
 	u64 vdso_start, vdso_end, vdso_code;
-	int cpu; /* that the service thread and a lone guest share; -1: none */
+	struct near near;
 };
 
 static inline struct ptrap *ptrap_of(struct trap *t)
 {
 	return (struct ptrap *)t;
+}
+
+/* The ptrace request that stops a thread at its next call; the host makes none that was stopped so, but where there is
+ * no SYSEMU each must be cancelled. */
+static inline int until_call(const struct ptrap *t)
+{
+	return t->sysemu ? PTRACE_SYSEMU : PTRACE_SYSCALL;
 }
 
 static inline struct pspace *pspace_of(struct trap_space *s)
@@ -270,6 +313,24 @@ size_t tracer_precopied(struct trap_thread *thread, void *to, u64 addr, size_t s
 size_t tracer_copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
 int tracer_copy_in(struct trap_thread *thread, u64 addr, size_t size);
 
+/* near.c */
+int near_start(struct ptrap *t); /* 0 or -errno */
+void near_stop(struct ptrap *t);
+/* Lets the stopped @th go by the ptrace request @request: every way for a tracee to run but the trials of zygote.c. */
+void near_go(struct tracee *th, int request);
+/* It has stopped; or nobody waits for that any more; or it has been reaped. */
+void near_came(struct tracee *th);
+void near_forget(struct tracee *th);
+void near_gone(struct tracee *th);
+/* Gives way to tracees on our CPU: whether one may have stopped meanwhile. */
+bool near_give_way(struct ptrap *t);
+/* The tracee on our CPU that was let go first; NULL: there is none. */
+struct tracee *near_expected(struct ptrap *t);
+/* Nobody is left who has stopped. */
+void near_none_left(struct ptrap *t);
+/* The service thread has slept. */
+void near_slept(struct ptrap *t);
+
 /* event.c */
 int tracer_next(struct trap *trap, struct trap_event *event);
 void tracer_interrupt(struct trap_thread *thread);
@@ -281,6 +342,12 @@ void event_add(struct tracee *th, enum trap_event_type type);
 /* memory.c */
 int regs_get(struct tracee *th, struct guest_regs *regs);
 int regs_set(struct tracee *th, const struct guest_regs *regs);
+/* The guest's own, of a thread that has stopped in its code: into base.regs; and back, as far as they have changed. */
+int regs_take(struct tracee *th);
+void regs_load(struct trap_thread *thread); /* the rest of those of a call that is lazy */
+/* Whether, with @rax and the number of a call, the host would begin that call anew. */
+bool restarts(u64 rax);
+void regs_give(struct tracee *th, const struct guest_regs *regs);
 /* Word by word, through a stopped thread: bytes, or -EFAULT. */
 long memory_peek(struct tracee *th, void *to, u64 addr, size_t size);
 long memory_poke(struct tracee *th, u64 addr, const void *from, size_t size);

@@ -128,6 +128,8 @@ struct tracee *tracee_new(struct pspace *s)
 	list_init(&th->by_tid);
 	list_init(&th->waiting);
 	list_init(&th->event_node);
+	list_init(&th->beside_node);
+	th->cpu = -1;
 	list_init(&th->run.node);
 	th->run.kept = true;
 	list_add_tail(&s->threads, &th->node);
@@ -157,6 +159,7 @@ void tracee_free(struct tracee *th)
 	list_for_each (c, &th->space->trap->completions, node)
 		if (c->failed == th)
 			c->failed = NULL;
+	near_forget(th);
 	list_del(&th->run.node);
 	list_del(&th->event_node);
 	list_del(&th->waiting);
@@ -179,8 +182,10 @@ static void abandon_jobs(struct pspace *s)
 {
 	struct tracee *th;
 
-	list_for_each (th, &s->threads, node)
+	list_for_each (th, &s->threads, node) {
+		near_forget(th);
 		job_abandon(th);
+	}
 }
 
 void pspace_free(struct pspace *s)
@@ -320,6 +325,7 @@ void tracer_space_fork(struct trap_thread *parent, struct trap_thread **thread, 
 	struct completion *c = completion_new(t, done, arg);
 	struct tracee *th = new_space(t);
 
+	regs_load(parent);
 	if (!th) {
 		completion_due(t, c, -ENOMEM, NULL);
 		return;
@@ -356,7 +362,9 @@ void tracer_thread_new(struct trap_thread *parent, struct trap_thread **thread, 
 	struct ptrap *t = p->space->trap;
 	struct completion *c = completion_new(t, done, arg);
 
+	regs_load(parent);
 	if (th) {
+		th->base.lazy = false;
 		th->base.regs = p->base.regs;
 		*thread = &th->base;
 		completion_due(t, c, 0, NULL);

@@ -26,7 +26,7 @@ void word_begin(struct tracee *th)
 		r.rdx = scratch_at(HUSK_SCRATCH_WAKE);
 	}
 	/* The stack of this code is the guest's to write: whatever it is led to, it makes no host call. */
-	job_begin(th, &r, STEP_WORD, PTRACE_SYSEMU);
+	job_begin(th, &r, STEP_WORD, until_call(th->space->trap));
 }
 
 static void word_end(struct tracee *th, const struct guest_regs *r)
@@ -75,7 +75,11 @@ static void word_fault(struct tracee *th, struct guest_regs *r)
 
 void word_stop(struct tracee *th, int signo, struct guest_regs *r)
 {
-	if (signo == SIGTRAP) {
+	if (signo & 0x80 && th->entry_stop) {
+		/* The way out of the call that the thread was stopped at, where there is no SYSEMU. */
+		th->entry_stop = false;
+		job_go_on(th);
+	} else if (signo == SIGTRAP) {
 		th->step = STEP_NONE;
 		word_end(th, r);
 		job_advance(th);
