@@ -174,16 +174,3 @@ struct rb_node *rb_next(const struct rb_node *node)
 		node = node->parent;
 	return node->parent;
 }
-
-struct rb_node *rb_prev(const struct rb_node *node)
-{
-	if (node->left) {
-		node = node->left;
-		while (node->right)
-			node = node->right;
-		return (struct rb_node *)node;
-	}
-	while (node->parent && node == node->parent->left)
-		node = node->parent;
-	return node->parent;
-}

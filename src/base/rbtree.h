@@ -31,7 +31,6 @@ void rb_erase(struct rb_root *root, struct rb_node *node);
 struct rb_node *rb_first(const struct rb_root *root);
 struct rb_node *rb_last(const struct rb_root *root);
 struct rb_node *rb_next(const struct rb_node *node);
-struct rb_node *rb_prev(const struct rb_node *node);
 
 #define rb_entry(ptr, type, member) container_of(ptr, type, member)
 /* The object around a node pointer that may be NULL. */

@@ -73,7 +73,7 @@ u64 task_blocked_sending(struct task *t);
 /* For sigsuspend, ppoll, pselect, epoll_pwait: installs @mask until the call has ended (TASK_WORK_SIGMASK). */
 void task_swap_sigmask(struct task *t, u64 mask);
 
-/* The part of task_return_work() that delivers: builds frames, stops, or ends the group. False: the task does not go
+/* The part of kernel_ops.return_work that delivers: builds frames, stops, or ends the group. False: the task does not go
  * back to the guest now. */
 bool signal_deliver(struct task *t);
 long sys_rt_sigreturn(struct task *t, struct call *c);

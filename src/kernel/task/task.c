@@ -102,7 +102,8 @@ long task_park(struct task *t)
 	return CALL_PARK;
 }
 
-bool task_return_work(struct task *t)
+/* kernel_ops.return_work */
+static bool return_work(struct task *t)
 {
 	if (t->ending)
 		return false;
@@ -125,7 +126,7 @@ static struct tty *op_ctty(struct task *t)
 void task_init(struct kernel *k)
 {
 	k->pids = pid_table_new();
-	k->ops.return_work = task_return_work;
+	k->ops.return_work = return_work;
 	k->ops.space_died = task_space_died;
 	k->ops.limit = op_limit;
 	k->ops.cpu_times = all_times;

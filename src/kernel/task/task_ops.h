@@ -82,8 +82,7 @@ void task_forget_first(struct exec *e);
 void task_exit(struct task *t, int code);
 /* exit_group or a fatal signal: every thread of the group will end with @code. */
 void group_exit(struct thread_group *g, int code);
-/* kernel_ops.return_work and .space_died */
-bool task_return_work(struct task *t);
+/* kernel_ops.space_died */
 void task_space_died(struct mm *mm, int signo);
 
 #define TASK_FPREGS_SIZE 512UL /* of vector state without XSAVE's extended area */
