@@ -30,6 +30,8 @@
 #ifndef HUSK_CHANNEL_CHANNEL_H
 #define HUSK_CHANNEL_CHANNEL_H
 
+#include "channel/cpuid.h"
+
 #define HUSK_STUB_BASE 0x7fff00000000
 #define HUSK_STUB_SIZE 0x10000
 #define HUSK_BOOT_BASE \
@@ -83,6 +85,10 @@
 #define SLOT_HOST_TID    0x80
 #define SLOT_STUB_CALLS  0x88
 #define SLOT_QUICK       0x258
+#define SLOT_CPUID_LEAF  0x278
+#define SLOT_CPUID_SUB   0x27c
+#define SLOT_CPUID_BACK  0x280
+#define SLOT_CPUID_FLAGS 0x288
 #define SLOT_REGS        0x400
 #define SLOT_CONSTANTS   0x700
 #define SLOT_COUNTS      0xb00
@@ -269,6 +275,11 @@ struct slot {
 	/* The thread's signal mask, which the stub may change, and what was pending for it: see stub/mask.c. */
 	u64 mask, pending;
 
+	/* The stub's, while a patched `cpuid` is answered (x86_64/cpuid.S): eax and ecx, where to go on, arithmetic flags. */
+	u32 cpuid_leaf, cpuid_sub;
+	u64 cpuid_back;
+	u16 cpuid_flags;
+
 	u64 regs[NR_SLOT_REGS] __attribute__((aligned(SLOT_REGS)));
 	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
 	u64 boot[16];          /* the zygote's start: see stub/boot.c */
@@ -354,6 +365,8 @@ struct kpage {
 	u32 reads; /* the kernel process can read guests' memory by itself: what is too big to be copied ahead whole is
 			    not copied at all */
 	u64 vdso_clock_gettime, vdso_clock_getres; /* addresses in the vDSO's window; 0: there is none */
+	u32 ncpuid;                                /* answers, written before they are counted */
+	struct cpuid_answer cpuid[HUSK_CPUID_ANSWERS] __attribute__((aligned(64)));
 };
 
 _Static_assert(sizeof(struct slot) <= HUSK_OPS_OFFSET, "slot header fits its page");
@@ -373,6 +386,20 @@ _Static_assert(offsetof(struct slot, stub_calls) == SLOT_STUB_CALLS, "assembly's
 _Static_assert(offsetof(struct slot, constants) == SLOT_CONSTANTS, "assembly's offset");
 _Static_assert(offsetof(struct slot, counts) == SLOT_COUNTS, "assembly's offset");
 _Static_assert(offsetof(struct slot, regs[SREG_RSP]) == SLOT_RSP, "assembly's offset");
+_Static_assert(offsetof(struct slot, cpuid_leaf) == SLOT_CPUID_LEAF, "assembly's offset");
+_Static_assert(offsetof(struct slot, cpuid_sub) == SLOT_CPUID_SUB, "assembly's offset");
+_Static_assert(offsetof(struct slot, cpuid_back) == SLOT_CPUID_BACK, "assembly's offset");
+_Static_assert(offsetof(struct slot, cpuid_flags) == SLOT_CPUID_FLAGS, "assembly's offset");
+_Static_assert(sizeof(struct kpage) <= HUSK_KPAGE_SIZE, "the kernel page fits");
+_Static_assert(offsetof(struct kpage, ncpuid) == KPAGE_NCPUID, "assembly's offset");
+_Static_assert(offsetof(struct kpage, cpuid) == KPAGE_CPUID, "assembly's offset");
+_Static_assert(sizeof(struct cpuid_answer) == CPUID_ANSWER, "assembly's size");
+_Static_assert(offsetof(struct cpuid_answer, any) == CPUID_ANY, "assembly's offset");
+_Static_assert(offsetof(struct cpuid_answer, sub) == CPUID_SUB, "assembly's offset");
+_Static_assert(offsetof(struct cpuid_answer, eax) == CPUID_EAX, "assembly's offset");
+_Static_assert(offsetof(struct cpuid_answer, ebx) == CPUID_EBX, "assembly's offset");
+_Static_assert(offsetof(struct cpuid_answer, ecx) == CPUID_ECX, "assembly's offset");
+_Static_assert(offsetof(struct cpuid_answer, edx) == CPUID_EDX, "assembly's offset");
 _Static_assert(HUSK_CHAN_BASE >> 32 == 0x7fff, "x86_64/patched.S knows the window by its high half");
 
 #endif

@@ -14,6 +14,8 @@ extern char stub_copy_at[], stub_zero_at[], stub_copy_fail[], stub_string_at[], 
 extern char stub_ready_ip[], stub_frame_ip[], stub_frame_back[], stub_patched_exit[], stub_patched_end[];
 extern char stub_patched_entry[], stub_quick_at[], stub_quick_moved[], stub_quick_done[], stub_quick_left[],
 	stub_quick_end[];
+extern char stub_cpuid_entry[], stub_cpuid_gs[], stub_cpuid_save[], stub_cpuid_saved[], stub_cpuid_odd[],
+	stub_cpuid_left[], stub_cpuid_end[];
 
 static int in_stub(u64 ip)
 {
@@ -69,6 +71,31 @@ static int unwind_quick(const struct slot *slot, struct sigcontext *mc)
 	return 1;
 }
 
+#define ARITHMETIC 0x8d5UL /* carry, parity, adjust, zero, sign, overflow */
+
+/* The same for a `cpuid` (x86_64/cpuid.S), which has not been executed: it is now. */
+static int unwind_cpuid(const struct slot *slot, struct sigcontext *mc)
+{
+	u64 ip = mc->rip, back = mc->rbx;
+
+	if (!in_range(ip, stub_cpuid_entry, stub_cpuid_end))
+		return 0;
+	if (in_range(ip, stub_cpuid_gs, stub_cpuid_save) || in_range(ip, stub_cpuid_odd, stub_cpuid_left))
+		mc->rcx = mc->rdx;
+	if (in_range(ip, stub_cpuid_saved, stub_cpuid_odd)) {
+		u16 flags = slot->cpuid_flags;
+
+		back = slot->cpuid_back;
+		mc->rcx = slot->cpuid_sub;
+		mc->eflags = (mc->eflags & ~ARITHMETIC) | (flags >> 8 & ARITHMETIC) | (flags & 1u) << 11;
+	}
+	/* Behind the first of the instructions that save. */
+	if (in_range(ip, stub_cpuid_save + 1, stub_cpuid_odd))
+		mc->rax = slot->cpuid_leaf;
+	mc->rip = back - 2;
+	return 1;
+}
+
 /* A fault at one of the instructions that touch guest memory: 1 when it was one. */
 static int fixup(struct sigcontext *mc)
 {
@@ -103,7 +130,7 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 			store(&slot->interrupted, 1);
 		return 1;
 	}
-	if (signo == HUSK_INTERRUPT_SIGNAL && unwind_quick(slot, mc)) {
+	if (signo == HUSK_INTERRUPT_SIGNAL && (unwind_quick(slot, mc) || unwind_cpuid(slot, mc))) {
 		stub_save_regs(slot, uc);
 		stub_turn(slot, uc, EVENT_INTERRUPTED);
 		return 0;

@@ -2,11 +2,12 @@
 /* Shapes of call sites, found by decoding, and the code that replaces them. */
 #include "trap/site.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "trap/insn.h"
 
-#define SYSCALL_LENGTH 2
+#define SYSCALL_LENGTH 2 /* cpuid's, too */
 #define JUMP_BACK      5
 #define LEA_LENGTH     7
 #define ENTER_LENGTH   6
@@ -49,9 +50,8 @@ static s64 instruction_before(const u8 *text, size_t size, size_t offset)
 	return votes[best] >= AGREED && votes[best] * 10 >= all * OF_TEN ? (s64)(offset - best) : -1;
 }
 
-static bool find_head(const u8 *text, size_t size, size_t offset, struct site *out)
+static bool find_head(const u8 *text, size_t offset, s64 at, struct site *out)
 {
-	s64 at = instruction_before(text, size, offset);
 	struct insn insn;
 
 	if (at < 0 || !insn_decode(text + at, offset - (size_t)at, &insn) || insn.transfer ||
@@ -72,29 +72,54 @@ static s32 read_s32(const u8 *at)
 	return value;
 }
 
+/* Where the branch leads that may begin at @at; -1: none. */
+static s64 branch_target(const u8 *text, size_t at)
+{
+	u8 op = text[at];
+
+	if (op >> 4 == 7 || op == 0xeb || (op & 0xfc) == 0xe0)
+		return (s64)at + 2 + (s8)text[at + 1];
+	if (op == 0xe8 || op == 0xe9)
+		return (s64)at + 5 + read_s32(text + at + 1);
+	if (op == 0x0f && text[at + 1] >> 4 == 8)
+		return (s64)at + 6 + read_s32(text + at + 2);
+	return -1;
+}
+
+bool site_find_targets(struct site_text *text)
+{
+	text->targets = calloc(text->size / 64 + 1, sizeof *text->targets);
+	for (size_t at = 0; text->targets && at + 6 <= text->size; at++) {
+		s64 target = branch_target(text->bytes, at);
+
+		if (target >= 0 && (u64)target < text->size)
+			text->targets[target / 64] |= 1UL << (target % 64);
+	}
+	return text->targets;
+}
+
 /* Whether something that may be a branch leads between the first and the last of the patched bytes. */
-static bool branched_into(const u8 *text, size_t size, size_t offset)
+static bool branched_into(const struct site_text *text, size_t offset)
 {
 	size_t from = offset > BRANCH_SCAN ? offset - BRANCH_SCAN : 0;
-	size_t to = size - offset > BRANCH_SCAN ? offset + BRANCH_SCAN : size;
+	size_t to = text->size - offset > BRANCH_SCAN ? offset + BRANCH_SCAN : text->size;
 
-	for (size_t p = from; p + 6 <= to; p++) {
-		u8 op = text[p];
-		s64 target = -1;
+	if (text->targets) {
+		for (size_t at = offset + 1; at < offset + SITE_JUMP && at < text->size; at++)
+			if (text->targets[at / 64] >> (at % 64) & 1)
+				return true;
+		return false;
+	}
+	for (size_t at = from; at + 6 <= to; at++) {
+		s64 target = branch_target(text->bytes, at);
 
-		if (op >> 4 == 7 || op == 0xeb || (op & 0xfc) == 0xe0)
-			target = (s64)p + 2 + (s8)text[p + 1];
-		else if (op == 0xe8 || op == 0xe9)
-			target = (s64)p + 5 + read_s32(text + p + 1);
-		else if (op == 0x0f && text[p + 1] >> 4 == 8)
-			target = (s64)p + 6 + read_s32(text + p + 2);
 		if (target > (s64)offset && target < (s64)offset + SITE_JUMP)
 			return true;
 	}
 	return false;
 }
 
-static bool find_tail(const u8 *text, size_t size, size_t offset, struct site *out)
+static bool find_tail(const struct site_text *text, size_t offset, struct site *out)
 {
 	size_t at = offset + SYSCALL_LENGTH;
 	u32 length = 0;
@@ -102,33 +127,40 @@ static bool find_tail(const u8 *text, size_t size, size_t offset, struct site *o
 	while (SYSCALL_LENGTH + length < SITE_JUMP) {
 		struct insn insn;
 
-		if (at + length >= size || !insn_decode(text + at + length, size - at - length, &insn) ||
+		if (at + length >= text->size ||
+		    !insn_decode(text->bytes + at + length, text->size - at - length, &insn) ||
 		    insn.transfer || insn.rip_at || length + insn.length > sizeof out->moved)
 			return false;
 		length += insn.length;
 	}
-	if (branched_into(text, size, offset))
+	if (branched_into(text, offset))
 		return false;
 	out->length = (u8)length;
 	out->rip_at = 0;
 	out->at = offset;
-	memcpy(out->moved, text + at, length);
+	memcpy(out->moved, text->bytes + at, length);
 	return true;
 }
 
-void site_find(const u8 *text, size_t size, size_t offset, u64 start, struct site *out)
+void site_find(const struct site_text *text, size_t offset, enum site_insn insn, s64 before, struct site *out)
 {
+	const u8 *bytes = text->bytes;
+
 	memset(out, 0, sizeof *out);
-	if (offset + SYSCALL_LENGTH > size || text[offset] != 0x0f || text[offset + 1] != 0x05)
+	out->insn = insn;
+	if (text->size < SYSCALL_LENGTH || offset > text->size - SYSCALL_LENGTH || bytes[offset] != 0x0f ||
+	    bytes[offset + 1] != insn)
 		return;
-	out->call = start + offset;
-	if (find_head(text, size, offset, out))
+	out->call = text->start + offset;
+	if (before == SITE_UNKNOWN)
+		before = instruction_before(bytes, text->size, offset);
+	if (find_head(bytes, offset, before, out))
 		out->shape = SITE_HEAD;
-	else if (find_tail(text, size, offset, out))
+	else if (find_tail(text, offset, out))
 		out->shape = SITE_TAIL;
 	else
 		return;
-	out->at += start;
+	out->at += text->start;
 	/* Both sides of a page boundary could not be replaced at once. */
 	if (out->at >> PAGE_SHIFT != (out->at + SITE_JUMP - 1) >> PAGE_SHIFT)
 		out->shape = SITE_NONE;
@@ -144,13 +176,14 @@ static bool write_distance(u8 *at, u64 from, u64 to)
 	return narrow == distance;
 }
 
-static bool emit_enter(u8 *code, u64 at, u64 back, u64 entry)
+static bool emit_enter(const struct site *s, u8 *code, u64 at, u64 back, u64 entry)
 {
-	static const u8 lea[3] = {0x4c, 0x8d, 0x1d}, jump[2] = {0xff, 0x25};
+	static const u8 lea_r11[3] = {0x4c, 0x8d, 0x1d}, lea_rbx[3] = {0x48, 0x8d, 0x1d},
+			jump[2] = {0xff, 0x25};
 
-	memcpy(code, lea, sizeof lea);
+	memcpy(code, s->insn == SITE_CPUID ? lea_rbx : lea_r11, sizeof lea_r11);
 	memcpy(code + LEA_LENGTH, jump, sizeof jump);
-	return write_distance(code + sizeof lea, at + LEA_LENGTH, back) &&
+	return write_distance(code + sizeof lea_r11, at + LEA_LENGTH, back) &&
 	       write_distance(code + LEA_LENGTH + sizeof jump, at + LEA_LENGTH + ENTER_LENGTH, entry);
 }
 
@@ -163,21 +196,26 @@ static bool emit_head(const struct site *s, u64 to, u64 entry, u8 *code)
 		if (!write_distance(code + s->rip_at, to + s->length, target))
 			return false;
 	}
-	return emit_enter(code + s->length, to + s->length, s->call + SYSCALL_LENGTH, entry);
+	return emit_enter(s, code + s->length, to + s->length, s->call + SYSCALL_LENGTH, entry);
 }
 
 static bool emit_tail(const struct site *s, u64 to, u64 entry, u8 *code)
 {
-	static const u8 lea[3] = {0x48, 0x8d, 0x0d};
+	static const u8 lea[3] = {0x48, 0x8d, 0x0d}, nop[LEA_LENGTH] = {0x0f, 0x1f, 0x80};
 	u64 back = s->call + SYSCALL_LENGTH, end = to + TAIL_MOVED + s->length;
 
 	code[TAIL_CALL] = 0x0f;
-	code[TAIL_CALL + 1] = 0x05;
-	memcpy(code + TAIL_BACK, lea, sizeof lea);
+	code[TAIL_CALL + 1] = s->insn;
 	memcpy(code + TAIL_MOVED, s->moved, s->length);
 	code[TAIL_MOVED + s->length] = 0xe9;
-	return emit_enter(code, to, to + TAIL_BACK, entry) &&
-	       write_distance(code + TAIL_BACK + sizeof lea, to + TAIL_MOVED, back) &&
+	if (s->insn == SITE_SYSCALL) {
+		memcpy(code + TAIL_BACK, lea, sizeof lea);
+		if (!write_distance(code + TAIL_BACK + sizeof lea, to + TAIL_MOVED, back))
+			return false;
+	} else {
+		memcpy(code + TAIL_BACK, nop, sizeof nop);
+	}
+	return emit_enter(s, code, to, to + TAIL_BACK, entry) &&
 	       write_distance(code + TAIL_MOVED + s->length + 1, end + JUMP_BACK, back + s->length);
 }
 

@@ -14,11 +14,17 @@
  *	head    moved instruction; lea back(%rip),%r11; jmp *entry(%rip)                  back: behind the site's syscall
  *	tail    lea back(%rip),%r11; jmp *entry(%rip); syscall; back: lea site(%rip),%rcx; moved; jmp rest
  *
+ * `cpuid` has two bytes like `syscall`, and is rewritten in the same ways, to be answered from a table
+ * (channel/cpuid.h). What differs: the address to come back to is in rbx, which `cpuid` writes and does not read, and rcx is
+ * its result.
+ *
  * All positions are on one scale of the caller's: only differences count, so that one trampoline serves every
  * address at which a file is mapped, if it is mapped at the same distance.
  */
 #ifndef HUSK_TRAP_SITE_H
 #define HUSK_TRAP_SITE_H
+
+#include <stddef.h>
 
 #include "base/types.h"
 
@@ -31,20 +37,42 @@ enum site_shape {
 	SITE_TAIL,
 };
 
+/* What is there: second bytes of instructions that begin with 0x0f. */
+enum site_insn {
+	SITE_SYSCALL = 0x05,
+	SITE_CPUID = 0xa2,
+};
+
 struct site {
 	u8 shape;  /* enum site_shape */
+	u8 insn;   /* enum site_insn */
 	u8 length; /* bytes moved to the trampoline; of a tail, those behind `syscall` */
 	u8 rip_at; /* as struct insn's, from the start of what is moved */
 	u64 at;    /* position of the jump */
-	u64 call;  /* position of `syscall` */
+	u64 call;  /* position of `syscall`, or of `cpuid` */
 	u8 moved[16];
 };
 
-/* How the call at @text[@offset] (which has been seen to be a `syscall`) may be patched; @text lies at position
- * @start. *out is filled; its shape is SITE_NONE when not. */
-void site_find(const u8 *text, size_t size, size_t offset, u64 start, struct site *out);
-/* Writes the trampoline for @s that will lie at @to, with the stub's entry address stored at @entry, into
- * @code[SITE_TRAMPOLINE]. False when something lies too far away. */
+/* Bytes of code, the first of which lies at position @start. */
+struct site_text {
+	const u8 *bytes;
+	size_t size;
+	u64 start;
+	u64 *targets; /* nullable: a bit for each byte: something that may be a branch leads there */
+};
+
+/* Fills @text->targets, owned by the caller, where many sites are to be found in it; without it each looks for itself, and near
+ * it alone. False: no memory. */
+bool site_find_targets(struct site_text *text);
+/* How the instruction at @offset of @text (which is known to be @insn) may be patched. @before: offset of the instruction
+ * before it; SITE_FIRST: there is none; SITE_UNKNOWN: that is to be found out. *out is filled; its shape is SITE_NONE when
+ * not. */
+#define SITE_FIRST   (-1)
+#define SITE_UNKNOWN (-2)
+void site_find(const struct site_text *text, size_t offset, enum site_insn insn, s64 before,
+	       struct site *out);
+/* Writes the trampoline for @s that will lie at @to, with the address of the stub's entry for its instruction stored at
+ * @entry, into @code[SITE_TRAMPOLINE]. False when something lies too far away. */
 bool site_emit(const struct site *s, u64 to, u64 entry, u8 *code);
 /* Writes the jump from @s to its trampoline at @to into @text, which lies at position @start. */
 void site_write(const struct site *s, u64 to, u8 *text, u64 start);

@@ -255,6 +255,9 @@ struct trap_ops {
 	bool (*quiet)(const struct trap_space *space);
 	/* Where patched call sites enter the stub (trap/site.h); 0: they cannot, here. */
 	u64 (*patch_entry)(struct trap *trap);
+	/* The same for `cpuid`: guests are about to come there, so that the answers are to be collected. Only where there is a
+	 * patch_entry. */
+	u64 (*cpuid_entry)(struct trap *trap);
 	/* The kernel parks the call: the thread may sleep at once. A hint. */
 	void (*park)(struct trap_thread *thread);
 	/* The same, where another guest's next calls end the wait, as between tracer and traced. */

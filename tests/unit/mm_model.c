@@ -20,7 +20,7 @@
  *
  * links: src/kernel/mm/patch.c src/kernel/mm/patch_map.c src/kernel/mm/patch_place.c
  *
- * links: src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c
+ * links: src/kernel/mm/patch_text.c src/trap/site.c src/trap/insn.c src/host/file.c src/host/cpuid.c
  *
  * links: src/base/rbtree.c src/base/bug.c
  */

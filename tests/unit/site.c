@@ -83,6 +83,7 @@ static void check_file(const char *name, int least)
 	struct file f = map_file(name);
 	char command[256], line[1024];
 	u64 before = 0, at;
+	struct site_text whole = {.bytes = f.text, .size = f.size};
 	int sites = 0, heads = 0, tails = 0, wrong = 0;
 	FILE *p;
 
@@ -97,7 +98,7 @@ static void check_file(const char *name, int least)
 			continue;
 		if (!strncmp(text + 1, "syscall", 7)) {
 			sites++;
-			site_find(f.text, f.size, at, 0, &s);
+			site_find(&whole, at, SITE_SYSCALL, SITE_UNKNOWN, &s);
 			CHECK_EQ(s.call, at);
 			if (s.shape == SITE_HEAD && s.at != before && ++wrong)
 				printf("%s: the instruction before %#lx begins at %#lx, not %#lx\n", name, at,
@@ -121,12 +122,13 @@ static void check_file(const char *name, int least)
 }
 
 static u8 code[65536];
+static const struct site_text text_of_code = {code, sizeof code, 0x400000, NULL};
 
 static void find_at(const char *bytes, size_t n, size_t offset, struct site *s)
 {
 	memset(code, 0x90, sizeof code);
 	memcpy(code + 4096, bytes, n);
-	site_find(code, sizeof code, 4096 + offset, 0x400000, s);
+	site_find(&text_of_code, 4096 + offset, code[4096 + offset + 1], SITE_UNKNOWN, s);
 }
 
 static void check_shapes(void)
@@ -163,10 +165,10 @@ static void check_shapes(void)
 	/* Over the end of a page. */
 	memset(code, 0x90, sizeof code);
 	memcpy(code + 8192 - 4, "\xb8\x27\0\0\0\x0f\x05\xc3", 8);
-	site_find(code, sizeof code, 8193, 0x400000, &s);
+	site_find(&text_of_code, 8193, SITE_SYSCALL, SITE_UNKNOWN, &s);
 	CHECK_EQ(s.shape, SITE_NONE);
 	/* No call at all. */
-	site_find(code, sizeof code, 100, 0, &s);
+	site_find(&text_of_code, 100, SITE_SYSCALL, SITE_UNKNOWN, &s);
 	CHECK_EQ(s.shape, SITE_NONE);
 }
 

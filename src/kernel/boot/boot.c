@@ -129,6 +129,8 @@ static int start_trap(struct sandbox *s)
 
 	config.meanwhile = prepare;
 	config.meanwhile_arg = s;
+	if (!config.no_patch && !(*ops)->traces)
+		mm_patch_prepare(&s->k);
 	if (ops[0] && ops[1])
 		used = (size_t)snprintf(all, size, "no trap can be used here; ");
 	for (; *ops; ops++) {
@@ -137,7 +139,7 @@ static int start_trap(struct sandbox *s)
 		err = (*ops)->start(&s->k.trap, s->k.poller, &config, why, sizeof why);
 		if (!err) {
 			s->k.trap_ops = *ops;
-			mm_patch_init(&s->k, !s->config->trap_config.no_patch);
+			mm_patch_init(&s->k);
 			s->result->trap = (*ops)->name;
 			s->result->gated = (*ops)->gated(s->k.trap);
 			return 0;

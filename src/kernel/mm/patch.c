@@ -145,6 +145,16 @@ static void call_seen(struct task *t)
 	patch_site(mm, call, p->seen[slot].count >= WORTH_A_PAGE, &p->seen[slot].never);
 }
 
+/* Has a copy of the whole code mapped at *r, with all that is known of it by now. */
+static void map_whole(struct mm *mm, struct patch_range *r, struct hostfd fd)
+{
+	struct hostfd copy =
+		patch_text_whole(r->text, fd, r->start - r->bias, r->end - r->start, &r->version);
+
+	if (hostfd_valid(copy) && mm_patch_of(mm) && patch_area_ensure(mm, mm->patch, r->text, r->bias))
+		patch_map_copy(mm, mm->patch, r, copy, 0);
+}
+
 void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
 		     const struct mmap_backing *backing)
 {
@@ -152,20 +162,59 @@ void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 p
 	struct vma *v = vma_lookup(&mm->vmas, start);
 	u64 bias = start - (pgoff << PAGE_SHIFT);
 	struct patch_range r = {.start = start, .end = start + len, .bias = bias, .file = file};
-	struct patch_text *text;
-	struct hostfd fd;
 
 	if (!store || !mm->space || list_empty(&store->texts) || backing->offset || !v || !pristine(v) ||
 	    (mm->patch && mm->patch->off))
 		return;
-	text = patch_text_get(store, backing->fd, lowest_mapping(v) - PATCH_AREA_SIZE - bias, false);
+	r.text = patch_text_get(store, backing->fd, lowest_mapping(v) - PATCH_AREA_SIZE - bias, false);
+	if (!r.text)
+		return;
+	map_whole(mm, &r, backing->fd);
+	patch_text_put(store, r.text);
+}
+
+bool mm_patch_unread(struct mm *mm, u64 addr)
+{
+	const struct patch_range *r = mm->patch && !mm->patch->off ? patch_range_at(mm->patch, addr) : NULL;
+
+	return r && patch_text_unread(r->text);
+}
+
+void mm_patch_read(struct mm *mm, u64 addr, const struct patch_code *code)
+{
+	const struct patch_range *at = patch_range_at(mm->patch, addr);
+	struct mmap_backing backing = {.fd = HOSTFD_NONE};
+	struct patch_range r;
+
+	if (!at || at->file->ops->mmap(at->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
+		return;
+	/* The map has these again. */
+	r = *at;
+	patch_text_ref(r.text);
+	file_get(r.file);
+	patch_text_learn_all(r.text, code);
+	map_whole(mm, &r, backing.fd);
+	patch_range_put(mm, &r);
+}
+
+void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, const struct patch_code *code)
+{
+	struct mmap_backing backing = {.fd = HOSTFD_NONE};
+	struct patch_text *text;
+	u32 version;
+
+	if (file->ops->mmap(file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing) ||
+	    !hostfd_valid(backing.fd) || backing.offset)
+		return;
+	text = patch_text_get(k->patches, backing.fd, area_at, true);
 	if (!text)
 		return;
-	fd = patch_text_whole(text, backing->fd, pgoff << PAGE_SHIFT, len, &r.version);
-	r.text = text;
-	if (hostfd_valid(fd) && mm_patch_of(mm) && patch_area_ensure(mm, mm->patch, text, bias))
-		patch_map_copy(mm, mm->patch, &r, fd, 0);
-	patch_text_put(store, text);
+	if (patch_text_unread(text)) {
+		patch_text_learn_all(text, code);
+		(void)patch_text_whole(text, backing.fd, code->start, align_up(code->size, PAGE_SIZE),
+				       &version);
+	}
+	patch_text_put(k->patches, text);
 }
 
 /* ---- what the guest changes ---- */
@@ -312,16 +361,21 @@ static bool own_op_refused(struct task *t)
 	return refused;
 }
 
-void mm_patch_init(struct kernel *k, bool wanted)
+void mm_patch_prepare(struct kernel *k)
 {
-	u64 entry = wanted ? k->trap_ops->patch_entry(k->trap) : 0;
-
-	if (!entry)
-		return;
 	k->patches = malloc(sizeof *k->patches);
-	if (!k->patches)
+	if (k->patches)
+		patch_store_init(k->patches);
+}
+
+void mm_patch_init(struct kernel *k)
+{
+	if (k->patches)
+		k->patches->entry = k->trap_ops->patch_entry(k->trap);
+	if (!k->patches || !k->patches->entry) {
+		mm_patch_exit(k);
 		return;
-	patch_store_init(k->patches, entry);
+	}
 	k->ops.call_seen = call_seen;
 	k->ops.place_shown = patch_place_shown;
 	k->ops.place_real = patch_place_real;

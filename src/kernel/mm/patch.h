@@ -10,22 +10,35 @@
  * Linux: a program that loads its own code as data finds `mov $nr,%eax; syscall` where it makes calls. Here: it may find
  * a jump there, unless the sandbox runs with --patch=off, because a patched copy of the page is mapped. Calls that read
  * its memory, and everybody else, find the file's own bytes.
+ *
+ * Linux: `cpuid` asks the processor each time. Here: a program's dynamic linker, in a virtual machine, is told what the
+ * processor said once in the sandbox's life, but for what differs between processors or may change, unless the sandbox
+ * runs with --patch=off, because it asks some seventy times at each start, and each time leaves the machine.
  */
 #ifndef HUSK_KERNEL_MM_PATCH_H
 #define HUSK_KERNEL_MM_PATCH_H
 
 #include "mm/mm.h"
+#include "mm/patch_text.h"
 
 struct mm_patch;
 
-/* Registers the operations of kernel_ops; patches nothing where the trap cannot. */
-void mm_patch_init(struct kernel *k, bool wanted);
+/* Something may be learnt by mm_patch_ahead() from now on. */
+void mm_patch_prepare(struct kernel *k);
+/* The trap is there: registers the operations of kernel_ops; patches nothing where the trap cannot. */
+void mm_patch_init(struct kernel *k);
 void mm_patch_exit(struct kernel *k);
 
 /* A private mapping of @len bytes of @file, which may be executed and not written, was made at @start: what is known
  * of its code is mapped in its place. */
 void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
 		     const struct mmap_backing *backing);
+/* Whether the code at @addr is a patched copy, and of code that nobody has looked through; it is the caller's to do so, and to
+ * tell by mm_patch_read() of what it has found, before it runs. */
+bool mm_patch_unread(struct mm *mm, u64 addr);
+void mm_patch_read(struct mm *mm, u64 addr, const struct patch_code *code);
+/* The same of a file that is about to be mapped for the first time, its trampolines at position @area_at. */
+void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, const struct patch_code *code);
 /* To be called before @op is queued. */
 void mm_patch_before(struct mm *mm, const struct trap_op *op);
 /* The file's own pages again, everywhere, and no more patching until it is allowed again: for who looks at single

@@ -166,10 +166,21 @@ static void own_op_done(void *arg, long result)
 	mm_put(mm);
 }
 
+/* Trampolines of @text lead into the stub from now on. */
+static bool enter(struct mm *mm, struct patch_text *text)
+{
+	struct kernel *k = mm->k;
+	u64 cpuid_entry = patch_text_wants_cpuid(text) ? k->trap_ops->cpuid_entry(k->trap) : 0;
+
+	return patch_text_enter(text, patch_store_of(mm)->entry, cpuid_entry);
+}
+
 bool patch_area_ensure(struct mm *mm, struct mm_patch *p, struct patch_text *text, u64 bias)
 {
 	u64 start = patch_text_area(text) + bias;
 
+	if (!enter(mm, text))
+		return false;
 	for (u32 i = 0; i < p->nareas; i++)
 		if (p->areas[i].start == start)
 			return p->areas[i].text == text;

@@ -16,12 +16,14 @@
 #define MAX_COPIES (2UL << 20) /* bytes of page copies that one text keeps */
 #define MAX_WHOLE  (4UL << 20) /* the longest text that is copied whole */
 #define MIN_WHOLE  4           /* sites that make it worth while */
-#define USES_WHOLE 32          /* mappings of a whole copy after which few new sites are reason for another */
-#define MAX_SITES  (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
-#define NR_HASH    4096 /* a power of two, well above MAX_SITES */
-#define NR_NOTED   256
-#define WINDOW     8320 /* bytes of code each way that deciding on a site looks at */
-#define RECENT_SEC 2    /* a change as new as this could be followed by one of the same time */
+#define SIGNAL_COST \
+	3 /* of calls from a site in a process that has it unpatched: as many pages could be copied */
+#define MAX_SITES      (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
+#define NR_HASH        4096 /* a power of two, well above MAX_SITES */
+#define NR_NOTED       256
+#define CPUID_ENTRY_AT 8    /* in the trampolines' first bytes */
+#define WINDOW         8320 /* bytes of code each way that deciding on a site looks at */
+#define RECENT_SEC     2    /* a change as new as this could be followed by one of the same time */
 
 struct page_copy {
 	u64 page, offset;
@@ -33,10 +35,13 @@ struct patch_text {
 	struct list node;
 	int refs;
 	struct stat id;
-	u64 area_at, entry;
-	struct hostfd fd, read_fd; /* trampolines, then copies of pages */
-	u64 used;                  /* bytes of it */
-	struct site *sites;        /* the trampoline of the i-th is the (i+1)-th */
+	u64 area_at;
+	bool read;                   /* its sites were looked for */
+	bool entered, cpuid_entered; /* the trampolines lead somewhere */
+	u32 ncpuid;                  /* sites of `cpuid` */
+	struct hostfd fd, read_fd;   /* trampolines, then copies of pages */
+	u64 used;                    /* bytes of it */
+	struct site *sites;          /* the trampoline of the i-th is the (i+1)-th */
 	u32 nsites, room;
 	u16 hash[NR_HASH];   /* by position of the call: index + 1 in sites */
 	u64 noted[NR_NOTED]; /* calls of one address space each */
@@ -51,11 +56,11 @@ struct patch_text {
 
 /* ---- texts ---- */
 
-void patch_store_init(struct patch_store *store, u64 entry)
+void patch_store_init(struct patch_store *store)
 {
 	list_init(&store->texts);
 	store->count = 0;
-	store->entry = entry;
+	store->entry = 0;
 }
 
 static void text_free(struct patch_store *store, struct patch_text *text)
@@ -90,15 +95,13 @@ static bool changed_lately(const struct stat *st)
 	return now - st->st_mtim.tv_sec < RECENT_SEC || now - st->st_ctim.tv_sec < RECENT_SEC;
 }
 
-/* The first word of the trampolines is the address that they all jump to. */
 static int make_area(struct patch_text *text)
 {
 	int err = host_memfd("husk-text", &text->fd);
 
 	if (err)
 		return err;
-	if (ftruncate(text->fd.fd, PATCH_AREA_SIZE) < 0 ||
-	    pwrite(text->fd.fd, &text->entry, sizeof text->entry, 0) != sizeof text->entry)
+	if (ftruncate(text->fd.fd, PATCH_AREA_SIZE) < 0)
 		return -errno;
 	text->used = PATCH_AREA_SIZE;
 	return host_reopen(text->fd, O_RDONLY, &text->read_fd);
@@ -130,7 +133,6 @@ static struct patch_text *text_new(struct patch_store *store, const struct stat 
 		return NULL;
 	text->id = *st;
 	text->area_at = area_at;
-	text->entry = store->entry;
 	text->fd = text->read_fd = text->whole.read_fd = HOSTFD_NONE;
 	list_add(&store->texts, &text->node);
 	store->count++;
@@ -252,50 +254,101 @@ static struct page_copy *page_of(struct patch_text *text, u64 page)
 
 static bool place_trampoline(struct patch_text *text, const struct site *site, u32 index)
 {
-	u64 at = trampoline_of(index);
+	u64 at = trampoline_of(index), entry_at = site->insn == SITE_CPUID ? CPUID_ENTRY_AT : 0;
 	u8 code[SITE_TRAMPOLINE];
 
-	return site_emit(site, text->area_at + at, text->area_at, code) &&
+	return site_emit(site, text->area_at + at, text->area_at + entry_at, code) &&
 	       pwrite(text->fd.fd, code, sizeof code, (off_t)at) == (ssize_t)sizeof code;
+}
+
+/* Learns the site of @insn at @call from @code; its index or -1. */
+static s64 learn(struct patch_text *text, const struct site_text *code, u64 call, enum site_insn insn,
+		 s64 before)
+{
+	struct page_copy *page;
+	struct site site;
+
+	if (text->nsites == MAX_SITES)
+		return -1;
+	site_find(code, call - code->start, insn, before, &site);
+	site.call = call;
+	if (site.shape != SITE_NONE && !place_trampoline(text, &site, text->nsites))
+		site.shape = SITE_NONE;
+	/* The jump of a head may lie in the page before. */
+	page = page_of(text, align_down(site.shape != SITE_NONE ? site.at : call, PAGE_SIZE));
+	if (!page || !add_site(text, &site))
+		return -1;
+	if (site.shape != SITE_NONE) {
+		page->newest = text->nsites;
+		text->ncpuid += insn == SITE_CPUID;
+	}
+	return text->nsites - 1;
 }
 
 bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 low, u64 high, u64 *at)
 {
 	s64 index = find_site(text, call);
-	struct page_copy *page;
-	struct site site;
-	u8 *code;
-	ssize_t n;
 
-	if (index >= 0) {
-		*at = text->sites[index].at;
-		return text->sites[index].shape != SITE_NONE;
-	}
-	if (text->nsites == MAX_SITES)
-		return false;
-	low = call - low > WINDOW ? call - WINDOW : low;
-	high = high - call > WINDOW ? call + WINDOW : high;
-	code = malloc(high - low);
-	page = page_of(text, align_down(call, PAGE_SIZE));
-	n = code ? pread(fd.fd, code, high - low, (off_t)low) : -1;
-	if (!page || n < 0) {
+	if (index < 0) {
+		u8 *code;
+		ssize_t n;
+
+		low = call - low > WINDOW ? call - WINDOW : low;
+		high = high - call > WINDOW ? call + WINDOW : high;
+		code = malloc(high - low);
+		n = code ? pread(fd.fd, code, high - low, (off_t)low) : -1;
+		if (n >= 0)
+			index = learn(text, &(struct site_text){code, (size_t)n, low, NULL}, call,
+				      SITE_SYSCALL, SITE_UNKNOWN);
 		free(code);
-		return false;
 	}
-	site_find(code, (size_t)n, call - low, low, &site);
-	free(code);
-	site.call = call;
-	if (site.shape != SITE_NONE && !place_trampoline(text, &site, text->nsites))
-		site.shape = SITE_NONE;
-	/* The jump of a head may lie in the page before. */
-	if (site.shape != SITE_NONE)
-		page = page_of(text, align_down(site.at, PAGE_SIZE));
-	if (!page || !add_site(text, &site))
+	if (index < 0)
 		return false;
-	*at = site.at;
-	if (site.shape != SITE_NONE)
-		page->newest = text->nsites;
-	return site.shape != SITE_NONE;
+	*at = text->sites[index].at;
+	return text->sites[index].shape != SITE_NONE;
+}
+
+void patch_text_learn_all(struct patch_text *text, const struct patch_code *code)
+{
+	u64 first = code->found[0].at, last = code->found[code->n - 1].at, end = code->start + code->size;
+	u64 low = first - code->start > WINDOW ? first - WINDOW : code->start;
+	u64 high = end - last > WINDOW ? last + WINDOW : end;
+	struct site_text t = {code->bytes + (low - code->start), high - low, low, NULL};
+
+	if (!site_find_targets(&t))
+		return;
+	for (u32 i = 0; i < code->n; i++) {
+		const struct patch_found *f = &code->found[i];
+
+		if (find_site(text, f->at) < 0)
+			learn(text, &t, f->at, code->insn,
+			      f->before < f->at ? (s64)(f->before - low) : SITE_FIRST);
+	}
+	free(t.targets);
+}
+
+bool patch_text_unread(struct patch_text *text)
+{
+	bool unread = !text->read;
+
+	text->read = true;
+	return unread;
+}
+
+bool patch_text_wants_cpuid(const struct patch_text *text)
+{
+	return text->ncpuid && !text->cpuid_entered;
+}
+
+/* The first words of the trampolines are the addresses that they jump to. */
+bool patch_text_enter(struct patch_text *text, u64 entry, u64 cpuid_entry)
+{
+	if (!text->entered)
+		text->entered = pwrite(text->fd.fd, &entry, sizeof entry, 0) == (ssize_t)sizeof entry;
+	if (cpuid_entry)
+		text->cpuid_entered = pwrite(text->fd.fd, &cpuid_entry, sizeof cpuid_entry, CPUID_ENTRY_AT) ==
+				      (ssize_t)sizeof cpuid_entry;
+	return text->entered && !patch_text_wants_cpuid(text);
 }
 
 bool patch_text_note(struct patch_text *text, u64 call)
@@ -364,13 +417,14 @@ static int copy_whole(struct patch_text *text, struct hostfd fd, int to, u64 sta
 	return err;
 }
 
+/* Whether a copy is there that is worth mapping once more: the sites that it does not know have not cost as much yet as
+ * another one would. */
 static bool whole_is_good(const struct patch_text *text, u64 start, u64 len)
 {
-	u32 known = text->whole.version;
+	u64 unknown = text->nsites - text->whole.version;
 
 	return hostfd_valid(text->whole.read_fd) && text->whole.start == start && text->whole.len == len &&
-	       (text->nsites == known ||
-		(text->nsites < known + known / 4 + MIN_WHOLE && text->whole.uses < USES_WHOLE));
+	       unknown * text->whole.uses * SIGNAL_COST <= len / PAGE_SIZE;
 }
 
 struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version)

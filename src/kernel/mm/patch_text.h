@@ -22,10 +22,10 @@ struct patch_text;
 struct patch_store {
 	struct list texts; /* struct patch_text, the last used first */
 	int count;
-	u64 entry; /* of the stub, for trampolines */
+	u64 entry; /* of the stub, for trampolines; 0: not known yet */
 };
 
-void patch_store_init(struct patch_store *store, u64 entry);
+void patch_store_init(struct patch_store *store);
 void patch_store_clear(struct patch_store *store);
 
 /* The text of the host file @fd, with one reference for the caller; made, with its trampolines at @area_at, when there
@@ -44,6 +44,24 @@ u32 patch_text_version(const struct patch_text *text);
 /* Learns the site at position @call, from the file @fd; the code around it lies in [@low, @high). True when it is, or
  * was already, one that can be patched: *at is where its jump lies. */
 bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 low, u64 high, u64 *at);
+/* Many sites of code that is at hand. */
+struct patch_code {
+	const u8 *bytes; /* from position @start on */
+	size_t size;
+	u64 start;
+	enum site_insn insn;
+	struct patch_found {
+		u64 at, before; /* and of the instruction before it; the same: there is none */
+	} * found;
+	u32 n;
+};
+void patch_text_learn_all(struct patch_text *text, const struct patch_code *code);
+/* Whether nobody has looked through this code for its sites: true once for each. */
+bool patch_text_unread(struct patch_text *text);
+/* To be called before the trampolines are mapped: where they lead to, @entry for calls, and, if it wants that now, @cpuid_entry
+ * for `cpuid`. False: they cannot be used. */
+bool patch_text_wants_cpuid(const struct patch_text *text);
+bool patch_text_enter(struct patch_text *text, u64 entry, u64 cpuid_entry);
 /* A call came from position @call for the first time in one address space: true when it was so in another before, so
  * that the next copies had better know it. */
 bool patch_text_note(struct patch_text *text, u64 call);

@@ -405,6 +405,8 @@ int task_prepare_first(struct kernel *k, const char *path, char *const argv[], c
 		err = exec_find_ids(t, e);
 	if (err)
 		goto undo;
+	if (e->interp && k->patches)
+		exec_expect_linker(k, e->interp, &e->interp_image);
 	list_add_tail(&t->group->threads, &t->group_node);
 	t->group->nthreads = 1;
 	group_set_pgid(t->group, t->tid);

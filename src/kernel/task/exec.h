@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside exec: what its files share (exec.c the steps, exec_args.c the strings, exec_ids.c whose the program is,
- * exec_commit.c the new program in place of the old, exec_stack.c its first stack). */
+ * exec_commit.c the new program in place of the old, exec_linker.c its linker's code, exec_stack.c its first stack). */
 #ifndef HUSK_KERNEL_TASK_EXEC_H
 #define HUSK_KERNEL_TASK_EXEC_H
 
@@ -87,6 +87,13 @@ int exec_take_ids(struct task *t, struct exec *e);
 
 /* Past the point of no return: a failure is the group's death. -errno when there is no new space, else CALL_NORETURN. */
 long exec_commit(struct task *t, struct exec *e);
+
+/* ---- exec_linker.c ---- */
+
+/* @im, mapped from @f, is a program's linker: the sites of its code are looked for, and patched, if nobody has yet. */
+void exec_read_linker(struct mm *mm, struct file *f, const struct elf_image *im);
+/* The same ahead of the first program's start. */
+void exec_expect_linker(struct kernel *k, struct file *f, const struct elf_image *im);
 
 /* ---- exec_stack.c ---- */
 

@@ -73,6 +73,7 @@ static int load(struct task *t, struct exec *e)
 			err = elf_map(t, mm, e->interp, &e->interp_image, bias);
 		if (err)
 			return err;
+		exec_read_linker(mm, e->interp, &e->interp_image);
 		e->interp_base = bias;
 	}
 	err = exec_stack(t, e, &sp);

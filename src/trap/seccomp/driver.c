@@ -269,6 +269,12 @@ static u64 seccomp_patch_entry(struct trap *trap)
 	return borrows_gs(strap_of(trap)) ? STUB_PATCHED_ENTRY : 0;
 }
 
+static u64 seccomp_cpuid_entry(struct trap *trap)
+{
+	strap_of(trap)->cpuid_wanted = true;
+	return STUB_CPUID_ENTRY;
+}
+
 static void seccomp_park(struct trap_thread *thread)
 {
 	struct sthread *th = sthread_of(thread);
@@ -304,6 +310,7 @@ static u64 seccomp_spin_ns(struct trap *trap)
 {
 	space_spare(strap_of(trap));
 	space_prepare(strap_of(trap));
+	cpuid_ask(strap_of(trap));
 	return event_spin_ns(trap);
 }
 
@@ -362,8 +369,8 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.resume = seccomp_resume, .resume_call = seccomp_resume_call, .run = seccomp_run, .load = load_regs, \
 	.whole = seccomp_whole, .mask_now = mask_now, .tell_pending = tell_pending,                          \
 	.handler_off = handler_off, .foreseen_take = foreseen_take, .foreseen_noise = foreseen_noise,        \
-	.known_take = known_take, .patch_entry = seccomp_patch_entry, .quiet = seccomp_quiet,                \
-	.park = seccomp_park, .hand_off = seccomp_hand_off, .rouse = seccomp_rouse,                          \
+	.known_take = known_take, .patch_entry = seccomp_patch_entry, .cpuid_entry = seccomp_cpuid_entry,    \
+	.quiet = seccomp_quiet, .park = seccomp_park, .hand_off = seccomp_hand_off, .rouse = seccomp_rouse,  \
 	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .constant = short_constant,              \
 	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending,    \
 	.deeds = leave_deeds, .precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in,         \

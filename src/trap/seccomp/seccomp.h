@@ -19,6 +19,7 @@
  *	leave.c      memory calls that the stub makes without a turn
  *	donate.c     files that the stub reads by itself
  *	foreseen.c   what tracers ask next
+ *	cpuid.c      what the processor says of itself
  *	driver.c     struct trap_ops
  */
 #ifndef HUSK_TRAP_SECCOMP_SECCOMP_H
@@ -223,6 +224,8 @@ struct strap {
 	bool spare_ordered;
 	bool multiplies; /* a guest has made a process or thread: more spaces will be wanted than the first program's */
 	bool gate, watching;
+	bool cpuid_wanted;
+	u32 cpuid_asked; /* questions */
 	enum dispatch_mode dispatch;
 	struct region
 		*prepared; /* made ahead of the next clone, while there was nothing else to do; NULL: none */
@@ -392,6 +395,10 @@ void count_short_calls(struct sthread *th);
 void short_publish(struct sthread *th); /* into the slot, before the guest gets it */
 void short_constant(struct trap_thread *thread, enum constant_call call, u32 value);
 void short_calls(struct trap *trap, u64 *count);
+
+/* cpuid.c: asks the processor what guests want to know of it; there is nothing else to do. One question, or as many as it
+ * takes until there is, while a processor is free. */
+void cpuid_ask(struct strap *t);
 
 /* leave.c */
 void leave_init(struct sthread *th);
