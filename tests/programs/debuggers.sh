@@ -26,6 +26,7 @@ program='cat >p.c <<END
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 int glob;
 volatile int go;
@@ -52,6 +53,20 @@ static void threads(void)
 	pthread_barrier_wait(&both);
 	pthread_join(t[0], NULL);
 }
+static void *parks(void *arg)
+{
+	for (;;)
+		pause();
+}
+static void forks(void)
+{
+	pid_t pid = fork();
+	if (!pid) {
+		add(3, 4);
+		execl("/bin/true", "true", NULL);
+	}
+	waitpid(pid, NULL, 0);
+}
 int main(int argc, char **argv)
 {
 	int total = 0;
@@ -59,6 +74,18 @@ int main(int argc, char **argv)
 		*(volatile int *)8 = 1;
 	if (argc > 1 && !strcmp(argv[1], "threads"))
 		threads();
+	if (argc > 1 && !strcmp(argv[1], "fork"))
+		forks();
+	if (argc > 1 && !strcmp(argv[1], "only-fork")) {
+		forks();
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "park")) {
+		pthread_t t[2];
+		pthread_create(&t[0], NULL, parks, NULL);
+		pthread_create(&t[1], NULL, parks, NULL);
+		parks(NULL);
+	}
 	if (argc > 1 && !strcmp(argv[1], "wait"))
 		while (!go)
 			usleep(1000);
@@ -112,6 +139,16 @@ sleep 100 & p=$!
 strace -o trace -p $p 2>/dev/null & s=$!
 until grep -q "^TracerPid:.*[1-9]" /proc/$p/status; do :; done
 { kill $p; wait $p; } 2>/dev/null; echo $?; wait $s; tail -n 1 trace'
+compare 'strace -f -p of threads' "$program"'
+./p park & p=$!
+strace -f -o trace -e trace=none -p $p 2>/dev/null & s=$!
+until [ "$(cat /proc/$p/task/*/status | grep -c "^TracerPid:.*[1-9]")" = 3 ]; do :; done
+{ kill -USR1 $p; wait $p; } 2>/dev/null; echo $?; wait $s; echo $?
+sed -E "s/^[0-9]+ +//; s/si_(pid|uid)=[0-9]+/N/g" trace | sort'
+compare 'strace --seccomp-bpf' "$calls"'
+strace -f -ff --seccomp-bpf -e trace=execve,openat -o trace sh -c "cat /etc/hostname; true" >/dev/null; echo $?; calls trace.*'
+compare 'strace -D, and signals' 'strace -D -o trace -e trace=exit_group sh -c "trap : USR1; kill -USR1 \$\$; exit 5"; echo $?
+until grep -q exited trace; do :; done; sed -E "s/si_(pid|uid)=[0-9]+/N/g" trace'
 compare 'strace: what is injected' 'strace -o trace -e inject=getcwd:error=ENOENT pwd; echo $?
 strace -f -o trace -e inject=write:retval=3:when=1 sh -c "echo a; echo b"; echo $?'
 fi
@@ -181,6 +218,41 @@ backtrace
 p $_siginfo.si_signo
 p $_siginfo._sifields._sigfault.si_addr
 kill'
+gdb_on 'the parent, a call that returns early' 'fork' 'handle SIGCHLD stop print nopass
+break add
+run
+signal 0
+finish
+tbreak add
+continue
+return 50
+next
+p total
+delete
+continue'
+gdb_on 'the child, and what it executes' 'only-fork' 'set follow-fork-mode child
+break add
+catch fork
+catch exec
+run
+continue
+backtrace
+continue
+p $_siginfo.si_signo
+info breakpoints
+kill'
+gdb_on 'backwards' '' 'break add
+run
+record
+next
+next
+p glob
+reverse-step
+reverse-step
+p glob
+record stop
+delete
+continue'
 gdb_on 'changes' '' 'break add if a == 3
 run
 set var b = 40
@@ -214,6 +286,8 @@ fi
 if need ltrace gcc; then
 	compare 'ltrace' "$program
 ltrace -o trace -e printf ./p; echo \$?; grep -o 'printf(.*) *= [0-9]*' trace | tr -s ' '"
+	compare 'ltrace -S -f' "$program
+ltrace -S -f -o trace ./p fork; echo \$?; grep -c SYS_exit_group trace; grep -c 'waitpid(' trace"
 fi
 
 # rr wants the processor's counters, which no guest has: it says so, whatever processor it takes this one for.
