@@ -156,7 +156,7 @@ int tracer_xstate_set(struct trap_thread *thread, const void *from, size_t size)
 	struct iovec iov = {state, t->regset_size};
 	int err;
 
-	memset(state, 0, sizeof state);
+	memset(state, 0, t->regset_size);
 	err = xstate_clean(&t->xstate, state, from, size);
 	if (err)
 		return err;
