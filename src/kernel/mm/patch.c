@@ -119,30 +119,42 @@ static void note_site(struct mm *mm, u64 call)
 				 &at);
 }
 
+/* What is counted of the site at @call. Sites that are called in turn must not push each other out: whether two of a library
+ * share a set is the same in every process. */
+static struct patch_seen *seen_at(struct mm_patch *p, u64 call)
+{
+	u64 hash = call * 0x9e3779b97f4a7c15UL >> 32;
+	struct patch_seen *set = &p->seen[hash % (NR_SEEN / SEEN_WAYS) * SEEN_WAYS], *least = set;
+
+	for (struct patch_seen *s = set; s < set + SEEN_WAYS; s++) {
+		if (s->call == call)
+			return s;
+		if (s->count < least->count)
+			least = s;
+	}
+	*least = (struct patch_seen){.call = call};
+	p->seen_low = min(p->seen_low, call);
+	p->seen_high = max(p->seen_high, call);
+	return least;
+}
+
 /* kernel_ops.call_seen: a call came by a signal. */
 static void call_seen(struct task *t)
 {
 	struct mm *mm = t->mm;
 	struct mm_patch *p = mm ? mm_patch_of(mm) : NULL;
 	u64 call = task_regs(t)->rip - 2;
-	u32 slot = (u32)(call * 0x9e3779b97f4a7c15UL >> 56) & (NR_SEEN - 1);
+	struct patch_seen *seen;
 
 	if (!p || p->off)
 		return;
-	if (p->seen[slot].call != call) {
-		p->seen[slot].call = call;
-		p->seen[slot].count = 0;
-		p->seen[slot].never = false;
-		p->seen_low = min(p->seen_low, call);
-		p->seen_high = max(p->seen_high, call);
-	}
-	if (!p->seen[slot].count++)
+	seen = seen_at(p, call);
+	if (!seen->count++)
 		note_site(mm, call);
 	/* What cannot be now is tried again ever more rarely. */
-	if (p->seen[slot].never || p->seen[slot].count < WORTH_IT ||
-	    (p->seen[slot].count & (p->seen[slot].count - 1)))
+	if (seen->never || seen->count < WORTH_IT || (seen->count & (seen->count - 1)))
 		return;
-	patch_site(mm, call, p->seen[slot].count >= WORTH_A_PAGE, &p->seen[slot].never);
+	patch_site(mm, call, seen->count >= WORTH_A_PAGE, &seen->never);
 }
 
 /* Has a copy of the whole code mapped at *r, with all that is known of it by now. */

@@ -7,7 +7,8 @@
 #include "mm/mm.h"
 #include "mm/patch_text.h"
 
-#define NR_SEEN 256 /* call sites whose signals are counted at a time; a power of two */
+#define NR_SEEN   256 /* call sites whose signals are counted at a time */
+#define SEEN_WAYS 4
 
 /* Pages that are mapped from a copy. */
 struct patch_range {
@@ -30,11 +31,11 @@ struct mm_patch {
 	u32 nranges, range_room;
 	struct patch_area *areas;
 	u32 nareas, area_room;
-	struct {
+	struct patch_seen {
 		u64 call;
 		u32 count;
 		bool never;
-	} seen[NR_SEEN];
+	} seen[NR_SEEN];         /* in sets of SEEN_WAYS */
 	u64 seen_low, seen_high; /* where the calls of seen[] lie */
 };
 
