@@ -77,6 +77,8 @@ static void unlink_only(struct task *t)
 
 	trace_leave_space(t, t->mm);
 	t->trace = NULL;
+	/* Linux: debug registers stay as they are, and their hits end the program. Here: they go with the tracer, because who is
+	 * not traced makes no steps. */
 	t->watched = false;
 	list_del(&tr->node);
 	list_del(&tr->news);
