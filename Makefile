@@ -106,7 +106,6 @@ test-extra:
 	@BUILD=$(BUILD) tools/debian-source libseccomp
 	@$(MAKE) --no-print-directory -s all
 	@BUILD=$(BUILD) tests/run extra
-	@HUSK_EXTRA=1 BUILD=$(BUILD) ONLY='cp*' bash tests/programs/tools.sh
 
 # Everything that runs guests, under every trap.
 test-all-traps:
@@ -179,7 +178,7 @@ help:
 	@echo 'make deps         install the Debian packages that building, demo and tests need'
 	@echo 'make demo         build Lua inside husk and run its tests, and tell what happened'
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
-	@echo 'make test-extra   tests with the sources of other programs (libseccomp as an oracle for filters), and 100,000 files'
+	@echo 'make test-extra   what takes long or needs other sources: libseccomp as an oracle, 100,000 files, /usr, programs in the overlay'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
 	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'
 	@echo 'make bench-vma    the store of mappings: alone, and calls on it natively and inside'

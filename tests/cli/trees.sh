@@ -97,6 +97,20 @@ wait $flipper
 said ended && [ ! -e real/pwned ]; check 'a host that flips a directory and a link'
 rm -rf shared/flip shared/flip.done real
 
+# The same by the guest's own threads, in each kind of tree, and paths as long as they may be: natively first.
+cp "$TOOLS/../guest/fs_race" .
+limited 60 ./fs_race "$dir"
+[ $status = 0 ]; check 'walks against renames and links, natively'
+run -- ./fs_race "$dir"
+[ $status = 0 ]; check 'walks against renames and links in the overlay'
+run --upper raceup -- ./fs_race "$dir"
+[ $status = 0 ]; check 'walks against renames and links in an upper layer'
+mkdir race
+chmod 777 race
+run --bind "$dir/race:/r" -- ./fs_race /r
+[ $status = 0 ]; check 'walks against renames and links in a bind'
+rm -rf raceup race
+
 # More small files mapped than husk may have descriptors.
 cp "$TOOLS/map_many" .
 (ulimit -n 256 && run -- sh -c './map_many . 1500 && ./map_many /tmp 1500'; echo "$status" >got)
@@ -328,5 +342,29 @@ limited 30 ./fs_offset numbers
 uncache
 run -- ./fs_offset numbers
 [ $status = 0 ]; check 'big reads by a shared offset, of a cold file'
+
+# Copies of such a file from descriptor to descriptor: natively first.
+cat >carry.py <<'END'
+import hashlib, os, threading
+size = os.stat("numbers").st_size
+def sent(out): return os.sendfile(out, fd, None, size)
+def ranged(out): return os.copy_file_range(fd, out, size)
+def through(out):
+    r, w = os.pipe()
+    n = os.splice(fd, w, size)
+    return os.splice(r, out, n) if n else 0
+for carry in sent, ranged, through:
+    fd = os.open("numbers", os.O_RDONLY)
+    out = os.open("carried", os.O_CREAT | os.O_TRUNC | os.O_RDWR)
+    while carry(out): pass
+    print(hashlib.md5(open("carried", "rb").read()).hexdigest(), os.lseek(fd, 0, os.SEEK_CUR), os.lseek(out, 0, os.SEEK_CUR))
+    os.system("dd if=numbers iflag=nocache count=0 2>/dev/null")
+END
+uncache
+python3 carry.py >want
+uncache
+run -- python3 carry.py
+[ $status = 0 ] && [ "$(cut -d' ' -f1 out | sort -u)" = "$(md5sum <numbers | cut -d' ' -f1)" ] && cmp -s want out
+check 'copies from descriptor to descriptor, of a cold file'
 
 finish

@@ -192,6 +192,17 @@ else
 	echo "ok $n - an upper layer on a full disk # SKIP no namespaces here"
 fi
 
+# An upper layer that was kept, on a file system that is read-only now.
+if unshare -rm sh -c 'mount -t tmpfs none full && mount -o remount,ro full' 2>/dev/null; then
+	# shellcheck disable=SC2016
+	limited 60 unshare -rm sh -c 'mount -t tmpfs none full && "$0" run --upper full/up -- sh -c "echo kept >tree/ro" && mount -o remount,ro full && "$0" run --upper full/up -- true; echo $?; "$0" run --upper full/new -- true; echo $?; mount -o remount,rw full && "$0" run --upper full/up -- cat tree/ro' "$HUSK"
+	said 125 125 kept && [ "$(grep -c 'Read-only file system' err)" = 2 ]
+	check 'an upper layer on a read-only file system'
+else
+	n=$((n + 1))
+	echo "ok $n - an upper layer on a read-only file system # SKIP no namespaces here"
+fi
+
 # A run that was killed leaves bytes under numbers that it never told of: they are nobody's, and go.
 "$HUSK" run --upper orphans -- python3 -c '
 import os, time

@@ -19,6 +19,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/xattr.h>
 
 #include "check.h"
 
@@ -67,6 +68,47 @@ static void test_copies(void)
 	CHECK_EQ(splice(pair[0], NULL, pipes[1], NULL, 8, SPLICE_F_NONBLOCK), 3);
 	CHECK_EQ(read(pipes[0], b, 100), 3);
 	close(d);
+	/* What has but the older operations, or just no splicing. */
+	CHECK_EQ(lseek(file, 0, SEEK_SET), 0);
+	d = open("/proc/self/status", O_RDONLY);
+	CHECK_ERRNO(splice(d, NULL, pipes[1], NULL, 5, 0), EINVAL);
+	CHECK_ERRNO(sendfile(file, d, NULL, 5), EINVAL);
+	close(d);
+	d = open("/dev/full", O_RDWR);
+	CHECK_ERRNO(splice(pipes[0], NULL, d, NULL, 5, 0), EINVAL);
+	CHECK_ERRNO(sendfile(d, file, NULL, 5), EINVAL);
+	close(d);
+	CHECK_ERRNO(splice(null, NULL, pipes[1], NULL, 5, 0), EINVAL);
+	CHECK_ERRNO(sendfile(pipes[1], null, NULL, 5), EINVAL);
+	CHECK_ERRNO(sendfile(event, file, NULL, 8), EINVAL);
+}
+
+/* By an empty path, whatever the descriptor is of. */
+static void test_empty_path(void)
+{
+	int kinds[] = {pipes[0], pair[0], event, file, null};
+	struct timespec omit[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
+	char name[40];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		CHECK_OK(fstatat(kinds[i], "", &st, AT_EMPTY_PATH));
+		CHECK_ERRNO(fstatat(kinds[i], "", &st, 0), ENOENT);
+		CHECK_OK(syscall(SYS_faccessat2, kinds[i], "", F_OK, AT_EMPTY_PATH));
+		CHECK_OK(utimensat(kinds[i], "", omit, AT_EMPTY_PATH));
+		snprintf(name, sizeof name, "/proc/self/fd/%d", kinds[i]);
+		CHECK_OK(stat(name, &st));
+		CHECK_EQ(st.st_nlink, 1);
+		CHECK_ERRNO(syscall(SYS_execveat, kinds[i], "", NULL, NULL, AT_EMPTY_PATH), EACCES);
+		CHECK_ERRNO(linkat(kinds[i], "", AT_FDCWD, "f", AT_EMPTY_PATH), EEXIST);
+	}
+	CHECK_OK(fchownat(pipes[0], "", -1, -1, AT_EMPTY_PATH));
+	CHECK_ERRNO(open("/proc/self/fd/999", O_RDONLY), ENOENT);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", event);
+	CHECK_ERRNO(open(name, O_RDONLY), getuid() ? EACCES : ENXIO);
+	/* The inode that such files share is nobody's to change. */
+	CHECK_ERRNO(fsetxattr(event, "user.x", "1", 1, 0), EPERM);
+	CHECK_ERRNO(fgetxattr(event, "user.x", name, 1), ENODATA);
 }
 
 static void test_kinds(void)
@@ -160,6 +202,7 @@ int main(void)
 	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	test_offsets();
 	test_copies();
+	test_empty_path();
 	test_kinds();
 	test_flags();
 	test_limit();

@@ -301,6 +301,7 @@ static void test_ioctl(int fd)
 
 static void test_inode_flags(int fd)
 {
+	struct fsxattr x = {0};
 	int flags = -1, p[2];
 
 	CHECK_OK(ioctl(fd, FS_IOC_GETFLAGS, &flags));
@@ -317,7 +318,23 @@ static void test_inode_flags(int fd)
 		flags = FS_IMMUTABLE_FL;
 		CHECK_ERRNO(ioctl(fd, FS_IOC_SETFLAGS, &flags), EPERM);
 	}
+	/* The same by other names. */
+	CHECK_OK(ioctl(fd, FS_IOC_FSGETXATTR, &x));
+	CHECK_EQ(x.fsx_xflags, FS_XFLAG_NODUMP);
+	CHECK_EQ(x.fsx_projid, 0);
+	x.fsx_xflags = FS_XFLAG_NOATIME;
+	CHECK_OK(ioctl(fd, FS_IOC_FSSETXATTR, &x));
+	CHECK_OK(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	CHECK_EQ(flags, FS_NOATIME_FL);
+	x.fsx_xflags = FS_XFLAG_REALTIME;
+	CHECK_ERRNO(ioctl(fd, FS_IOC_FSSETXATTR, &x), EOPNOTSUPP);
+	x = (struct fsxattr){.fsx_projid = getuid() ? 0 : 5, .fsx_xflags = FS_XFLAG_SYNC};
+	CHECK_ERRNO(ioctl(fd, FS_IOC_FSSETXATTR, &x), EOPNOTSUPP);
+	CHECK_ERRNO(ioctl(fd, FS_IOC_FSSETXATTR, 8), EFAULT);
+	CHECK_ERRNO(ioctl(fd, FS_IOC_FSGETXATTR, 8), EFAULT);
 	CHECK_OK(pipe(p));
+	CHECK_ERRNO(ioctl(p[0], FS_IOC_FSGETXATTR, &x), ENOTTY);
+	CHECK_ERRNO(ioctl(p[0], FS_IOC_FSSETXATTR, &x), ENOTTY);
 	CHECK_ERRNO(ioctl(p[0], FS_IOC_GETFLAGS, &flags), ENOTTY);
 	close(p[0]);
 	close(p[1]);

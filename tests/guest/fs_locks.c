@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <stdio.h>
@@ -125,11 +127,12 @@ static void test_arguments(int fd)
 	CHECK_OK(fcntl(fd, F_SETLK, &l));
 	CHECK_STR(conflict(F_RDLCK, 0, 0), "w 42 3");
 	CHECK_STR(conflict(F_RDLCK, 50, 0), "w 90 0");
-	/* any close of the file by the process lets all go */
+	/* any close of the file by the process lets all go, but one of a mere place */
+	close(op);
+	CHECK_STR(conflict(F_RDLCK, 50, 0), "w 90 0");
 	close(ro);
 	CHECK_STR(conflict(F_RDLCK, 0, 0), "free");
 	close(wo);
-	close(op);
 }
 
 static void test_ofd(int fd)
@@ -429,6 +432,45 @@ out:
 	unlink(name);
 }
 
+/* Files without a name have locks, too: those of one kernel object that all of them share. */
+static void test_nameless(void)
+{
+	int ev = eventfd(0, 0), ep = epoll_create1(0), p[2], status;
+	struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+	CHECK_OK(pipe(p));
+	CHECK_OK(lock(ev, F_SETLK, F_WRLCK, 5, 10));
+	CHECK_OK(lock(p[1], F_SETLK, F_WRLCK, 0, 1));
+	CHECK_ERRNO(lock(p[0], F_SETLK, F_WRLCK, 0, 1), EBADF);
+	if (!fork()) {
+		CHECK_ERRNO(lock(ev, F_SETLK, F_WRLCK, 0, 0), EAGAIN);
+		CHECK_ERRNO(lock(p[1], F_SETLK, F_WRLCK, 0, 0), EAGAIN);
+		CHECK_OK(fcntl(ep, F_GETLK, &l));
+		CHECK_EQ(l.l_type, F_WRLCK);
+		CHECK_EQ(l.l_start, 5);
+		CHECK_EQ(l.l_len, 10);
+		CHECK_EQ(l.l_pid, getppid());
+		_exit(check_failed());
+	}
+	CHECK(wait(&status) > 0);
+	CHECK_EQ(status, 0);
+	CHECK_OK(flock(ev, LOCK_EX | LOCK_NB));
+	CHECK_ERRNO(flock(ep, LOCK_SH | LOCK_NB), EAGAIN);
+	CHECK_OK(flock(p[0], LOCK_EX | LOCK_NB));
+	CHECK_ERRNO(flock(p[1], LOCK_SH | LOCK_NB), EAGAIN);
+	close(ev); /* and with it both locks */
+	CHECK_OK(flock(ep, LOCK_SH | LOCK_NB));
+	if (!fork()) {
+		CHECK_OK(lock(ep, F_SETLK, F_WRLCK, 0, 0));
+		_exit(check_failed());
+	}
+	CHECK(wait(&status) > 0);
+	CHECK_EQ(status, 0);
+	close(ep);
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
@@ -443,6 +485,7 @@ int main(void)
 	test_flock(fd);
 	test_list(fd);
 	test_lease(fd);
+	test_nameless();
 	close(fd);
 	unlink(path);
 	return check_done();

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,6 +17,10 @@
 
 #ifndef RWF_NOAPPEND
 #define RWF_NOAPPEND 0x20
+#endif
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100
 #endif
 
 static char path[] = "/dev/shm/husk-rwfXXXXXX", text[20000];
@@ -58,8 +63,7 @@ static void test_rwf(int fd)
 	if (n == 3)
 		CHECK_ERRNO(pwritev2(ap, &iov, 1, 0, RWF_NOAPPEND | RWF_APPEND), EINVAL);
 	CHECK_EQ(preadv2(fd, &in, 1, 0, RWF_HIPRI), 10);
-	n = preadv2(fd, &in, 1, 0, RWF_NOWAIT);
-	CHECK(n == 10 || (n == -1 && (errno == EOPNOTSUPP || errno == EAGAIN)));
+	CHECK_ERRNO(preadv2(fd, &in, 1, 0, RWF_NOWAIT), EOPNOTSUPP); /* tmpfs knows it not */
 	CHECK_OK(pipe(p));
 	CHECK_ERRNO(preadv2(p[0], &in, 1, -1, RWF_NOWAIT), EAGAIN);
 	CHECK_ERRNO(preadv2(p[0], &in, 1, 0, 0), ESPIPE);
@@ -76,6 +80,73 @@ static void test_rwf(int fd)
 	in.iov_len = -1;
 	CHECK_ERRNO(readv(fd, &in, 1), EINVAL);
 	CHECK_ERRNO(preadv(fd, &in, 1, -1), EINVAL);
+}
+
+static volatile sig_atomic_t broken;
+
+static void count_broken(int sig)
+{
+	broken++;
+}
+
+/* Whether writing to @fd, which nobody reads any more, is told by SIGPIPE unless that is asked not to be. */
+static void test_nosignal(int fd)
+{
+	struct iovec iov = {"abc", 3};
+
+	broken = 0;
+	CHECK_ERRNO(pwritev2(fd, &iov, 1, -1, 0), EPIPE);
+	CHECK_EQ(broken, 1);
+	if (pwritev2(fd, &iov, 1, -1, RWF_NOSIGNAL) == -1 && errno == EOPNOTSUPP)
+		return; /* before Linux 6.18 */
+	CHECK_EQ(errno, EPIPE);
+	CHECK_EQ(broken, 1);
+}
+
+/* What else than regular files may be asked for. */
+static void test_rwf_kinds(void)
+{
+	char name[] = "/dev/shm/husk-rwf-dXXXXXX", one[8] = {1};
+	struct iovec iov = {one, 8};
+	int p[2], s[2], fifo, ev = eventfd(1, EFD_NONBLOCK), null = open("/dev/null", O_RDWR);
+
+	signal(SIGPIPE, count_broken);
+	CHECK_OK(pipe(p));
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	CHECK_EQ(pwritev2(s[0], &iov, 1, -1, RWF_NOWAIT), 8);
+	CHECK_EQ(pwritev2(p[1], &iov, 1, -1, RWF_DSYNC | RWF_APPEND), 8);
+	CHECK_EQ(preadv2(p[0], &iov, 1, -1, RWF_SYNC), 8);
+	CHECK_ERRNO(pwritev2(p[1], &iov, 1, -1, 0x4000), EOPNOTSUPP);
+	iov.iov_len = 0;
+	CHECK_EQ(pwritev2(p[1], &iov, 1, -1, 0x4000), 0); /* nothing to write, nothing to ask for */
+	iov.iov_len = 8;
+	close(p[0]);
+	close(s[1]);
+	test_nosignal(p[1]);
+	test_nosignal(s[0]);
+	signal(SIGPIPE, SIG_DFL);
+	CHECK_EQ(pwritev2(null, &iov, 1, -1, RWF_NOWAIT | RWF_APPEND), 8);
+	/* Written a buffer at a time, a counter knows none; read, it knows all. */
+	CHECK_ERRNO(pwritev2(ev, &iov, 1, -1, RWF_DSYNC), EOPNOTSUPP);
+	CHECK_ERRNO(pwritev2(ev, &iov, 1, -1, RWF_NOWAIT), EOPNOTSUPP);
+	CHECK_EQ(pwritev2(ev, &iov, 1, -1, RWF_HIPRI), 8);
+	CHECK_EQ(preadv2(ev, &iov, 1, -1, RWF_NOWAIT), 8);
+	CHECK(mkdtemp(name));
+	fifo = open(name, O_RDONLY | O_DIRECTORY);
+	CHECK_ERRNO(preadv2(fifo, &iov, 1, -1, RWF_HIPRI), EISDIR);
+	CHECK_ERRNO(preadv2(fifo, &iov, 1, -1, RWF_DSYNC), EOPNOTSUPP);
+	close(fifo);
+	CHECK_OK(rmdir(name));
+	CHECK_OK(mkfifo(name, 0600));
+	fifo = open(name, O_RDWR | O_NONBLOCK);
+	CHECK_ERRNO(preadv2(fifo, &iov, 1, -1, RWF_NOWAIT), EOPNOTSUPP); /* only those of pipe() know it */
+	CHECK_ERRNO(preadv2(fifo, &iov, 1, -1, RWF_HIPRI), EAGAIN);
+	close(fifo);
+	unlink(name);
+	close(p[1]);
+	close(s[0]);
+	close(ev);
+	close(null);
 }
 
 static void test_sync(int fd)
@@ -263,6 +334,7 @@ int main(void)
 
 	CHECK(fd >= 0);
 	test_rwf(fd);
+	test_rwf_kinds();
 	test_sync(fd);
 	test_fallocate();
 	test_limits(fd);

@@ -4,12 +4,16 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <stdint.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "check.h"
+
+static void *volatile nowhere = (void *)8;
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
@@ -287,9 +291,19 @@ static void test_handles(void)
 	CHECK_ERRNO(name_to_handle_at(AT_FDCWD, "none", &handle.h, &mount, 0), ENOENT);
 	CHECK_ERRNO(name_to_handle_at(999, "none", &handle.h, &mount, 0), EBADF);
 	CHECK_ERRNO(name_to_handle_at(AT_FDCWD, "/proc/version", &handle.h, &mount, 0), EOPNOTSUPP);
+	handle.h.handle_type = 1;
+	CHECK_ERRNO(open_by_handle_at(fd, &handle.h, O_RDONLY), EINVAL);
+	handle.h.handle_bytes = 129;
+	CHECK_ERRNO(open_by_handle_at(fd, &handle.h, O_RDONLY), EINVAL);
+	CHECK_ERRNO(open_by_handle_at(fd, nowhere, O_RDONLY), EFAULT);
 	handle.h.handle_bytes = 8;
+	CHECK_ERRNO(open_by_handle_at(999, &handle.h, O_RDONLY), EBADF);
+	/* By who must not; of what was never told, by who may. */
 	if (getuid())
 		CHECK_ERRNO(open_by_handle_at(fd, &handle.h, O_RDONLY), EPERM);
+	else
+		CHECK(open_by_handle_at(fd, &handle.h, O_RDONLY) == -1 &&
+		      errno == (prctl(PR_CAPBSET_READ, CAP_DAC_READ_SEARCH) ? ESTALE : EPERM));
 	close(fd);
 }
 

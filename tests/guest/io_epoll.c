@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -170,6 +171,48 @@ static void test_fair(int ep)
 		close(e[i]);
 }
 
+/* How devices are polled is kept and told (Linux 6.9; another answer without network devices that could be). */
+static void test_params(int ep)
+{
+	struct {
+		unsigned usecs;
+		unsigned short budget;
+		unsigned char prefer, pad;
+	} p = {1, 2, 3, 4};
+	const unsigned long get = _IOR(0x8a, 2, p), set = _IOW(0x8a, 1, p);
+	int p2[2];
+
+	CHECK_OK(pipe(p2));
+	CHECK_ERRNO(ioctl(p2[0], get, &p), ENOTTY);
+	close(p2[0]);
+	close(p2[1]);
+	if (ioctl(ep, get, &p) == -1 && errno == ENOTTY)
+		return;
+	CHECK_EQ(p.usecs | p.budget | p.prefer | p.pad, 0);
+	p.usecs = 50;
+	p.budget = 64;
+	p.prefer = 1;
+	CHECK_OK(ioctl(ep, set, &p));
+	memset(&p, 0, sizeof p);
+	CHECK_OK(ioctl(ep, get, &p));
+	CHECK(p.usecs == 50 && p.budget == 64 && p.prefer == 1 && !p.pad);
+	p.prefer = 2;
+	CHECK_ERRNO(ioctl(ep, set, &p), EINVAL);
+	p.prefer = 0;
+	p.pad = 1;
+	CHECK_ERRNO(ioctl(ep, set, &p), EINVAL);
+	p.pad = 0;
+	p.usecs = 1U << 31;
+	CHECK_ERRNO(ioctl(ep, set, &p), EINVAL);
+	p.usecs = 0;
+	p.budget = 65;
+	if (getuid())
+		CHECK_ERRNO(ioctl(ep, set, &p), EPERM);
+	CHECK_ERRNO(ioctl(ep, set, 8), EFAULT);
+	CHECK_ERRNO(ioctl(ep, get, 8), EFAULT);
+	CHECK_ERRNO(ioctl(ep, 0x8a03, &p), EINVAL);
+}
+
 int main(void)
 {
 	int ep = epoll_create1(EPOLL_CLOEXEC);
@@ -181,6 +224,7 @@ int main(void)
 	test_errors(ep);
 	test_waiting(ep);
 	test_fair(ep);
+	test_params(ep);
 	close(ep);
 	return check_done();
 }

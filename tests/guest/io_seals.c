@@ -140,7 +140,7 @@ static void test_exec(void)
 static void test_names(void)
 {
 	char name[300];
-	int fd;
+	int fd, p[2];
 
 	memset(name, 'n', sizeof name);
 	name[249] = 0;
@@ -157,6 +157,17 @@ static void test_names(void)
 	fd = mkstemp(name);
 	unlink(name);
 	CHECK_EQ(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL);
+	close(fd);
+	/* other files none to have, and who may not write is not even asked which */
+	CHECK_OK(pipe(p));
+	CHECK_ERRNO(fcntl(p[0], F_ADD_SEALS, F_SEAL_GROW), EPERM);
+	CHECK_ERRNO(fcntl(p[1], F_ADD_SEALS, F_SEAL_GROW), EINVAL);
+	CHECK_ERRNO(fcntl(p[1], F_GET_SEALS), EINVAL);
+	close(p[0]);
+	close(p[1]);
+	fd = open("/dev/shm", O_RDONLY | O_DIRECTORY);
+	CHECK_ERRNO(fcntl(fd, F_ADD_SEALS, 0x1000), EPERM);
+	CHECK_ERRNO(fcntl(fd, F_GET_SEALS), EINVAL);
 	close(fd);
 }
 

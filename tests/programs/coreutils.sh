@@ -31,6 +31,12 @@ compare 'mkdir mkfifo mktemp' 'mkdir -p x/y/z; mkdir x; mkdir -m 700 q; stat -c 
 compare 'dd' 'dd if=/dev/zero of=f bs=1k count=100 2>/dev/null; stat -c %s f; dd if=/bin/ls of=g bs=4k 2>/dev/null; cmp g /bin/ls; printf abc | dd of=f bs=1 seek=10 conv=notrunc 2>/dev/null; od -c f | head -n 4; stat -c %s f; dd if=/etc/services bs=7 skip=3 count=4 2>/dev/null; dd if=f bs=512 count=1 2>&1 >/dev/null | head -n 2'
 compare 'truncate' 'truncate -s 1000000 f; wc -c f; truncate -s -999990 f; wc -c f; truncate -s 5 f; od -c f; echo abc >g; truncate -s 2 g; cat g; fallocate -l 5000 h; stat -c %s h'
 compare 'tee' 'seq 1000 | tee a b | md5sum; cmp a b && echo same; echo more | tee -a a >/dev/null; wc -l a; yes | head -n 100000 | tee >/dev/null c; wc c'
+# HUSK_EXTRA: all of /usr, and what is text in it.
+usr=/usr/share/doc text=/usr/include
+[ -z "${HUSK_EXTRA:-}" ] || usr=/usr text="/usr/include /usr/share /usr/lib/python3*" seconds=300
+compare "find, du, ls -lR over $usr and grep" "find $usr | sort | md5sum; find $usr -printf '%p %y %m %n %s %b %U %G %T@ %l\n' | sort | md5sum; find $usr -newer /etc/passwd | wc -l; du -s $usr; du -sb $usr; du --inodes $usr | tail -n 1; ls -lR $usr | md5sum; grep -rIlF 'GNU General' $text | sort | md5sum; grep -rsc nosuchwordthere $text | sort | md5sum"
+# shellcheck disable=SC2034 # lib.sh reads it
+seconds=60
 compare 'du' 'du -s --apparent-size /usr/include/asm-generic; du -b /usr/include/x86_64-linux-gnu/sys; mkdir d; head -c 100000 /dev/urandom >d/f; du -b d/f; du -b -a d/f | cut -f1'
 compare 'df fails or not' 'df /usr >/dev/null; echo $?; df -P . | wc -l'
 compare 'date' 'date -u -d @1234567890; TZ=Europe/Berlin date -d @1000000000; date -d "2020-02-29 + 1 year" +%F; TZ=America/New_York date -d @0 +%c; [ $(date +%s) -gt 1600000000 ] && echo now'

@@ -9,6 +9,8 @@
 #   HUSK, BUILD      the binary, or the directory that holds it (build)
 #   HUSK_FLAGS       more options for `husk run`
 #   HUSK_SELF_CHECK  run the native side twice instead: shows that a case is steady
+#   HUSK_PLACE       where $T is instead of /tmp: elsewhere it is in the overlay
+#   HUSK_UPPER       each case begins with a new upper layer in this directory
 #   ONLY             a pattern: just the cases whose names match
 #   KEEP             keep what the last failing case printed in this directory
 #
@@ -31,7 +33,7 @@ trap 'rm -rf "$lib_out" "$T"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-T=/tmp/husk-case.$$
+T=${HUSK_PLACE:-/tmp}/husk-case.$$
 shell=/bin/sh
 seconds=${SECONDS_LIMIT:-60}
 flags=
@@ -59,8 +61,10 @@ native_run() {
 }
 
 husk_run() {
+	[ -z "${HUSK_UPPER:-}" ] || rm -rf "$HUSK_UPPER"
 	# shellcheck disable=SC2086
-	"${lib_env[@]}" timeout -k 2 $((seconds + 5)) "$HUSK" run --time-limit "$seconds" $flags ${HUSK_FLAGS:-} -- \
+	"${lib_env[@]}" timeout -k 2 $((seconds + 5)) "$HUSK" run --time-limit "$seconds" $flags ${HUSK_FLAGS:-} \
+		${HUSK_UPPER:+--upper "$HUSK_UPPER"} -- \
 		"$shell" -c "mkdir -p '$T' && cd '$T' || exit 99; $1" \
 		>"$lib_out/$2.out" 2>"$lib_out/$2.err" </dev/null
 	lib_status=$?

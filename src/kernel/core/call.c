@@ -66,6 +66,12 @@ static long no_handler(const struct call_entry *e, struct stats *stats)
 	return e->refuse ? -e->refuse : -ENOSYS;
 }
 
+long call_refuse(struct task *t, long err)
+{
+	t->k->stats.refused++;
+	return err;
+}
+
 static void take_result(struct task *t, long result)
 {
 	switch (result) {

@@ -67,6 +67,8 @@ void call_enter(struct task *t);
 void call_again(struct task *t);
 /* Ends the task's call with @result, which was parked or staged with CALL_GONE... by an event from outside. */
 void call_finish(struct task *t, long result);
+/* Counts the call among those that are refused on purpose, whatever the guest may: @err, for the handler to return. */
+long call_refuse(struct task *t, long err);
 /* Drops everything that the call holds: wait entries, timer, file, priv. */
 void call_end(struct task *t);
 /* Lets a woken task go on; called by the loop. */

@@ -50,6 +50,8 @@ struct uio {
 	size_t at;   /* bytes of iov[0] already used */
 	size_t left; /* bytes left in all */
 	size_t done;
+	bool waits; /* kernel memory that is filled for a call: it can wait for a disk (-EAGAIN) as for guest memory */
+	bool quiet; /* whose reader has gone is told by -EPIPE alone, without SIGPIPE */
 };
 
 /* One guest buffer, or one kernel buffer (@task NULL, @addr a pointer). */

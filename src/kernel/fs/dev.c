@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -61,21 +62,45 @@ static long random_read(struct file *f, struct uio *to, u64 *pos)
 	return done;
 }
 
+/* drivers/char/random.c: random_ioctl(); the pool is the host's. */
+static long random_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
+{
+	int bits = 256;
+
+	switch (cmd) {
+	case RNDGETENTCNT:
+		return user_put(t, arg, &bits);
+	case RNDADDTOENTCNT:
+	case RNDADDENTROPY:
+	case RNDZAPENTCNT:
+	case RNDCLEARPOOL:
+	case RNDRESEEDCRNG:
+		return -EPERM;
+	}
+	return -EINVAL;
+}
+
 static const struct file_ops null_ops = {.read = null_read,
 					 .write = null_write,
 					 .seek = anon_seek,
 					 .device = TRAP_DEVICE_SINK,
+					 .rw = RW_NOWAIT | RW_UNSPLICED,
 					 .name = "null"};
 static const struct file_ops zero_ops = {.read = zero_read,
 					 .write = null_write,
 					 .seek = anon_seek,
 					 .mmap = zero_mmap,
 					 .device = TRAP_DEVICE_SINK | TRAP_DEVICE_ZEROS,
+					 .rw = RW_NOWAIT,
 					 .name = "zero"};
 static const struct file_ops full_ops = {
-	.read = zero_read, .write = full_write, .seek = anon_seek, .name = "full"};
-static const struct file_ops random_ops = {
-	.read = random_read, .write = null_write, .seek = anon_seek, .name = "random"};
+	.read = zero_read, .write = full_write, .seek = anon_seek, .rw = RW_WRITE_PLAIN, .name = "full"};
+static const struct file_ops random_ops = {.read = random_read,
+					   .write = null_write,
+					   .seek = anon_seek,
+					   .ioctl = random_ioctl,
+					   .rw = RW_NOWAIT,
+					   .name = "random"};
 
 static int dev_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {

@@ -11,7 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #include "base/text.h"
 #include "core/kernel.h"
@@ -21,14 +24,26 @@
 
 #define EP_PRIVATE      (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 #define EP_EXCLUSIVE_OK (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define EP_SET_PARAMS   _IOW(0x8a, 1, struct poll_params)
+#define EP_GET_PARAMS   _IOR(0x8a, 2, struct poll_params)
+#define EP_MAX_BUDGET   64 /* for who is no CAP_NET_ADMIN */
 #define EP_MAX_NEST     4
 #define EP_QUEUES       2 /* queues that one file names in poll(), at most */
+
+/* The guest's struct epoll_params: how long network devices are asked before a wait sleeps. There are none here that could
+ * be asked, so they are kept and told. */
+struct poll_params {
+	u32 usecs;
+	u16 budget;
+	u8 prefer, pad;
+};
 
 struct epoll {
 	struct kernel *k;
 	struct list items, ready;
 	struct wait_queue wait;
 	struct file *file; /* its own, borrowed */
+	struct poll_params params;
 };
 
 struct item_entry {
@@ -313,6 +328,28 @@ static u32 epoll_poll(struct file *f, struct poll_table *pt)
 	return 0;
 }
 
+/* fs/eventpoll.c: ep_eventpoll_ioctl(). */
+static long epoll_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
+{
+	struct epoll *ep = f->priv;
+	struct poll_params p;
+	long err;
+
+	if (cmd == EP_GET_PARAMS)
+		return user_put(t, arg, &ep->params);
+	if (cmd != EP_SET_PARAMS)
+		return -EINVAL;
+	err = user_get(t, &p, arg);
+	if (err)
+		return err;
+	if (p.pad || p.usecs > INT_MAX || p.prefer > 1)
+		return -EINVAL;
+	if (p.budget > EP_MAX_BUDGET && !capable(t, CAP_NET_ADMIN))
+		return -EPERM;
+	ep->params = p;
+	return 0;
+}
+
 static void epoll_release(struct file *f)
 {
 	struct epoll *ep = f->priv;
@@ -326,6 +363,7 @@ static void epoll_release(struct file *f)
 
 static const struct file_ops epoll_ops = {
 	.poll = epoll_poll,
+	.ioctl = epoll_ioctl,
 	.show = epoll_show,
 	.release = epoll_release,
 	.name = "[eventpoll]",

@@ -99,6 +99,7 @@ static const struct file_ops eventfd_ops = {
 	.release = eventfd_release,
 	.name = "[eventfd]",
 	.seek = anon_seek,
+	.rw = RW_NOWAIT | RW_WRITE_PLAIN,
 	.stream = true,
 	.between = true,
 };

@@ -38,6 +38,7 @@ static const struct file_ops pipe_ops = {
 	.fcntl = pipe_fcntl,
 	.release = pipe_release,
 	.link_name = pipe_link_name,
+	.rw = RW_NOWAIT,
 	.stream = true,
 	.between = true,
 };
@@ -126,6 +127,8 @@ static long fifo_open(struct task *t, struct call *c, struct inode *i, u32 flags
 	p = i->pipe;
 	if (mode == O_WRONLY && (flags & O_NONBLOCK) && (!p || (!p->readers && !p->nameless)))
 		return -ENXIO;
+	if (mode == O_ACCMODE || flags & O_DIRECT)
+		return -EINVAL;
 	if (!p) {
 		p = i->pipe = pipe_alloc(t->k);
 		if (!p)

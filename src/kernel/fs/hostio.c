@@ -134,7 +134,7 @@ static long hostio_write(struct file *f, struct uio *from, u64 *pos)
 		if (n > 0)
 			uio_from_user(from, buf, n);
 	}
-	if (n == -EPIPE && from->task)
+	if (n == -EPIPE && from->task && !from->quiet)
 		h->k->ops.send_signal(from->task, SIGPIPE, SI_USER, false);
 	return n;
 }
@@ -325,6 +325,7 @@ static const struct file_ops hostio_ops = {
 	.ioctl = hostio_ioctl,
 	.link_name = hostio_link_name,
 	.release = hostio_release,
+	.rw = RW_NOWAIT,
 	.stream = true,
 };
 

@@ -280,6 +280,7 @@ static const struct file_ops inotify_ops = {
 	.show = inotify_show,
 	.release = inotify_release,
 	.name = "inotify",
+	.rw = RW_READ_PLAIN,
 	.stream = true,
 };
 

@@ -233,6 +233,7 @@ static long append_at_once(struct file *f, struct uio *from, size_t size, bool p
 	return done ? (long)done : (size_t)got < PAGE_SIZE ? -EFAULT : -ENOMEM;
 }
 
+/* @t: who is told by a signal; NULL: nobody. */
 static long pipe_broken(struct pipe *p, struct task *t)
 {
 	if (t)
@@ -250,7 +251,7 @@ long pipe_write(struct file *f, struct uio *from, u64 *pos)
 	if (!total)
 		return 0;
 	if (!p->readers)
-		return pipe_broken(p, from->task);
+		return pipe_broken(p, from->quiet ? NULL : from->task);
 	if (!packet) {
 		err = pipe_merge(p, from, tail);
 		if (err > 0)

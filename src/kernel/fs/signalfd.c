@@ -113,6 +113,7 @@ static const struct file_ops signalfd_ops = {
 	.release = signalfd_release,
 	.name = "[signalfd]",
 	.seek = anon_seek,
+	.rw = RW_NOWAIT,
 	.stream = true,
 };
 

@@ -112,6 +112,7 @@ static const struct file_ops timerfd_ops = {
 	.release = timerfd_release,
 	.name = "[timerfd]",
 	.seek = anon_seek,
+	.rw = RW_NOWAIT,
 	.stream = true,
 };
 

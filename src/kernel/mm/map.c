@@ -103,6 +103,14 @@ long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, b
 	return find_down(mm, len, huge);
 }
 
+/* Nothing runs from files of no tree, nor from those that the kernel makes up, but for memfds and devices (path_noexec()). */
+static bool no_exec(const struct file *f)
+{
+	if (f->ops->mmap)
+		return false;
+	return !f->inode || !f->inode->sb || (f->inode->sb->no_cache && f->inode->type != S_IFCHR);
+}
+
 /* do_mmap's checks of what kind of mapping it is: completes vm_flags, pgoff. */
 static int check_file(struct request *r)
 {
@@ -126,6 +134,8 @@ static int check_file(struct request *r)
 	case MAP_PRIVATE:
 		if (!file_readable(f))
 			return -EACCES;
+		if (r->prot & PROT_EXEC && no_exec(f))
+			return -EPERM;
 		if (!f->ops->mmap)
 			return -ENODEV;
 		return r->vm_flags & VM_GROWSDOWN ? -EINVAL : 0;

@@ -149,6 +149,7 @@ static const struct file_ops unix_file_ops = {
 	.ioctl = unix_ioctl,
 	.release = unix_release,
 	.link_name = unix_link_name,
+	.rw = RW_NOWAIT,
 	.stream = true,
 	.between = true,
 };

@@ -397,15 +397,18 @@ static void drop_files(struct socket_msg *m)
 long unix_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct socket_msg m = {.data = to};
-	long n = unix_recvmsg(f->priv, to->task, &m);
+	long n;
 
+	if (!to->left) /* net/socket.c: sock_read_iter() */
+		return 0;
+	n = unix_recvmsg(f->priv, to->task, &m);
 	drop_files(&m);
 	return n;
 }
 
 long unix_write(struct file *f, struct uio *from, u64 *pos)
 {
-	struct socket_msg m = {.data = from};
+	struct socket_msg m = {.data = from, .flags = from->quiet ? MSG_NOSIGNAL : 0};
 
 	if (from->task)
 		m.cred = socket_cred(from->task);

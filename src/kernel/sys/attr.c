@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include "sys/files.h"
+#include "vfs/anon.h"
 
 struct inode *target_inode(struct target *g)
 {
@@ -30,10 +31,11 @@ long target_fd(struct task *t, int fd, struct target *g)
 	if (f->path) {
 		g->path = f->path->path;
 		path_get(&g->path);
-	} else if (f->inode) {
-		g->bare = inode_get(f->inode);
 	} else {
-		err = -EPERM;
+		g->bare = file_inode(f);
+		err = g->bare ? 0 : -ENOMEM;
+		if (g->bare)
+			inode_get(g->bare);
 	}
 	file_put(f);
 	return err;
@@ -143,8 +145,10 @@ static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
 	    (t->cred->fsuid != st.uid || (gid != st.gid && !cred_in_group(t->cred, gid))))
 		return -EPERM;
 	a.valid = (uid != ~0U ? ATTR_UID : 0) | (gid != ~0U ? ATTR_GID : 0);
-	/* A change of owner takes the set-id bits away, one that changes nothing too. */
+	/* A change of owner takes the set-id bits away, one that changes nothing too, and that is for who may change them. */
 	if (target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
+		if (t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER))
+			return -EPERM;
 		a.valid |= ATTR_MODE;
 		a.mode = st.mode & 07777 & ~(u32)S_ISUID;
 		if (st.mode & S_IXGRP || (!cred_in_group(t->cred, st.gid) && !capable(t, CAP_FSETID)))

@@ -14,15 +14,19 @@
 	 << 20) /* others have their turns between two; copy_file_range ends with one, and is called again */
 
 /* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
- * piece that goes out short is not lost, since the input has an offset. */
+ * piece that goes out short is not lost, since the input has an offset. *cold: what comes next has to be waited for, by
+ * file_wait_host() of the input. */
 static long copy_between(struct task *t, struct file *in, u64 *in_pos, struct file *out, u64 *out_pos,
-			 size_t count, char *buf)
+			 size_t count, char *buf, bool *cold)
 {
 	size_t done = 0;
 	long n = 0;
 
 	while (done < count) {
-		n = file_pread(in, buf, min(count - done, (size_t)PIECE), *in_pos);
+		n = file_pread(in, buf, min(count - done, (size_t)PIECE), *in_pos, true);
+		*cold = n == -EAGAIN;
+		if (n > 0 && (!out->ops->write || out->ops->rw & RW_WRITE_PLAIN))
+			n = -EINVAL;
 		if (n <= 0)
 			break;
 		n = file_write_kernel(t, out, buf, (size_t)n, out_pos);
@@ -35,14 +39,15 @@ static long copy_between(struct task *t, struct file *in, u64 *in_pos, struct fi
 }
 
 static long copy_files(struct task *t, struct file *in, u64 *in_pos, struct file *out, u64 *out_pos,
-		       size_t count)
+		       size_t count, bool *cold)
 {
 	char *buf = malloc(PIECE);
 	long n;
 
+	*cold = false;
 	if (!buf)
 		return -ENOMEM;
-	n = copy_between(t, in, in_pos, out, out_pos, count, buf);
+	n = copy_between(t, in, in_pos, out, out_pos, count, buf, cold);
 	free(buf);
 	return n;
 }
@@ -70,10 +75,13 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 {
 	size_t all = min(c->arg[3], MAX_RW_COUNT) - c->done, count = min(all, SLICE);
 	u64 *out_pos = file_pos(out);
+	bool cold;
 	long n, err;
 
-	if (!in->ops->read || in->ops->stream || (in->inode && in->inode->type == S_IFDIR) ||
-	    !out->ops->write || out->flags & O_APPEND)
+	if (!c->arg[3] && !(out->flags & O_APPEND))
+		return 0;
+	if (!in->ops->read || in->ops->stream || in->ops->rw & (RW_READ_PLAIN | RW_UNSPLICED) ||
+	    out->flags & O_APPEND)
 		return -EINVAL;
 	n = c->done ? 0 : file_range_check(out, *out_pos, c->arg[3]);
 	if (!n && out->inode)
@@ -82,7 +90,7 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 		return n == CALL_PARK || !c->done ? n : (long)c->done;
 	if (c->done)
 		*out_pos = c->scratch[1];
-	n = copy_files(t, in, &pos, out, out_pos, count);
+	n = copy_files(t, in, &pos, out, out_pos, count, &cold);
 	if (n > 0) {
 		c->scratch[1] = *out_pos;
 		err = c->arg[2] ? user_put(t, c->arg[2], &pos) : 0;
@@ -96,6 +104,10 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	if (n == (long)count && count < all && !signal_pending(t)) {
 		task_wake(t);
 		return CALL_PARK;
+	}
+	if (cold) {
+		n = file_wait_host(t, in, EPOLLIN);
+		return n == CALL_PARK || !c->done ? n : (long)c->done;
 	}
 	/* A blocking output is waited for until all has gone: its room, not the input's end, was what ended this round. */
 	if ((n == -EAGAIN ||
@@ -179,6 +191,7 @@ static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_po
 static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
 {
 	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = c->arg[4];
+	bool cold;
 	long n = 0, err = 0;
 
 	if (c->arg[1])
@@ -193,9 +206,9 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 		err = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (err)
 		return err;
-	n = copy_files(t, in, &in_pos, out, &out_pos, min(count, SLICE));
+	n = copy_files(t, in, &in_pos, out, &out_pos, min(count, SLICE), &cold);
 	if (n <= 0)
-		return n;
+		return cold ? file_wait_host(t, in, EPOLLIN) : n;
 	if (c->arg[1])
 		err = user_put(t, c->arg[1], &in_pos);
 	else

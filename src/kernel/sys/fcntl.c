@@ -261,8 +261,11 @@ static long pipe_size(struct task *t, struct request *r)
 		       : -EBADF;
 }
 
+/* mm/memfd.c: memfd_fcntl(). Who may not write may not seal, whatever it is. */
 static long seals(struct task *t, struct request *r)
 {
+	if (r->cmd == F_ADD_SEALS && !file_writable(r->f))
+		return -EPERM;
 	return r->f->ops->fcntl ? r->f->ops->fcntl(r->f, t, r->cmd, r->arg) : -EINVAL;
 }
 

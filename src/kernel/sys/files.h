@@ -23,7 +23,7 @@ struct target {
 };
 struct inode *target_inode(struct target *g);
 void target_put(struct target *g);
-/* 0, -EBADF, -EPERM for files without an inode; @g is always to be put. */
+/* 0, -EBADF; @g is always to be put. */
 long target_fd(struct task *t, int fd, struct target *g);
 /* @at_flags: AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
 long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g);

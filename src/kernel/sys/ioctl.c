@@ -69,16 +69,19 @@ static long block_size(struct task *t, struct file *f, int fd, u64 arg)
 	return user_put(t, arg, &size);
 }
 
+/* What the file takes, rounded as st_blocks is. */
 static long whole_size(struct task *t, struct file *f, int fd, u64 arg)
 {
 	struct kstat st;
 	int err = file_getattr(f, &st);
+	s64 bytes;
 
 	if (err)
 		return err;
 	if (!f->inode || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR))
 		return -ENOTTY;
-	return user_put(t, arg, &st.size);
+	bytes = f->inode->type == S_IFREG ? (s64)st.blocks * 512 : 0;
+	return user_put(t, arg, &bytes);
 }
 
 /* Blocks on a disk are nothing that a guest could use: as on a file system without them. */
@@ -144,7 +147,7 @@ static long share_blocks(struct task *t, struct file *f, int fd, u64 arg)
 		return -EINVAL;
 	if (f->inode && f->inode->type == S_IFDIR)
 		return -EISDIR;
-	return f->inode && f->inode->type == S_IFREG ? -EOPNOTSUPP : -EINVAL;
+	return f->inode && f->inode->type == S_IFREG && file_readable(f) ? -EOPNOTSUPP : -EINVAL;
 }
 
 static long map_extents(struct task *t, struct file *f, int fd, u64 arg)
@@ -157,8 +160,9 @@ static bool keeps_flags(const struct file *f)
 {
 	const struct inode *i = f->inode;
 
-	return i && i->sb && !i->sb->read_only && !i->sb->no_cache &&
-	       (i->type == S_IFREG || i->type == S_IFDIR);
+	if (!i || (i->type != S_IFREG && i->type != S_IFDIR))
+		return false;
+	return i->sb ? !i->sb->read_only && !i->sb->no_cache : file_is_memfd(f);
 }
 
 static long get_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
@@ -166,29 +170,69 @@ static long get_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
 	return keeps_flags(f) ? user_put(t, arg, &f->inode->fs_flags) : -ENOTTY;
 }
 
-static long set_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
+/* fs/file_attr.c: vfs_fileattr_set(), and what tmpfs keeps. */
+static long change_flags(struct task *t, struct file *f, u32 flags, bool more)
 {
 	const u32 known = FS_NODUMP_FL | FS_NOATIME_FL | FS_IMMUTABLE_FL | FS_APPEND_FL;
 	struct kstat st;
-	u32 flags;
-	long err;
+	long err = f->path && path_read_only(&f->path->path) ? -EROFS : file_getattr(f, &st);
 
-	if (!keeps_flags(f))
-		return -ENOTTY;
-	err = user_get(t, &flags, arg);
-	if (!err)
-		err = file_getattr(f, &st);
 	if (err)
 		return err;
-	if (flags & ~known)
-		return -EOPNOTSUPP;
 	if (st.uid != t->cred->fsuid && !capable(t, CAP_FOWNER))
 		return -EPERM;
 	/* Linux: CAP_LINUX_IMMUTABLE may make files immutable. Here: nobody, since a tree in memory ends with husk. */
 	if (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))
 		return -EPERM;
+	if (flags & ~known || more)
+		return -EOPNOTSUPP;
 	f->inode->fs_flags = flags;
 	return 0;
+}
+
+static long set_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
+{
+	u32 flags;
+	long err = keeps_flags(f) ? user_get(t, &flags, arg) : -ENOTTY;
+
+	return err ? err : change_flags(t, f, flags, false);
+}
+
+/* The same flags by the names that XFS gave them, beside what no tree in memory has: extents, projects. */
+static const struct {
+	u32 flag, xflag;
+} flag_names[] = {
+	{FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE}, {FS_APPEND_FL, FS_XFLAG_APPEND}, {FS_SYNC_FL, FS_XFLAG_SYNC},
+	{FS_NOATIME_FL, FS_XFLAG_NOATIME},     {FS_NODUMP_FL, FS_XFLAG_NODUMP},
+};
+
+static long get_inode_xflags(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct fsxattr x = {0};
+
+	if (!keeps_flags(f))
+		return -ENOTTY;
+	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
+		if (f->inode->fs_flags & flag_names[i].flag)
+			x.fsx_xflags |= flag_names[i].xflag;
+	return user_put(t, arg, &x);
+}
+
+static long set_inode_xflags(struct task *t, struct file *f, int fd, u64 arg)
+{
+	struct fsxattr x;
+	u32 flags = 0, named = 0;
+	long err = keeps_flags(f) ? user_get(t, &x, arg) : -ENOTTY;
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++) {
+		named |= flag_names[i].xflag;
+		if (x.fsx_xflags & flag_names[i].xflag)
+			flags |= flag_names[i].flag;
+	}
+	return change_flags(t, f, flags,
+			    x.fsx_xflags & ~named || x.fsx_extsize || x.fsx_projid || x.fsx_cowextsize);
 }
 
 /* What is left of a regular file; -ENOTTY for all others, which know better themselves. */
@@ -206,6 +250,7 @@ static long bytes_left(struct task *t, struct file *f, u64 arg)
 static const struct {
 	u32 cmd;
 	ioctl_fn *fn;
+	bool passed_on; /* to the file, which may have another word for -ENOTTY */
 } generic[] = {
 	{FIOCLEX, set_cloexec},
 	{FIONCLEX, clear_cloexec},
@@ -213,13 +258,15 @@ static const struct {
 	{FIOASYNC, set_async},
 	{FIGETBSZ, block_size},
 	{FIOQSIZE, whole_size},
-	{FIBMAP, map_block},
+	{FIBMAP, map_block, true},
 	{FICLONE, clone_file},
 	{FICLONERANGE, clone_range},
 	{FIDEDUPERANGE, share_blocks},
 	{FS_IOC_FIEMAP, map_extents},
-	{FS_IOC_GETFLAGS, get_inode_flags},
-	{FS_IOC_SETFLAGS, set_inode_flags},
+	{FS_IOC_GETFLAGS, get_inode_flags, true},
+	{FS_IOC_SETFLAGS, set_inode_flags, true},
+	{FS_IOC_FSGETXATTR, get_inode_xflags, true},
+	{FS_IOC_FSSETXATTR, set_inode_xflags, true},
 };
 
 /* ---- sockets and terminals: who gets their signals ---- */
@@ -340,7 +387,7 @@ static long drop_ctty(struct task *t, struct file *f, int fd, u64 arg)
 static long refuse(struct task *t, struct file *f, int fd, u64 arg)
 {
 	/* TIOCSTI would type into the caller's shell, TIOCCONS take the host's console. */
-	return -EPERM;
+	return call_refuse(t, -EPERM);
 }
 
 static const struct {
@@ -376,9 +423,13 @@ static long do_ioctl(struct task *t, struct file *f, int fd, u32 cmd, u64 arg)
 	struct tty *tty = file_tty(f);
 	long err;
 
-	for (size_t i = 0; i < ARRAY_SIZE(generic); i++)
-		if (generic[i].cmd == cmd)
-			return generic[i].fn(t, f, fd, arg);
+	for (size_t i = 0; i < ARRAY_SIZE(generic); i++) {
+		if (generic[i].cmd != cmd)
+			continue;
+		err = generic[i].fn(t, f, fd, arg);
+		if (err != -ENOTTY || !generic[i].passed_on)
+			return err;
+	}
 	if (asks_owner(f, cmd))
 		return owner_ioctl(t, f, cmd, arg);
 	if (tty) {

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 
 #include "sys/files.h"
+#include "vfs/anon.h"
 #include "vfs/lock.h"
 
 #undef LOCK_SH
@@ -67,10 +68,10 @@ static int lock_range(struct file *f, const struct user_flock *l, u64 *start, u6
 	return 0;
 }
 
-static long get_lock(struct task *t, struct file *f, const struct lock_request *r, struct user_flock *l,
+static long get_lock(struct task *t, struct inode *i, const struct lock_request *r, struct user_flock *l,
 		     u64 addr)
 {
-	struct file_lock *other = lock_conflict(f->inode, r);
+	struct file_lock *other = lock_conflict(i, r);
 
 	if (!other) {
 		l->type = F_UNLCK;
@@ -96,6 +97,7 @@ long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, u64 add
 	struct lock_request r = {.kind = ofd ? LOCK_OFD : LOCK_POSIX,
 				 .owner = ofd ? (const void *)f : (const void *)t->files,
 				 .pid = t->k->ops.tgid(t)};
+	struct inode *i = file_inode(f);
 	struct user_flock l;
 	long err = user_get(t, &l, addr);
 
@@ -103,21 +105,23 @@ long fcntl_lock(struct task *t, struct call *c, struct file *f, int cmd, u64 add
 		return err;
 	if (get && l.type != F_RDLCK && l.type != F_WRLCK && !(ofd && l.type == F_UNLCK))
 		return -EINVAL;
-	if ((ofd && l.pid) || !f->inode)
+	if (ofd && l.pid)
 		return -EINVAL;
+	if (!i)
+		return -ENOLCK;
 	err = lock_range(f, &l, &r.start, &r.end);
 	if (err)
 		return err;
 	r.type = l.type;
 	if (get)
-		return get_lock(t, f, &r, &l, addr);
+		return get_lock(t, i, &r, &l, addr);
 	if (l.type != F_RDLCK && l.type != F_WRLCK && l.type != F_UNLCK)
 		return -EINVAL;
 	if (!may_lock(f, l.type))
 		return -EBADF;
-	err = lock_set(f->inode, &r);
+	err = lock_set(i, &r);
 	if (err == -EAGAIN && (cmd == F_SETLKW || cmd == F_OFD_SETLKW))
-		err = lock_wait(t, c, f->inode, &r);
+		err = lock_wait(t, c, i, &r);
 	return err;
 }
 
@@ -146,25 +150,22 @@ long sys_flock(struct task *t, struct call *c)
 {
 	u32 op = (u32)c->arg[1] & ~(u32)FLOCK_NB;
 	struct lock_request r = {.kind = LOCK_FLOCK, .pid = t->k->ops.tgid(t), .end = INT64_MAX};
-	struct file *f = c->file;
+	struct inode *i;
 	long err = 0;
 
 	if (op & FLOCK_MAND)
 		return 0; /* gone from Linux, which answers so */
 	if (op != FLOCK_SH && op != FLOCK_EX && op != FLOCK_UN)
 		return -EINVAL;
-	if (!f)
+	if (!c->file)
 		err = fd_get(t, (int)c->arg[0], &c->file);
 	if (err)
 		return err;
-	f = c->file;
 	r.type = op == FLOCK_SH ? F_RDLCK : op == FLOCK_EX ? F_WRLCK : F_UNLCK;
-	r.owner = f;
-	if (!f->inode)
-		err = -EINVAL;
-	else
-		err = lock_set(f->inode, &r);
+	r.owner = c->file;
+	i = file_inode(c->file);
+	err = i ? lock_set(i, &r) : -ENOLCK;
 	if (err == -EAGAIN && !(c->arg[1] & FLOCK_NB))
-		err = lock_wait(t, c, f->inode, &r);
+		err = lock_wait(t, c, i, &r);
 	return err;
 }

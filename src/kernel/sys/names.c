@@ -10,8 +10,8 @@
 #include "sys/files.h"
 #include "vfs/notify.h"
 
-/* The place of a name that is to be made: its directory, with the errors that come before the making. */
-static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, struct parent *out)
+/* The place of a name that is to be made: its directory, with the errors that come before it is asked who may. */
+static long free_name(struct task *t, int dirfd, u64 addr, bool is_dir, struct parent *out)
 {
 	struct path there;
 	long err = user_parent(t, dirfd, addr, out);
@@ -26,11 +26,28 @@ static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, stru
 			path_put(&there);
 			err = -EEXIST;
 		} else if (err == -ENOENT) {
-			err = out->slashes && !is_dir ? -ENOENT : may_create(t, &out->dir);
+			err = out->slashes && !is_dir ? -ENOENT : 0;
 		}
 	}
+	if (!err && path_inode(&out->dir)->sb->no_cache)
+		err = may_create(t, &out->dir);
+	if (!err && path_read_only(&out->dir))
+		err = -EROFS;
 	if (err)
 		path_put(&out->dir);
+	return err;
+}
+
+/* The same, where the task may make one. */
+static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, struct parent *out)
+{
+	long err = free_name(t, dirfd, addr, is_dir, out);
+
+	if (!err) {
+		err = may_create(t, &out->dir);
+		if (err)
+			path_put(&out->dir);
+	}
 	return err;
 }
 
@@ -147,7 +164,9 @@ static long may_link(struct task *t, struct inode *i)
 	return inode_permission(t->cred, i, MAY_READ | MAY_WRITE) ? -EPERM : 0;
 }
 
-/* An open file without a name of its own (O_TMPFILE) is linked by its descriptor. */
+/* An open file without a name of its own (O_TMPFILE) is linked by its descriptor. What has a place in no tree (a pipe, a
+ * memfd: vfs/anon.h) has one in the first mount for want of a better: only its file system tells that it does not belong
+ * there. */
 static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 new_addr, int flags)
 {
 	u32 lookup =
@@ -162,15 +181,17 @@ static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 ne
 	err = user_lookup(t, old_fd, old_addr, lookup, &old);
 	if (err)
 		return err;
-	err = create_parent(t, new_fd, new_addr, false, &p);
+	err = free_name(t, new_fd, new_addr, false, &p);
 	if (err)
 		goto put_old;
 	i = path_inode(&old);
 	dir = path_inode(&p.dir);
-	if (old.mnt != p.dir.mnt)
+	if (old.mnt != p.dir.mnt || i->sb != dir->sb)
 		err = -EXDEV;
 	else
 		err = may_link(t, i);
+	if (!err)
+		err = may_create(t, &p.dir);
 	if (!err && (i->type == S_IFDIR || !dir->ops->link))
 		err = -EPERM;
 	if (!err)
@@ -277,6 +298,11 @@ static long check_rename(struct task *t, struct parent *from, struct path *old, 
 		err = may_delete(t, &to->dir, path_inode(over), over_dir);
 	else
 		err = may_delete(t, &to->dir, path_inode(over), old_dir);
+	/* A directory that gets another parent is written to: its "..". */
+	if (!err && from->dir.dentry != to->dir.dentry && old_dir)
+		err = inode_permission(t->cred, path_inode(old), MAY_WRITE);
+	if (!err && from->dir.dentry != to->dir.dentry && exchange && over_dir)
+		err = inode_permission(t->cred, path_inode(over), MAY_WRITE);
 	if (!err && (path_is_mount_point(old) || (over->dentry && path_is_mount_point(over))))
 		err = -EBUSY;
 	return err;

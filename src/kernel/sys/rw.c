@@ -5,18 +5,25 @@
 #include <linux/falloc.h>
 #include <stdlib.h>
 
+#include "fs/pipe.h"
 #include "sys/files.h"
 #include "vfs/donate.h"
 #include "vfs/notify.h"
 
 #define HUSK_USER_TOP 0x7ffffffff000UL
 
-#define RWF_SUPPORTED    0x3f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND */
+#ifndef FALLOC_FL_WRITE_ZEROES
+#define FALLOC_FL_WRITE_ZEROES 0x80
+#endif
+
+#define RWF_SUPPORTED    0x13f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND, NOSIGNAL */
+#define RWF_HIPRI_BIT    1
 #define RWF_DSYNC_BIT    2
 #define RWF_SYNC_BIT     4
 #define RWF_NOWAIT_BIT   8
 #define RWF_APPEND_BIT   16
 #define RWF_NOAPPEND_BIT 32
+#define RWF_NOSIGNAL_BIT 0x100
 
 /* The file behind @fd, open for the direction; it stays in c->file while the call waits. */
 static int get_file(struct task *t, struct call *c, int fd, bool write, bool at, struct file **out)
@@ -79,6 +86,25 @@ long sys_pwrite64(struct task *t, struct call *c)
 	return rw_one(t, c, true, true);
 }
 
+/* FIFOs that were opened by name know no RWF_NOWAIT, only those of pipe(2). */
+static bool knows_nowait(const struct file *f)
+{
+	return f->ops->rw & RW_NOWAIT && !(f->path && file_is_pipe(f));
+}
+
+/* Which flags a file knows: 0, -EOPNOTSUPP, -EINVAL (include/linux/fs.h: kiocb_set_rw_flags(); fs/read_write.c). Of the
+ * regular files none knows RWF_NOWAIT, as on Linux's tmpfs and overlayfs. */
+static int check_rw_flags(const struct file *f, bool write, u32 flags)
+{
+	if (f->ops->rw & (write ? RW_WRITE_PLAIN : RW_READ_PLAIN))
+		return flags & ~(u32)RWF_HIPRI_BIT ? -EOPNOTSUPP : 0;
+	if (flags & ~(u32)RWF_SUPPORTED)
+		return -EOPNOTSUPP;
+	if (flags & RWF_APPEND_BIT && flags & RWF_NOAPPEND_BIT)
+		return -EINVAL;
+	return flags & RWF_NOWAIT_BIT && !knows_nowait(f) ? -EOPNOTSUPP : 0;
+}
+
 static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 flags)
 {
 	u64 pos = c->arg[3];
@@ -86,25 +112,25 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 	struct file *f;
 	struct uio u;
 	u32 saved;
-	long n;
+	long n, err;
 
 	if (at && (s64)pos < 0)
 		return -EINVAL;
 	n = get_file(t, c, (int)c->arg[0], write, at, &f);
 	if (n)
 		return n;
+	if (!(write ? f->ops->write : f->ops->read))
+		return -EINVAL;
 	n = uio_read_iovec(t, c->arg[1], c->arg[2], &iov);
 	if (n < 0)
 		return n;
-	if (n && flags & ~(u32)RWF_SUPPORTED) {
+	err = n ? check_rw_flags(f, write, flags) : 0;
+	if (err || !n) {
 		free(iov);
-		return -EOPNOTSUPP;
-	}
-	if (flags & RWF_APPEND_BIT && flags & RWF_NOAPPEND_BIT) {
-		free(iov);
-		return -EINVAL;
+		return err;
 	}
 	uio_init_iov(&u, t, iov, (int)c->arg[2]);
+	u.quiet = flags & RWF_NOSIGNAL_BIT;
 	saved = f->flags;
 	if (flags & RWF_NOWAIT_BIT)
 		f->flags |= O_NONBLOCK;
@@ -282,6 +308,24 @@ static long allocate(struct task *t, struct call *c)
 	return 0;
 }
 
+/* fs/open.c: vfs_fallocate(). */
+static bool knows_mode(u32 mode)
+{
+	switch (mode & ~(u32)FALLOC_FL_KEEP_SIZE) {
+	case 0:
+	case FALLOC_FL_ZERO_RANGE:
+	case FALLOC_FL_UNSHARE_RANGE:
+		return true;
+	case FALLOC_FL_PUNCH_HOLE:
+		return mode & FALLOC_FL_KEEP_SIZE;
+	case FALLOC_FL_COLLAPSE_RANGE:
+	case FALLOC_FL_INSERT_RANGE:
+	case FALLOC_FL_WRITE_ZEROES:
+		return !(mode & FALLOC_FL_KEEP_SIZE);
+	}
+	return false;
+}
+
 long sys_fallocate(struct task *t, struct call *c)
 {
 	long err = c->file ? 0 : fd_get(t, (int)c->arg[0], &c->file);
@@ -291,14 +335,18 @@ long sys_fallocate(struct task *t, struct call *c)
 		return err;
 	if ((s64)c->arg[2] < 0 || (s64)c->arg[3] <= 0)
 		return -EINVAL;
+	if (!knows_mode((u32)c->arg[1]))
+		return -EOPNOTSUPP;
 	if (!file_writable(f))
 		return -EBADF;
 	if (f->inode && f->inode->type == S_IFIFO)
 		return -ESPIPE;
-	if (!f->ops->fallocate)
+	if (!f->inode || f->inode->type != S_IFREG)
 		return f->inode && f->inode->type == S_IFDIR ? -EISDIR : -ENODEV;
 	if ((s64)(c->arg[2] + c->arg[3]) < 0)
 		return -EFBIG;
+	if (!f->ops->fallocate)
+		return -EOPNOTSUPP;
 	if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
 		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
 	if (!err && f->inode)

@@ -59,10 +59,15 @@ static int check_offset(const struct end *e)
 	return e->addr && (e->file->ops->stream || (s64)e->offset < 0) ? -EINVAL : 0;
 }
 
-/* Linux's files without splice operations: directories, and those that are in no file system. */
-static bool can_splice(const struct file *f)
+/* Linux's files without splice operations: what is in no file system, and those of the older kind. */
+static bool can_splice_from(const struct file *f)
 {
-	return f->inode ? f->inode->type != S_IFDIR : f->path != NULL;
+	return f->ops->read && (f->inode || f->path) && !(f->ops->rw & (RW_READ_PLAIN | RW_UNSPLICED));
+}
+
+static bool can_splice_to(const struct file *f)
+{
+	return f->ops->write && (f->inode || f->path) && !(f->ops->rw & RW_WRITE_PLAIN);
 }
 
 static int check_ends(const struct end *in, const struct end *out)
@@ -74,12 +79,8 @@ static int check_ends(const struct end *in, const struct end *out)
 	if (in->pipe && out->pipe)
 		return in->file->inode == out->file->inode ? -EINVAL : 0;
 	if (in->pipe)
-		return out->file->flags & O_APPEND || !can_splice(out->file) || !out->file->ops->write
-			       ? -EINVAL
-			       : check_offset(out);
-	if (!can_splice(in->file) || !in->file->ops->read)
-		return -EINVAL;
-	return check_offset(in);
+		return out->file->flags & O_APPEND || !can_splice_to(out->file) ? -EINVAL : check_offset(out);
+	return can_splice_from(in->file) ? check_offset(in) : -EINVAL;
 }
 
 /* One piece from @in, which is no pipe, into the pipe @out: what fits for certain, so that nothing read is lost. */
@@ -93,6 +94,7 @@ static long fill_pipe(struct task *t, struct end *in, struct end *out, size_t si
 	if (room < 0)
 		return room;
 	uio_init(&u, NULL, (u64)buf, min(size, (size_t)room));
+	u.waits = true;
 	n = in->file->ops->read(in->file, &u, position(in));
 	return n <= 0 ? n : file_write_kernel(t, out->file, buf, (size_t)n, position(out));
 }
@@ -167,7 +169,8 @@ static long splice_ends(struct task *t, struct call *c, struct end *in, struct e
 		    ? now || wait->flags & O_NONBLOCK
 		    : wait->flags & O_NONBLOCK && !wait->ops->always_waits)
 		return n;
-	return file_wait(t, wait, wait == in->file ? EPOLLIN : EPOLLOUT);
+	return wait->ops->always_waits ? file_wait_host(t, wait, EPOLLIN)
+				       : file_wait(t, wait, wait == in->file ? EPOLLIN : EPOLLOUT);
 }
 
 static long put_offset(struct task *t, struct end *e)

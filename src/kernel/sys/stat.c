@@ -2,6 +2,7 @@
 /* stat and its relatives, access, readlink, statfs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <limits.h>
 #include <linux/stat.h>
 #include <string.h>
@@ -292,16 +293,25 @@ long sys_fstatfs(struct task *t, struct call *c)
 	return err;
 }
 
-#define HANDLE_FLAGS (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | 0x203 /* AT_HANDLE_FID and its kin */)
+/* ---- file handles (fs/fhandle.c): no file system here has any ---- */
 
-/* No file system here has handles: as on those of Linux that have none, after the checks of the name. */
+#define HANDLE_FID         0x200u /* AT_HANDLE_FID */
+#define HANDLE_UNIQUE      1u     /* AT_HANDLE_MNT_ID_UNIQUE */
+#define HANDLE_CONNECTABLE 2u     /* AT_HANDLE_CONNECTABLE */
+#define HANDLE_FLAGS       (AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | HANDLE_FID | HANDLE_UNIQUE | HANDLE_CONNECTABLE)
+#define HANDLE_MAX         128u
+#define HANDLE_TYPES       0x3ffff /* what open_by_handle_at() may find in handle_type */
+
+/* Linux: every file has a handle to be told by (AT_HANDLE_FID), if not to be opened by. Here: none, as on Linux's file
+ * systems without them (EOPNOTSUPP), because a handle opens a file past all directories that were closed to the guest. */
 long sys_name_to_handle_at(struct task *t, struct call *c)
 {
 	u32 flags = (u32)c->arg[4];
 	struct path p;
 	long err;
 
-	if (flags & ~(u32)HANDLE_FLAGS)
+	if (flags & ~(u32)HANDLE_FLAGS ||
+	    (flags & HANDLE_CONNECTABLE && flags & (HANDLE_FID | AT_EMPTY_PATH)))
 		return -EINVAL;
 	err = user_lookup(t, (int)c->arg[0], c->arg[1],
 			  (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
@@ -310,5 +320,28 @@ long sys_name_to_handle_at(struct task *t, struct call *c)
 	if (err)
 		return err;
 	path_put(&p);
-	return -EOPNOTSUPP;
+	return call_refuse(t, -EOPNOTSUPP);
+}
+
+/* After Linux's checks: EPERM for who must not, ESTALE for who may. */
+long sys_open_by_handle_at(struct task *t, struct call *c)
+{
+	struct {
+		u32 bytes;
+		int type;
+	} handle;
+	struct file *f;
+	long err = user_get(t, &handle, c->arg[1]);
+
+	if (err)
+		return err;
+	if (!handle.bytes || handle.bytes > HANDLE_MAX || handle.type < 0 || handle.type & ~HANDLE_TYPES)
+		return -EINVAL;
+	if ((int)c->arg[0] != AT_FDCWD) {
+		err = fd_get(t, (int)c->arg[0], &f);
+		if (err)
+			return err;
+		file_put(f);
+	}
+	return call_refuse(t, capable(t, CAP_DAC_READ_SEARCH) ? -ESTALE : -EPERM);
 }

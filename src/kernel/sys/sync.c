@@ -17,7 +17,7 @@ static long sync_file(struct task *t, struct call *c, bool data_only)
 		return err;
 	if (f->ops->sync)
 		return file_sync(t, c, f, data_only);
-	return f->inode && f->inode->type == S_IFREG ? 0 : -EINVAL;
+	return -EINVAL;
 }
 
 long sys_fsync(struct task *t, struct call *c)

@@ -149,10 +149,26 @@ static int may_change(struct task *t, struct target *g, const struct request *r,
 	return err ? err : has_op ? check_space(r->name) : -EOPNOTSUPP;
 }
 
+/* Capabilities of a program have one of two forms (security/commoncap.c: cap_convert_nscap()). */
+static bool is_caps(const struct request *r)
+{
+	u32 magic;
+
+	if (r->size != XATTR_CAPS_SZ_2 && r->size != XATTR_CAPS_SZ_3)
+		return false;
+	memcpy(&magic, r->buf, sizeof magic);
+	return (magic & VFS_CAP_REVISION_MASK) ==
+	       (r->size == XATTR_CAPS_SZ_2 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3);
+}
+
 static long do_set(struct task *t, struct target *g, struct request *r)
 {
 	struct inode *i = target_inode(g);
-	int err = may_change(t, g, r, i->ops->setxattr);
+	int err;
+
+	if (r->size && !strcmp(r->name, XATTR_NAME_CAPS) && !is_caps(r))
+		return -EINVAL;
+	err = may_change(t, g, r, i->ops->setxattr);
 
 	if (!err)
 		err = i->ops->setxattr(i, r->name, r->buf, r->size, r->flags);
@@ -273,8 +289,6 @@ static long by_fd(struct task *t, struct call *c, xattr_fn *fn)
 
 	if (!n)
 		n = target_fd(t, (int)c->arg[0], &g);
-	if (n == -EPERM && !g.bare)
-		n = -EOPNOTSUPP;
 	return on_target(t, &g, fn, &r, n);
 }
 

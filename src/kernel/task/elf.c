@@ -19,7 +19,7 @@
 
 static int read_all(struct file *f, void *to, size_t size, u64 at)
 {
-	long n = at > LONG_MAX ? -EINVAL : file_pread(f, to, size, at);
+	long n = at > LONG_MAX ? -EINVAL : file_pread(f, to, size, at, false);
 
 	if (n < 0)
 		return (int)n;

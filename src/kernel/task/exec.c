@@ -94,7 +94,7 @@ static int read_head(struct exec *e)
 	long n;
 
 	memset(e->head, 0, sizeof e->head);
-	n = file_pread(e->file, e->head, sizeof e->head, 0);
+	n = file_pread(e->file, e->head, sizeof e->head, 0, false);
 	if (n < 0)
 		return (int)n;
 	e->head_size = (size_t)n;
@@ -113,7 +113,7 @@ static int open_interp(struct task *t, struct exec *e)
 	free(path);
 	if (err)
 		return err;
-	n = file_pread(e->interp, head, sizeof head, 0);
+	n = file_pread(e->interp, head, sizeof head, 0, false);
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < sizeof head)

@@ -49,7 +49,7 @@ static bool read_segment(struct file *f, const Elf64_Phdr *p, struct loaded *out
 	out->bytes = bytes;
 	out->addr = p->p_vaddr;
 	out->size = p->p_filesz;
-	return bytes && file_pread(f, bytes, p->p_filesz, p->p_offset) == (long)p->p_filesz;
+	return bytes && file_pread(f, bytes, p->p_filesz, p->p_offset, false) == (long)p->p_filesz;
 }
 
 static void linker_free(struct linker *l)

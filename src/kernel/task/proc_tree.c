@@ -199,12 +199,7 @@ static int fd_link_follow(struct synth_node *n, struct task *t, struct path *out
 
 	if (err < 0)
 		return err;
-	if (f->path) {
-		*out = f->path->path;
-		path_get(out);
-		return 0;
-	}
-	return f->inode ? anon_path(f->inode, out) : -ENXIO;
+	return file_place(f, out);
 }
 
 static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)
@@ -289,7 +284,16 @@ static bool fd_next(struct synth_node *n, struct task *t, u64 *key, char *name, 
 	return list_fds(n, key, name);
 }
 
-const struct synth_ops proc_fd_ops = {.lookup = fd_lookup, .next = fd_next, .owner = proc_node_owner};
+/* A process sees its own, whoever it has become (fs/proc/fd.c: proc_fd_permission()). */
+static bool fd_open_to(struct synth_node *n, struct task *t)
+{
+	struct task *of = node_task(n);
+
+	return of && t && of->group == t->group;
+}
+
+const struct synth_ops proc_fd_ops = {
+	.lookup = fd_lookup, .next = fd_next, .open_to = fd_open_to, .owner = proc_node_owner};
 
 /* The locks that the process, or this open file, holds on the file. */
 static void show_locks(struct file *f, struct task *t, const struct kstat *st, struct text *out)
@@ -297,10 +301,13 @@ static void show_locks(struct file *f, struct task *t, const struct kstat *st, s
 	static const char *const kinds[] = {[LOCK_POSIX] = "POSIX  ADVISORY ",
 					    [LOCK_OFD] = "OFDLCK ADVISORY ",
 					    [LOCK_FLOCK] = "FLOCK  ADVISORY "};
+	struct inode *i = file_inode(f);
 	struct file_lock *l;
 	int n = 0;
 
-	list_for_each (l, &f->inode->locks, node) {
+	if (!i)
+		return;
+	list_for_each (l, &i->locks, node) {
 		if (l->owner != (l->kind == LOCK_POSIX ? (const void *)t->files : (const void *)f))
 			continue;
 		text_add(out, "lock:\t%d: %s %s %d %02x:%02x:%lu %lu ", ++n, kinds[l->kind],
@@ -330,8 +337,7 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
 			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
 		 st.mnt_id, st.ino);
-	if (f->inode)
-		show_locks(f, t, &st, &text);
+	show_locks(f, t, &st, &text);
 	if (f->ops->show)
 		f->ops->show(f, &text);
 	return proc_text_done(&text, 0, out, size);

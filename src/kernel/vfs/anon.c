@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ANON_DEV 0xd /* st_dev of the host's pipefs and sockfs looks like it: major 0, a small minor */
+#define SHARED_DEV 15
+#define ANON_DEV   0xd /* st_dev of the host's pipefs and sockfs looks like it: major 0, a small minor */
 
 struct anon {
 	u32 mode, uid, gid;
@@ -73,6 +74,32 @@ struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode
 	return i;
 }
 
+/* ---- the shared one (fs/anon_inodes.c) ---- */
+
+static int shared_getattr(struct inode *i, struct kstat *st)
+{
+	*st = (struct kstat){.dev = SHARED_DEV, .ino = 1, .mode = 0600, .nlink = 1, .blksize = PAGE_SIZE};
+	return 0;
+}
+
+static int shared_setattr(struct inode *i, const struct iattr *attr)
+{
+	return -EOPNOTSUPP;
+}
+
+static const struct inode_ops shared_ops = {.getattr = shared_getattr, .setattr = shared_setattr};
+
+struct inode *file_inode(struct file *f)
+{
+	struct vfs *v = f->k->vfs;
+
+	if (f->inode)
+		return f->inode;
+	if (!v->nameless)
+		v->nameless = inode_new(f->k, NULL, &shared_ops, 0, 1, NULL);
+	return v->nameless;
+}
+
 int anon_path(struct inode *i, struct path *out)
 {
 	struct super as = {.k = i->k, .root = i};
@@ -94,6 +121,19 @@ int anon_path(struct inode *i, struct path *out)
 	path_get(out);
 	dentry_put(d);
 	return 0;
+}
+
+int file_place(struct file *f, struct path *out)
+{
+	struct inode *i;
+
+	if (f->path) {
+		*out = f->path->path;
+		path_get(out);
+		return 0;
+	}
+	i = file_inode(f);
+	return i ? anon_path(i, out) : -ENOMEM;
 }
 
 s64 anon_seek(struct file *f, s64 offset, int whence)

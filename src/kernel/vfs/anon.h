@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inodes of files without a name: pipes and sockets, which fstat() must describe. */
+/* Inodes of files without a name: pipes and sockets, which fstat() must describe, and the one of all others. */
 #ifndef HUSK_KERNEL_VFS_ANON_H
 #define HUSK_KERNEL_VFS_ANON_H
 
@@ -7,9 +7,14 @@
 
 /* An inode of no file system with @mode (type and permissions), owned by @cred's ids. NULL: no memory. */
 struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode);
+/* The inode of a file, borrowed: its own, or the one that files without their own share (an epoll instance, an eventfd, ...),
+ * as Linux's do, which is made when it is first asked for. NULL: no memory. */
+struct inode *file_inode(struct file *f);
 /* A path that leads to @i and nowhere else, as /proc/self/fd/N of a pipe does. 0 or -ENOMEM; references for
  * the caller. */
 int anon_path(struct inode *i, struct path *out);
+/* The path that @f was opened by, or one that leads to what it is and nowhere else. The same. */
+int file_place(struct file *f, struct path *out);
 /* lseek() on files that ignore it: 0 for ever. */
 s64 anon_seek(struct file *f, s64 offset, int whence);
 

@@ -86,15 +86,16 @@ struct fdtable *fdtable_copy(struct fdtable *ft)
 	return n;
 }
 
-/* What close() of one descriptor does besides dropping the reference: all record locks of the table on that
- * file go. */
+/* What close() of one descriptor does besides dropping the reference: all record locks of the table on that file go, unless
+ * it was but a place (O_PATH). */
 static void close_file(struct fdtable *ft, struct file *f, int fd)
 {
 	if (f->donated)
 		donate_unnamed(f, ft, fd);
-	if (f->inode)
-		locks_release_owner(f->inode, ft);
-	file_dnotify_end(f, ft);
+	if (!(f->flags & FD_PATH)) {
+		locks_release_owner(f, ft);
+		file_dnotify_end(f, ft);
+	}
 	if (f->ops->flush)
 		f->ops->flush(f);
 	file_put(f);

@@ -58,8 +58,7 @@ void file_put(struct file *f)
 	notify_close(f);
 	file_async_end(f);
 	file_dnotify_end(f, NULL);
-	if (f->inode)
-		locks_release_file(f);
+	locks_release_file(f);
 	if (f->ops->release)
 		f->ops->release(f);
 	if (f->path) {
@@ -115,11 +114,12 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
 	return err;
 }
 
-long file_pread(struct file *f, void *buf, size_t size, u64 offset)
+long file_pread(struct file *f, void *buf, size_t size, u64 offset, bool waits)
 {
 	struct uio u;
 
 	uio_init(&u, NULL, (u64)buf, size);
+	u.waits = waits;
 	while (u.left) {
 		long n = f->ops->read ? f->ops->read(f, &u, &offset) : -EINVAL;
 

@@ -67,6 +67,13 @@ struct mmap_backing {
 	bool zero;        /* private anonymous memory instead (/dev/zero) */
 };
 
+/* Linux's FMODE_NOWAIT; files that it reads or writes by the older operations, a buffer at a time: they know no flag but
+ * RWF_HIPRI and no splice(2); and what cannot be spliced from all the same. */
+#define RW_NOWAIT      1
+#define RW_READ_PLAIN  2
+#define RW_WRITE_PLAIN 4
+#define RW_UNSPLICED   8
+
 struct file_ops {
 	/* Bytes moved, 0 at the end of file, or -errno. @pos: the offset to use and to advance; ignored by
 	 * streams. */
@@ -88,7 +95,7 @@ struct file_ops {
 	/* TRAP_DEVICE_*: what a guest's stub may do by itself. */
 	u32 device;
 	/* The host's descriptors that are to be brought to disk for fsync(), borrowed: how many of @fd (SYNC_FDS), or
-	 * -errno. NULL: -EINVAL, but for regular files. */
+	 * -errno. NULL: -EINVAL. */
 	int (*sync)(struct file *f, struct hostfd *fd);
 	/* 0; or how many bytes from @offset on are done (less than @len, the size is as it was): to be called again for
 	 * the rest; or -errno. */
@@ -106,6 +113,7 @@ struct file_ops {
 	/* What /proc/PID/fdinfo adds to the lines of every file: nullable. */
 	void (*show)(struct file *f, struct text *out);
 	const char *name; /* for anonymous files */
+	u8 rw;            /* RW_*: what preadv2(2), pwritev2(2) and splice(2) may ask for */
 	bool stream;      /* no offset: lseek and pread answer ESPIPE */
 	bool told_whole;  /* a directory: once all was listed, nothing but what guests make is left to list */
 	bool between;     /* guests alone end the waits of guests for it: a pipe, a socket */
@@ -237,5 +245,8 @@ int file_range_check(const struct file *f, u64 pos, u64 size);
 int file_size_limit(struct task *t, struct inode *i, u64 size);
 /* Waits until the file may be ready for @events: CALL_PARK, or what call_wait() says. */
 long file_wait(struct task *t, struct file *f, u32 events);
+/* As file_wait(), for a file whose host is waited for (ops->always_waits): signals wait as well, as on Linux, and the end of
+ * the task does not. */
+long file_wait_host(struct task *t, struct file *f, u32 events);
 
 #endif

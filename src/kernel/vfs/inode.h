@@ -211,6 +211,7 @@ struct vfs {
 	int ndonated;
 	u32 nmarks, next_cookie;                     /* vfs/notify.c: watched inodes, cookies of moves */
 	u32 inotify_instances, inotify_watches;      /* fs/inotify.c */
+	struct inode *nameless;                      /* vfs/anon.c: owned, nullable: see file_inode() */
 	struct list locks;                           /* vfs/lock.c: all struct file_lock, by on_vfs */
 	struct list lock_waiters[LOCK_WAITER_LISTS]; /* vfs/lock.c: calls that wait for a lock, by owner */
 	int next_mount_id;
@@ -362,13 +363,19 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 /* For execve: a regular file with execute permission (-EACCES), opened for reading by the kernel. @at_flags:
  * AT_*. */
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out);
-/* Whether O_DIRECT may be set: on regular files. */
+/* Whether @f is as memfd_create(2) gave it: a regular file with seals that was opened by no name. */
+static inline bool file_is_memfd(const struct file *f)
+{
+	return !f->path && f->inode && f->inode->type == S_IFREG && f->ops->fcntl;
+}
+/* Whether O_DIRECT may be set: on regular files, but for memfds. */
 static inline bool file_can_direct(const struct file *f)
 {
-	return f->inode && f->inode->type == S_IFREG && !(f->inode->sb && f->inode->sb->no_cache);
+	return f->inode && f->inode->type == S_IFREG && !(f->inode->sb && f->inode->sb->no_cache) &&
+	       !file_is_memfd(f);
 }
-/* Reads into kernel memory: bytes or -errno. */
-long file_pread(struct file *f, void *buf, size_t size, u64 offset);
+/* Reads into kernel memory: bytes or -errno. @waits: -EAGAIN when a disk is to be waited for, by file_wait_host(). */
+long file_pread(struct file *f, void *buf, size_t size, u64 offset, bool waits);
 int file_getattr(struct file *f, struct kstat *st); /* anonymous files too */
 int path_getattr(const struct path *p, struct kstat *st);
 int path_setattr(struct task *t, const struct path *p, struct iattr *attr); /* checks are the caller's */

@@ -175,11 +175,14 @@ int lock_set(struct inode *i, const struct lock_request *r)
 	return 0;
 }
 
-static void release(struct inode *i, const void *owner)
+void locks_release_owner(struct file *f, const void *owner)
 {
+	struct inode *i = f->inode ? f->inode : f->k->vfs->nameless;
 	struct file_lock *l, *tmp;
 	bool any = false;
 
+	if (!i) /* none of those has ever been locked */
+		return;
 	list_for_each_safe (l, tmp, &i->locks, node) {
 		if (l->owner != owner)
 			continue;
@@ -190,14 +193,9 @@ static void release(struct inode *i, const void *owner)
 		wake_all(&i->lock_wait);
 }
 
-void locks_release_owner(struct inode *i, const void *owner)
-{
-	release(i, owner);
-}
-
 void locks_release_file(struct file *f)
 {
-	release(f->inode, f);
+	locks_release_owner(f, f);
 }
 
 /* ---- waiting ---- */

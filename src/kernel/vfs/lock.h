@@ -44,8 +44,8 @@ struct file_lock *lock_conflict(struct inode *i, const struct lock_request *r);
 /* Lets the task's call wait for what stands in the way: what call_wait() says, -EDEADLK when its owner would wait
  * for itself (record locks of processes), -ENOMEM. The call is to try again when it runs again. */
 long lock_wait(struct task *t, struct call *c, struct inode *i, const struct lock_request *r);
-/* All record locks of a descriptor table on this inode go (any close of it); all of an open file. */
-void locks_release_owner(struct inode *i, const void *owner);
+/* All record locks of a descriptor table on this file go (any close of it); all of an open file. */
+void locks_release_owner(struct file *f, const void *owner);
 void locks_release_file(struct file *f);
 /* The text of /proc/locks (lock_show.c). */
 void locks_show(struct vfs *v, struct text *out);

@@ -467,6 +467,7 @@ void vfs_shutdown(struct kernel *k)
 	}
 	if (v->memfds)
 		super_put(v->memfds);
+	inode_put(v->nameless);
 	free(v->dentries);
 	free(v);
 	k->vfs = NULL;

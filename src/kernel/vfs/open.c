@@ -282,19 +282,6 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 	return err;
 }
 
-/* A path for what was not reached by one: a memfd. -ENOTDIR for all that was. */
-static int path_of_anonymous(struct task *t, int fd, struct path *out)
-{
-	struct file *f;
-	int err = fd_get_path(t, fd, &f);
-
-	if (err)
-		return err;
-	err = f->path || !f->inode ? -ENOTDIR : anon_path(f->inode, out);
-	file_put(f);
-	return err;
-}
-
 int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, struct file **out)
 {
 	u32 flags = (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW) |
@@ -302,8 +289,6 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 	struct path p;
 	int err = path_lookup(t, dirfd, path, flags, &p);
 
-	if (err == -ENOTDIR && !*path && dirfd != AT_FDCWD)
-		err = path_of_anonymous(t, dirfd, &p);
 	if (err)
 		return err;
 	if (path_inode(&p)->type == S_IFLNK)

@@ -45,9 +45,7 @@ long file_wait(struct task *t, struct file *f, u32 events)
 	return err ? err : call_wait(t);
 }
 
-/* As file_wait(), for a file whose host is waited for: signals wait as well, as on Linux, and the end of the task does
- * not. */
-static long wait_for_host(struct task *t, struct file *f, u32 events)
+long file_wait_host(struct task *t, struct file *f, u32 events)
 {
 	int err = t->work & TASK_WORK_EXIT ? -EINTR : queue_on(t, f, events);
 
@@ -207,7 +205,7 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 	c->hand_off = f->ops->between;
 	if (done)
 		keep_offset(t, c, f, pos);
-	n = f->ops->always_waits ? wait_for_host(t, f, write ? EPOLLOUT : EPOLLIN)
+	n = f->ops->always_waits ? file_wait_host(t, f, write ? EPOLLOUT : EPOLLIN)
 				 : file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
 	return n == CALL_PARK || !c->done ? n : (long)c->done;
 }

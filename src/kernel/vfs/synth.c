@@ -97,7 +97,7 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 		.nlink = S_ISDIR(e->mode) ? 2 : 1,
 		.rdev = e->rdev,
 		.size = e->size,
-		.blksize = 1024,
+		.blksize = strcmp(i->sb->type, "proc") ? PAGE_SIZE : 1024,
 		.atime = s->made,
 		.mtime = s->made,
 		.ctime = s->made,
@@ -111,6 +111,19 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 		if (S_ISDIR(c->mode))
 			st->nlink++;
 	return 0;
+}
+
+/* What permission hangs on: for whom a directory is open anyway, it has such a mode. */
+static int dir_ownership(struct inode *i, struct ownership *o)
+{
+	const struct synth_ops *ops = node_of(i)->entry->ops;
+	struct kstat st;
+	int err = synth_getattr(i, &st);
+
+	*o = (struct ownership){st.mode, st.uid, st.gid};
+	if (ops && ops->open_to && ops->open_to(node_of(i), i->k->current))
+		o->mode |= 0555;
+	return err;
 }
 
 /* Truncation is what `>` does to a file that takes what is written; the rest cannot be changed. */
@@ -209,7 +222,8 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-static const struct file_ops dir_file_ops = {.read = dir_read, .seek = dir_seek, .iterate = dir_iterate};
+static const struct file_ops dir_file_ops = {
+	.read = dir_read, .seek = dir_seek, .iterate = dir_iterate, .rw = RW_READ_PLAIN};
 
 static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
@@ -312,12 +326,11 @@ static void file_release(struct file *f)
 	free(s);
 }
 
-static const struct file_ops synth_file_ops = {
-	.read = file_read,
-	.write = file_write,
-	.seek = dir_seek,
-	.release = file_release,
-};
+#define FILE_OPS .read = file_read, .write = file_write, .seek = dir_seek, .release = file_release
+
+/* Those of processes are of Linux's older kind. */
+static const struct file_ops synth_file_ops = {FILE_OPS};
+static const struct file_ops process_file_ops = {FILE_OPS, .rw = RW_READ_PLAIN | RW_WRITE_PLAIN};
 
 static int file_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
@@ -341,7 +354,7 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	if (!s)
 		return -ENOMEM;
 	s->about = about(n);
-	err = file_of_inode(i, &synth_file_ops, flags, s, &f);
+	err = file_of_inode(i, n->owner ? &process_file_ops : &synth_file_ops, flags, s, &f);
 	if (err) {
 		free(s);
 		return err;
@@ -386,6 +399,7 @@ static int device_open(struct inode *i, struct task *t, u32 flags, struct file *
 
 static const struct inode_ops dir_inode_ops = {
 	.getattr = synth_getattr,
+	.ownership = dir_ownership,
 	.setattr = synth_setattr,
 	.lookup = synth_lookup,
 	.revalidate = synth_revalidate,

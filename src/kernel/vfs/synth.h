@@ -58,6 +58,8 @@ struct synth_ops {
 	void (*attr)(struct synth_node *n, struct kstat *st);
 	/* Mode, owner, group (permission is checked): 0 or -errno. NULL: only what `>` does is let through. */
 	int (*setattr)(struct synth_node *n, const struct iattr *a);
+	/* Whether the task may read and search the directory whatever its mode says; nullable. */
+	bool (*open_to)(struct synth_node *n, struct task *t);
 	/* Owner ids of the node; NULL: 0, 0. */
 	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
 };

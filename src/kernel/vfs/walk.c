@@ -14,6 +14,8 @@
 #include <linux/openat2.h>
 #include <string.h>
 
+#include "vfs/anon.h"
+
 #define MAX_LINKS  40
 #define NAME_LIMIT 255
 
@@ -360,11 +362,13 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 			w->root = (struct path){0};
 			return err;
 		}
-		if (f->path && (!*path || path_inode(&f->path->path)->type == S_IFDIR)) {
-			w->cur = f->path->path;
-			path_get(&w->cur);
-		}
+		if (!*path || (f->path && path_inode(&f->path->path)->type == S_IFDIR))
+			err = file_place(f, &w->cur);
 		file_put(f);
+		if (err) {
+			w->root = (struct path){0};
+			return err;
+		}
 	}
 	if (w->cur.dentry && w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
 		w->root = w->cur;

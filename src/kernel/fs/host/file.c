@@ -28,14 +28,15 @@ struct host_file {
 	struct cold cold;
 };
 
-/* The kernel's own reads (an ELF header) do not wait for a helper. With O_NONBLOCK they do not wait for a disk. */
+/* The kernel's own reads (an ELF header) do not wait for a helper, unless a call waits for them. With O_NONBLOCK they do not
+ * wait for a disk. */
 static long read_piece(struct file *f, const struct uio *to, char *buf, size_t size, u64 pos)
 {
 	struct host_file *h = f->priv;
 	struct iovec iov = {buf, size};
 	ssize_t n;
 
-	if (to->task)
+	if (to->task || to->waits)
 		return cold_pread(f->k, &h->cold, h->fd, buf, size, pos);
 	n = f->flags & O_NONBLOCK ? preadv2(h->fd.fd, &iov, 1, (off_t)pos, RWF_NOWAIT) : -1;
 	/* Not every file system knows how not to wait. */
@@ -253,6 +254,7 @@ static const struct file_ops host_file_ops = {
 };
 static const struct file_ops host_dir_ops = {
 	.read = dir_read,
+	.rw = RW_READ_PLAIN,
 	.seek = dir_seek,
 	.iterate = host_iterate,
 	.sync = host_sync,

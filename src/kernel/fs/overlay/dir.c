@@ -218,6 +218,7 @@ static void dir_release(struct file *f)
 
 static const struct file_ops overlay_dir_ops = {
 	.read = dir_read,
+	.rw = RW_READ_PLAIN,
 	.seek = dir_seek,
 	.iterate = dir_iterate,
 	.sync = dir_sync,

@@ -79,7 +79,7 @@ int overlay_copy_data(struct inode *i, u64 size, bool nowait)
 	if (!buf)
 		err = -ENOMEM;
 	while (!err && at < size) {
-		got = file_pread(low, buf, min(size - at, (u64)PIECE), at);
+		got = file_pread(low, buf, min(size - at, (u64)PIECE), at, false);
 		if (got <= 0)
 			break;
 		err = tnode_store(n, buf, (size_t)got, at);

@@ -36,5 +36,9 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-const struct file_ops tmpfs_dir_ops = {
-	.read = dir_read, .seek = dir_seek, .iterate = dir_iterate, .sync = sync_nothing, .told_whole = true};
+const struct file_ops tmpfs_dir_ops = {.read = dir_read,
+				       .rw = RW_READ_PLAIN,
+				       .seek = dir_seek,
+				       .iterate = dir_iterate,
+				       .sync = sync_nothing,
+				       .told_whole = true};

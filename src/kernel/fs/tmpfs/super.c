@@ -159,6 +159,8 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 	return 0;
 }
 
+#define LARGE_FILE 0100000u /* the kernel's O_LARGEFILE; libc's is 0 */
+
 int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct cred *cred, struct file **out)
 {
 	u32 mode = flags & MFD_NOEXEC_SEAL ? 0666 : 0777;
@@ -174,7 +176,7 @@ int tmpfs_anonymous(struct kernel *k, const char *name, u32 flags, const struct 
 	if (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL))
 		n->seals = flags & MFD_NOEXEC_SEAL ? F_SEAL_EXEC : 0;
 	if (n->name)
-		err = file_new(k, &tmpfs_memfd_ops, O_RDWR | O_LARGEFILE, i, NULL, out);
+		err = file_new(k, &tmpfs_memfd_ops, O_RDWR | LARGE_FILE, i, NULL, out);
 	else
 		err = -ENOMEM;
 	if (err)
