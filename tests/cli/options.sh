@@ -18,6 +18,17 @@ run() {
 
 # The caller's own.
 [ "$(nice -n 3 timeout 30 "$HUSK" run -- nice 2>err)" = "$(nice -n 3 nice)" ]; check "the caller's niceness"
+# A CPU whose number is beyond those that the host's files tell of.
+cpu=$(sed -n 's/^Cpus_allowed_list:.*[^0-9]//p' /proc/self/status)
+if [ "$cpu" != 0 ] && echo 0 >online && unshare -rm mount --bind online /sys/devices/system/cpu/online 2>/dev/null; then
+	# shellcheck disable=SC2016
+	limited 30 unshare -rm sh -c 'mount --bind online /sys/devices/system/cpu/online && exec taskset -c "$1" "$0" run -- taskset -c "$1" grep Cpus_allowed_list /proc/self/status' "$HUSK" "$cpu"
+	[ $status = 0 ] && [ "$(tr -dc 0-9 <out)" = "$cpu" ]
+	check 'a CPU that the host does not tell of'
+else
+	n=$((n + 1))
+	echo "ok $n - a CPU that the host does not tell of # SKIP one CPU, or no namespaces here"
+fi
 
 # What the command line itself says.
 husk --version

@@ -42,11 +42,17 @@ int sandbox_fail(struct sandbox *s, const char *what, int err)
 	return err;
 }
 
+/* Those that we may use, and how many there are: not less than the highest number, for a host may have gaps among those that
+ * are online, and a container's files may tell of fewer. */
 static void count_cpus(struct kernel *k)
 {
 	k->ncpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	if (syscall(SYS_sched_getaffinity, 0, sizeof k->cpu_mask, k->cpu_mask) > 0)
+	if (syscall(SYS_sched_getaffinity, 0, sizeof k->cpu_mask, k->cpu_mask) > 0) {
+		for (int cpu = k->ncpus; cpu < 1024; cpu++)
+			if (k->cpu_mask[cpu / 64] >> cpu % 64 & 1)
+				k->ncpus = cpu + 1;
 		return;
+	}
 	for (int cpu = 0; cpu < k->ncpus && cpu < 1024; cpu++)
 		k->cpu_mask[cpu / 64] |= 1UL << (cpu % 64);
 }

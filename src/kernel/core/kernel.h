@@ -194,7 +194,7 @@ struct kernel {
 	char core_pattern[128]; /* task room: which file a core goes to (task/coredump_name.c) */
 	bool core_uses_pid;
 	u64 boot_ns, boot_realtime_ns;
-	int ncpus;        /* of the machine */
+	int ncpus;        /* of the machine: their numbers are below */
 	u64 cpu_mask[16]; /* that husk may use, and its first program */
 
 	struct object_count {

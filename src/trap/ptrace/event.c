@@ -313,7 +313,6 @@ static bool collect_one(struct ptrap *t)
 /* Takes in what has stopped or ended, until there is something to tell. */
 static void collect(struct ptrap *t)
 {
-
 	while (list_empty(&t->events) && ((list_empty(&t->completions) && near_give_way(t)) || t->stops)) {
 		t->stops = collect_one(t);
 		if (!t->stops)
