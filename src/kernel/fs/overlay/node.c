@@ -114,6 +114,10 @@ int overlay_getattr(struct inode *i, struct kstat *st)
 	if (l && !l->owned)
 		return l->inode->ops->getattr(l->inode, st);
 	err = tmpfs_getattr(i, st);
+	/* Of a file of the upper layer that nobody has open it is known from its last close. Archivers take a file without
+	 * blocks for one great hole. */
+	if (!err && i->type == S_IFREG && store_of(i) && !hostfd_valid(tnode(i)->memfd))
+		st->blocks = tnode(i)->charged / 512;
 	if (err || !l)
 		return err;
 	st->dev = l->dev;
