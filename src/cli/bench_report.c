@@ -2,6 +2,7 @@
 /* Tells what `husk bench` has found: two tables for people, JSON for programs. */
 #include "cli/cmd_bench.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -151,8 +152,8 @@ static void show_claims(const struct bench_report *r)
 			       s->kernel_switches + s->guest_switches,
 			       f->kernel_switches + f->guest_switches);
 		if (!strncmp(name, "shell", 5) && f->measured && s->measured)
-			printf("The shell's work takes %.0f %% less time by seccomp than by ptrace.\n",
-			       100 * (1 - f->ns / s->ns));
+			printf("The shell's work takes %.0f %% %s time by seccomp than by ptrace.\n",
+			       100 * fabs(1 - f->ns / s->ns), f->ns > s->ns ? "more" : "less");
 	}
 }
 
