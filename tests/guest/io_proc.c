@@ -164,6 +164,27 @@ static void test_memory(int argc, char **argv)
 	CHECK(strstr(slurp("/proc/self/mountinfo"), " - "));
 }
 
+/* The environment is read where it lies, at any offset. */
+static void test_environ(void)
+{
+	int fd = open("/proc/self/environ", O_RDONLY);
+	char part[8];
+	ssize_t size = read(fd, text, sizeof text);
+
+	CHECK(size > 8);
+	CHECK_EQ(read(fd, part, 1), 0);
+	CHECK_EQ(pread(fd, part, 4, 3), 4);
+	CHECK(!memcmp(part, text + 3, 4));
+	CHECK_EQ(pread(fd, part, 8, size - 2), 2);
+	CHECK_EQ(pread(fd, part, 8, size), 0);
+	CHECK_EQ(lseek(fd, 2, SEEK_SET), 2);
+	CHECK_EQ(lseek(fd, 1, SEEK_CUR), 3);
+	CHECK_EQ(read(fd, part, 4), 4);
+	CHECK(!memcmp(part, text + 3, 4));
+	CHECK_ERRNO(lseek(fd, -1, SEEK_SET), EINVAL);
+	close(fd);
+}
+
 static void *thread(void *arg)
 {
 	int *tid = arg;
@@ -239,6 +260,7 @@ int main(int argc, char **argv)
 	test_stat();
 	test_status();
 	test_memory(argc, argv);
+	test_environ();
 	test_others();
 	test_system();
 	return check_done();

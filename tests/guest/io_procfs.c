@@ -309,17 +309,20 @@ static void test_cpu(void)
 {
 	unsigned long before[4], after[4];
 	volatile unsigned long n = 0;
-	struct rusage u;
+	struct rusage begin, u;
 
 	CHECK_EQ(sscanf(slurp("/proc/stat"), "cpu  %lu %lu %lu %lu", before, before + 1, before + 2,
 			before + 3),
 		 4);
 	CHECK(strstr(text, "\ncpu0 ") && strstr(text, "\nctxt ") && strstr(text, "\nprocs_running "));
+	getrusage(RUSAGE_SELF, &begin);
 	do {
 		for (int i = 0; i < 1000000; i++)
 			n = n + 1;
 		getrusage(RUSAGE_SELF, &u);
-	} while (u.ru_utime.tv_sec * 1000000 + u.ru_utime.tv_usec < 100000);
+	} while ((u.ru_utime.tv_sec - begin.ru_utime.tv_sec) * 1000000 + u.ru_utime.tv_usec -
+			 begin.ru_utime.tv_usec <
+		 100000);
 	CHECK_EQ(sscanf(slurp("/proc/stat"), "cpu  %lu %lu %lu %lu", after, after + 1, after + 2, after + 3),
 		 4);
 	CHECK(after[0] > before[0] && after[2] >= before[2] && after[3] >= before[3]);

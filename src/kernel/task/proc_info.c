@@ -194,6 +194,13 @@ static int open_mem(struct synth_node *n, struct task *t, u32 flags, struct file
 	return owner ? proc_open_mem(owner, t, flags, out) : -ESRCH;
 }
 
+static int open_environ(struct synth_node *n, struct task *t, u32 flags, struct file **out)
+{
+	struct task *owner = task_find(n->k, (int)(u32)n->owner);
+
+	return owner ? proc_open_environ(owner, t, flags, out) : -ESRCH;
+}
+
 /* Linux: where pages lie in memory, for the privileged. Here: nothing that a guest could know. */
 static int refuse_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
@@ -201,5 +208,6 @@ static int refuse_open(struct synth_node *n, struct task *t, u32 flags, struct f
 }
 
 const struct synth_ops proc_mem_ops = {.open = open_mem, .owner = proc_node_owner};
+const struct synth_ops proc_environ_ops = {.open = open_environ, .owner = proc_node_owner};
 const struct synth_ops proc_refused_ops = {.open = refuse_open, .owner = proc_node_owner};
 const struct synth_ops proc_dir_ops = {.owner = proc_node_owner};

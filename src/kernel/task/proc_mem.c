@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/PID/mem: the memory of a process as a file whose offsets are addresses (fs/proc/base.c: mem_rw).
+ * /proc/PID/mem: the memory of a process as a file whose offsets are addresses (fs/proc/base.c: mem_rw); and
+ * /proc/PID/environ, the part of it that execve() put the environment in (environ_read).
  *
  * Linux: reads and writes what is mapped, whatever its protection (a debugger's breakpoints in code). Here: so of a process
  * with a thread that is stopped for its tracer; of others only what the process itself could read or write, since the
@@ -69,9 +70,9 @@ static long copy_out(struct mm *mm, struct uio *to, u64 addr, char *buf, bool fi
 	return n;
 }
 
-static long mem_read(struct file *f, struct uio *to, u64 *pos)
+/* From *addr on, which moves: bytes, 0 where the memory has gone, -EIO, -ENOMEM, or what the handler is to pass on. */
+static long read_memory(struct mm *mm, struct uio *to, u64 *addr)
 {
-	struct mm *mm = f->priv;
 	char *buf = malloc(PIECE);
 	bool alone = false;
 	long done = 0, n = 0;
@@ -79,16 +80,36 @@ static long mem_read(struct file *f, struct uio *to, u64 *pos)
 	if (!buf)
 		return -ENOMEM;
 	while (mm->space && to->left && !alone) {
-		n = copy_out(mm, to, *pos, buf, !done, &alone);
+		n = copy_out(mm, to, *addr, buf, !done, &alone);
 		if (n <= 0)
 			break;
-		*pos += (u64)n;
+		*addr += (u64)n;
 		done += n;
 	}
 	free(buf);
 	if (done || n == CALL_FETCH || n == CALL_PARK)
 		return done ? done : n;
 	return mm->space && to->left ? -EIO : 0;
+}
+
+static long mem_read(struct file *f, struct uio *to, u64 *pos)
+{
+	return read_memory(f->priv, to, pos);
+}
+
+static long environ_read(struct file *f, struct uio *to, u64 *pos)
+{
+	struct mm *mm = f->priv;
+	u64 addr;
+	long n;
+
+	if (mm->env_end <= mm->env_start || *pos >= mm->env_end - mm->env_start)
+		return 0;
+	addr = mm->env_start + *pos;
+	to->left = min(to->left, mm->env_end - addr);
+	n = read_memory(mm, to, &addr);
+	*pos = addr - mm->env_start;
+	return n;
 }
 
 /* Bytes from @addr on that the process could write. */
@@ -162,6 +183,18 @@ static s64 mem_seek(struct file *f, s64 offset, int whence)
 	return offset;
 }
 
+static s64 environ_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_CUR)
+		offset += (s64)f->pos;
+	else if (whence != SEEK_SET && whence != SEEK_END)
+		return -EINVAL;
+	if (offset < 0)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
 static void mem_release(struct file *f)
 {
 	mm_put(f->priv);
@@ -174,14 +207,34 @@ static const struct file_ops mem_ops = {
 	.release = mem_release,
 };
 
-int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out)
+static const struct file_ops environ_ops = {
+	.read = environ_read,
+	.seek = environ_seek,
+	.release = mem_release,
+};
+
+static int open_memory(struct task *t, bool allowed, const struct file_ops *ops, u32 flags, struct file **out)
 {
 	int err;
 
-	if (!t->mm || task_may_access(reader, t, HUSK_ACCESS_ATTACH | HUSK_ACCESS_FS))
+	if (!t->mm)
+		return -ESRCH;
+	if (!allowed)
 		return -EACCES;
-	err = file_new(reader->k, &mem_ops, flags, NULL, mm_get(t->mm), out);
+	err = file_new(t->k, ops, flags, NULL, mm_get(t->mm), out);
 	if (err)
 		mm_put(t->mm);
 	return err;
+}
+
+int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out)
+{
+	bool allowed = !task_may_access(reader, t, HUSK_ACCESS_ATTACH | HUSK_ACCESS_FS);
+
+	return open_memory(t, allowed, &mem_ops, flags, out);
+}
+
+int proc_open_environ(struct task *t, struct task *reader, u32 flags, struct file **out)
+{
+	return open_memory(t, proc_may_read(reader, t), &environ_ops, flags, out);
 }

@@ -56,15 +56,11 @@ static int show_cmdline(struct task *t, struct task *reader, struct text *out)
 	return err;
 }
 
-static int show_environ(struct task *t, struct task *reader, struct text *out)
-{
-	return t->mm && t->mm->env_end ? show_memory(t, t->mm->env_start, t->mm->env_end, out) : 0;
-}
-
 static int show_auxv(struct task *t, struct task *reader, struct text *out)
 {
-	if (t->mm)
-		text_add_bytes(out, t->mm->auxv, t->mm->auxv_size);
+	if (!t->mm)
+		return -ESRCH;
+	text_add_bytes(out, t->mm->auxv, t->mm->auxv_size);
 	return 0;
 }
 
@@ -359,8 +355,7 @@ static int show_mountstats(struct task *t, struct task *reader, struct text *out
 		FILE_OF("status", 0444, proc_show_status),                                                 \
 		FILE_BY(proc_pid_memory_ops, "maps", 0444, show_maps, .guarded = true),                    \
 		FILE_BY(proc_pid_memory_ops, "smaps", 0444, show_smaps, .guarded = true),                  \
-		FILE_OF("cmdline", 0444, show_cmdline),                                                    \
-		FILE_BY(proc_pid_memory_ops, "environ", 0400, show_environ, .guarded = true),              \
+		FILE_OF("cmdline", 0444, show_cmdline), {"environ", S_IFREG | 0400, &proc_environ_ops},    \
 		FILE_BY(proc_pid_early_ops, "auxv", 0400, show_auxv, .guarded = true),                     \
 		FILE_OF("comm", 0644, show_comm, store_comm), FILE_OF("limits", 0444, show_limits),        \
 		FILE_OF("cgroup", 0444, show_cgroup), FILE_OF("oom_score", 0444, show_oom_score),          \

@@ -32,8 +32,11 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out);
 int proc_show_statm(struct task *t, struct task *reader, struct text *out);
 int proc_show_status(struct task *t, struct task *reader, struct text *out);
 
-/* proc_mem.c: /proc/PID/mem of @t, opened by @reader, as who may trace it: 0, -EACCES, -ENOMEM. */
+/* proc_mem.c: /proc/PID/mem of @t, opened by @reader, as who may trace it: 0, -ESRCH (it has no memory any
+ * more), -EACCES, -ENOMEM. */
 int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out);
+/* The same of /proc/PID/environ, as who may read. */
+int proc_open_environ(struct task *t, struct task *reader, u32 flags, struct file **out);
 /* proc_info.c: small files. */
 int proc_show_io(struct task *t, struct task *reader, struct text *out);
 int proc_show_thread_io(struct task *t, struct task *reader, struct text *out);
@@ -48,7 +51,7 @@ int proc_show_nothing(struct task *t, struct task *reader, struct text *out);
 int proc_show_timerslack(struct task *t, struct task *reader, struct text *out);
 int proc_store_timerslack(struct task *t, struct task *writer, const char *data, size_t size);
 extern const struct synth_entry proc_ns_entries[];
-extern const struct synth_ops proc_mem_ops, proc_refused_ops, proc_dir_ops;
+extern const struct synth_ops proc_mem_ops, proc_environ_ops, proc_refused_ops, proc_dir_ops;
 /* proc_tree.c: who owns a node. */
 void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid);
 
