@@ -94,12 +94,15 @@ static void test_self(void)
 /* A connection that nobody has accepted holds its own listener. */
 static void test_listener(void)
 {
-	struct sockaddr_un sa = {AF_UNIX, "\0husk test of circles"};
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	socklen_t size = sizeof sa;
 	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), fds[2];
 
-	CHECK_EQ(bind(l, (struct sockaddr *)&sa, sizeof sa), 0);
+	/* A name that nobody else has. */
+	CHECK_EQ(bind(l, (struct sockaddr *)&sa, sizeof sa.sun_family), 0);
+	CHECK_EQ(getsockname(l, (struct sockaddr *)&sa, &size), 0);
 	CHECK_EQ(listen(l, 1), 0);
-	CHECK_EQ(connect(c, (struct sockaddr *)&sa, sizeof sa), 0);
+	CHECK_EQ(connect(c, (struct sockaddr *)&sa, size), 0);
 	CHECK_EQ(pipe(fds), 0);
 	send_fd(c, fds[1]);
 	send_fd(c, l);
