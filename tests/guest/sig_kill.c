@@ -138,8 +138,12 @@ static volatile pid_t other;
 static void *thread(void *arg)
 {
 	other = (pid_t)syscall(SYS_gettid);
-	for (int i = 0; i < 3; i++)
-		pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	/* Out of its handler again, where it would find the next signal, too. */
+	while (!taker)
+		usleep(100);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
 	return arg;
 }
 
@@ -149,14 +153,13 @@ static void test_threads(void)
 
 	signal(SIGUSR2, note);
 	pthread_barrier_init(&barrier, NULL, 2);
+	taker = 0;
 	pthread_create(&t, NULL, thread, NULL);
 	pthread_barrier_wait(&barrier);
-	taker = 0;
 	CHECK_EQ(syscall(SYS_tgkill, getpid(), other, SIGUSR2), 0);
 	while (!taker)
 		usleep(100);
 	CHECK_EQ(taker, other);
-	/* It has come back from its handler, where it would find the next signal, too. */
 	pthread_barrier_wait(&barrier);
 	taker = 0;
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
