@@ -93,8 +93,15 @@ static pid_t __attribute__((unused)) traced_child(int (*body)(void *arg), void *
 	return pid;
 }
 
-/* A child that nobody traces yet and that waits for signals. */
-static pid_t __attribute__((unused)) pausing_child(void)
+/* To its end. */
+static void __attribute__((unused)) goes_on(pid_t pid)
+{
+	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
+	EXPECT_END(pid, 0);
+}
+
+/* A child that becomes something (nullable), that nobody traces yet, and that waits for signals. */
+static pid_t __attribute__((unused)) child_that(void (*become)(void))
 {
 	int ready[2];
 	char byte = 0;
@@ -103,6 +110,8 @@ static pid_t __attribute__((unused)) pausing_child(void)
 	CHECK_OK(pipe(ready));
 	pid = fork();
 	if (!pid) {
+		if (become)
+			become();
 		if (write(ready[1], &byte, 1) != 1)
 			_exit(98);
 		for (;;)
@@ -112,6 +121,11 @@ static pid_t __attribute__((unused)) pausing_child(void)
 	CHECK_EQ(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 	return pid;
+}
+
+static pid_t __attribute__((unused)) pausing_child(void)
+{
+	return child_that(NULL);
 }
 
 static void __attribute__((unused)) kill_and_reap(pid_t pid)

@@ -20,28 +20,6 @@ static char *self;
 
 /* ---- targets and tracers ---- */
 
-/* A child that becomes something, and waits to be traced. */
-static pid_t target(void (*become)(void))
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	CHECK_OK(pipe(ready));
-	pid = fork();
-	if (!pid) {
-		become();
-		if (write(ready[1], "", 1) != 1)
-			_exit(89);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	CHECK_EQ(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
 /* With what a process that became something may not trace @pid (0: it may); its other ways into it answer the same. */
 static int tries(void (*become)(void), pid_t pid)
 {
@@ -189,7 +167,7 @@ static void test_ids(void)
 	if (geteuid())
 		return;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		pid_t pid = target(cases[i].target);
+		pid_t pid = child_that(cases[i].target);
 		int got = tries(cases[i].tracer, pid);
 
 		if (got != cases[i].error)
@@ -290,7 +268,7 @@ static void own_thread(void)
 /* One at a time: the next when the first has let go, or has ended. */
 static void test_two(void)
 {
-	pid_t pid = target(nothing), tracer;
+	pid_t pid = child_that(nothing), tracer;
 	int status, ready[2];
 	char byte;
 
@@ -413,7 +391,7 @@ static int executed_tracer(pid_t pid)
 static void test_tracer_executes(void)
 {
 	for (int threaded = 0; threaded < 2; threaded++) {
-		pid_t pid = target(nothing), tracer = fork();
+		pid_t pid = child_that(nothing), tracer = fork();
 		pthread_t thread;
 
 		if (!tracer) {
@@ -469,7 +447,7 @@ static int sibling_attaches(unsigned long ptracer)
 	int error;
 
 	chosen = ptracer;
-	pid = target(chooses);
+	pid = child_that(chooses);
 	error = tries(user, pid);
 	kill_and_reap(pid);
 	return error;
@@ -507,11 +485,11 @@ static int child_attaches(void)
 /* Who was chosen and has ended is nobody's tracer: not its children's either, nor who gets its number. */
 static int chosen_ends(void)
 {
-	pid_t pid, tracer = target(user);
+	pid_t pid, tracer = child_that(user);
 	int error;
 
 	chosen = (unsigned long)tracer;
-	pid = target(chooses);
+	pid = child_that(chooses);
 	kill_and_reap(tracer);
 	error = tries(user, pid);
 	kill_and_reap(pid);
@@ -524,7 +502,7 @@ static void traced_before(void)
 	char byte;
 	struct iovec iov = {&byte, 1};
 	int status;
-	pid_t pid = target(user), tracer;
+	pid_t pid = child_that(user), tracer;
 
 	CHECK_EQ(set_scope(0), 0);
 	tracer = fork();

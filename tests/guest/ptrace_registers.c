@@ -35,12 +35,6 @@ static pid_t at_usr1(void)
 	return pid;
 }
 
-static void goes_on(pid_t pid)
-{
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 0);
-}
-
 /* ---- sets ---- */
 
 static void test_registers(void)

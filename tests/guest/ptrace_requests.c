@@ -345,12 +345,6 @@ static pid_t at_signal(void)
 	return pid;
 }
 
-static void goes_on(pid_t pid)
-{
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 0);
-}
-
 static void test_wrong(void)
 {
 	pid_t pid = at_signal();

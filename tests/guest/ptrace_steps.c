@@ -170,12 +170,6 @@ static pid_t at_emulated(unsigned long *at)
 	return pid;
 }
 
-static void goes_on(pid_t pid)
-{
-	CHECK_OK(pt(PTRACE_CONT, pid, 0, 0));
-	EXPECT_END(pid, 0);
-}
-
 static void test_emulated(void)
 {
 	unsigned long at;

@@ -36,10 +36,7 @@ static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 fla
 		err = vfs_open_at(t, c, dirfd, path, flags, mode, resolve, &f);
 	if (err)
 		return err;
-	err = fd_install(t, f, flags & O_CLOEXEC);
-	if (err < 0)
-		file_put(f);
-	return err;
+	return fd_give(t, f, flags & O_CLOEXEC);
 }
 
 long sys_open(struct task *t, struct call *c)

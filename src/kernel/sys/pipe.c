@@ -23,15 +23,6 @@
 #endif
 
 /* Gives @f (consumed) the lowest descriptor. */
-static long install(struct task *t, struct file *f, bool cloexec)
-{
-	int fd = fd_install(t, f, cloexec);
-
-	if (fd < 0)
-		file_put(f);
-	return fd;
-}
-
 /* ---- pipe ---- */
 
 static long make_pipe(struct task *t, u64 addr, u32 flags)
@@ -44,12 +35,12 @@ static long make_pipe(struct task *t, u64 addr, u32 flags)
 	err = pipe_open_pair(t->k, t->cred, flags & (O_NONBLOCK | O_DIRECT), &ends[0], &ends[1]);
 	if (err < 0)
 		return err;
-	fds[0] = install(t, ends[0], flags & O_CLOEXEC);
+	fds[0] = fd_give(t, ends[0], flags & O_CLOEXEC);
 	if (fds[0] < 0) {
 		file_put(ends[1]);
 		return fds[0];
 	}
-	fds[1] = install(t, ends[1], flags & O_CLOEXEC);
+	fds[1] = fd_give(t, ends[1], flags & O_CLOEXEC);
 	if (fds[1] < 0) {
 		fd_close(t, fds[0]);
 		return fds[1];
@@ -82,7 +73,7 @@ static long make_eventfd(struct task *t, u32 count, int flags)
 	if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE))
 		return -EINVAL;
 	err = eventfd_open(t->k, count, flags & EFD_NONBLOCK, flags & EFD_SEMAPHORE, &f);
-	return err < 0 ? err : install(t, f, flags & EFD_CLOEXEC);
+	return err < 0 ? err : fd_give(t, f, flags & EFD_CLOEXEC);
 }
 
 long sys_eventfd(struct task *t, struct call *c)
@@ -117,7 +108,7 @@ long sys_timerfd_create(struct task *t, struct call *c)
 		return -EINVAL;
 	}
 	err = timerfd_open(t->k, clock, flags & TFD_NONBLOCK, &f);
-	return err < 0 ? err : install(t, f, flags & TFD_CLOEXEC);
+	return err < 0 ? err : fd_give(t, f, flags & TFD_CLOEXEC);
 }
 
 static int timerfd_fd_get(struct task *t, int fd, struct file **out)
@@ -193,7 +184,7 @@ long sys_memfd_create(struct task *t, struct call *c)
 	if (err < 0)
 		return err;
 	err = tmpfs_anonymous(t->k, name, flags, t->cred, &f);
-	return err < 0 ? err : install(t, f, flags & MFD_CLOEXEC);
+	return err < 0 ? err : fd_give(t, f, flags & MFD_CLOEXEC);
 }
 
 /* ---- getrandom ---- */

@@ -187,6 +187,15 @@ int fd_install(struct task *t, struct file *f, bool cloexec)
 	return fd_install_from(t, f, cloexec, 0);
 }
 
+int fd_give(struct task *t, struct file *f, bool cloexec)
+{
+	int fd = fd_install(t, f, cloexec);
+
+	if (fd < 0)
+		file_put(f);
+	return fd;
+}
+
 int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd)
 {
 	struct fdtable *ft = t->files;

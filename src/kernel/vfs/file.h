@@ -217,6 +217,8 @@ int fdtable_exec(struct task *t);
  * on success. -EMFILE, -ENOMEM. */
 int fd_install_from(struct task *t, struct file *f, bool cloexec, int from);
 int fd_install(struct task *t, struct file *f, bool cloexec);
+/* The same, and the reference is consumed in any case. */
+int fd_give(struct task *t, struct file *f, bool cloexec);
 /* Whether a descriptor could be given now: 0 or -EMFILE, for calls that must not have had an effect without one. */
 int fd_room(struct task *t);
 /* Puts @f at exactly @fd, closing what is there (dup2): the same ownership. */

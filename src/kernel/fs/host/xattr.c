@@ -33,41 +33,28 @@ static int object_path(struct inode *i, char *path, size_t size)
 	return err == -ESTALE ? -ENOENT : err;
 }
 
-/* A way by /proc takes the host several times as long as one by a descriptor that is open for reading. */
-static int get_one(struct inode *i, const char *name, void *buf, size_t size, ssize_t *n)
+/* The value of @name, or all names (NULL). A way by /proc takes the host several times as long as one by a descriptor that is
+ * open for reading. */
+static int get(struct inode *i, const char *name, char *buf, size_t size, ssize_t *n)
 {
+	struct hostfd fd = hnode(i)->data;
 	char path[32];
 	int err;
 
-	if (hostfd_valid(hnode(i)->data)) {
-		*n = fgetxattr(hnode(i)->data.fd, name, buf, size);
+	if (hostfd_valid(fd)) {
+		*n = name ? fgetxattr(fd.fd, name, buf, size) : flistxattr(fd.fd, buf, size);
 		return 0;
 	}
 	err = object_path(i, path, sizeof path);
 	if (!err)
-		*n = getxattr(path, name, buf, size);
-	return err;
-}
-
-static int get_list(struct inode *i, char *buf, size_t size, ssize_t *n)
-{
-	char path[32];
-	int err;
-
-	if (hostfd_valid(hnode(i)->data)) {
-		*n = flistxattr(hnode(i)->data.fd, buf, size);
-		return 0;
-	}
-	err = object_path(i, path, sizeof path);
-	if (!err)
-		*n = listxattr(path, buf, size);
+		*n = name ? getxattr(path, name, buf, size) : listxattr(path, buf, size);
 	return err;
 }
 
 long host_getxattr(struct inode *i, const char *name, void *buf, size_t size)
 {
 	ssize_t n;
-	int err = is_user(name) ? get_one(i, name, buf, size, &n) : -ENODATA;
+	int err = is_user(name) ? get(i, name, buf, size, &n) : -ENODATA;
 
 	if (err)
 		return err == -EPERM ? -ENODATA : err;
@@ -79,7 +66,7 @@ long host_listxattr(struct inode *i, char *buf, size_t size)
 	char *all, *at;
 	long used = 0;
 	ssize_t n;
-	int err = get_list(i, NULL, 0, &n); /* most have none, and need no buffer to say so */
+	int err = get(i, NULL, NULL, 0, &n); /* most have none, and need no buffer to say so */
 
 	if (err)
 		return err == -EPERM ? 0 : err;
@@ -88,7 +75,7 @@ long host_listxattr(struct inode *i, char *buf, size_t size)
 	all = malloc(LIST_MAX);
 	if (!all)
 		return -ENOMEM;
-	err = get_list(i, all, LIST_MAX, &n);
+	err = get(i, NULL, all, LIST_MAX, &n);
 	if (!err && n < 0)
 		err = -errno;
 	for (at = all; !err && at < all + n; at += strlen(at) + 1) {
