@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <regex.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -248,6 +249,59 @@ static void test_fd(void)
 	close(fd);
 }
 
+static void *wait_for_byte(void *arg)
+{
+	char c;
+
+	CHECK_EQ(read(*(int *)arg, &c, 1), 1);
+	return NULL;
+}
+
+/* What stat() tells: threads and processes are links of their directories, a link is as long as its text. */
+static void test_stat_of(void)
+{
+	static const char *const links[] = {"/proc/mounts", "/proc/net", "/dev/fd", "/dev/stdin",
+					    "/dev/stderr"};
+	char link[256];
+	pthread_t thread;
+	struct stat st;
+	pid_t pid;
+	int p[2];
+
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		CHECK_OK(lstat(links[i], &st));
+		CHECK_EQ(st.st_size, readlink(links[i], link, sizeof link));
+	}
+	CHECK_OK(pipe(p));
+	CHECK_OK(stat("/proc/self/task", &st));
+	CHECK_EQ(st.st_nlink, 3);
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_byte, p), 0);
+	CHECK_OK(stat("/proc/self/task", &st));
+	CHECK_EQ(st.st_nlink, 4);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_OK(stat("/proc", &st));
+	CHECK(st.st_nlink > 3);
+	/* Another's descriptors are not to be seen. */
+	CHECK_OK(stat("/proc/self/fdinfo/0", &st));
+	CHECK_EQ(st.st_mode, S_IFREG | 0444);
+	if (getuid())
+		return;
+	pid = fork();
+	if (!pid) {
+		char path[40];
+
+		CHECK_OK(setuid(65534));
+		sprintf(path, "/proc/%d/fdinfo", getppid());
+		CHECK_ERRNO(open(path, O_RDONLY), EACCES);
+		strcat(path, "/0");
+		CHECK_ERRNO(open(path, O_RDONLY), EACCES);
+		_exit(check_done());
+	}
+	CHECK_EQ(waitpid(pid, &p[0], 0), pid);
+	CHECK_EQ(p[0], 0);
+}
+
 static void test_system(void)
 {
 	static const char *const meminfo[] = {"^[A-Za-z0-9_()]+: +[0-9]+( kB)?$", NULL};
@@ -340,6 +394,7 @@ int main(void)
 	test_process();
 	test_agreement();
 	test_fd();
+	test_stat_of();
 	test_system();
 	test_mounts();
 	return check_done();

@@ -134,9 +134,9 @@ static const struct synth_entry empty_dir[] = {{}};
 	{                                                                             \
 		node, S_IFCHR | 0666, &dev_ops, NULL, (major) << 8 | (minor), &(fops) \
 	}
-#define LINK(node, target)                                       \
-	{                                                        \
-		node, S_IFLNK | 0777, &link_ops, NULL, 0, target \
+#define LINK(node, target)                                                           \
+	{                                                                            \
+		node, S_IFLNK | 0777, &link_ops, NULL, 0, target, sizeof(target) - 1 \
 	}
 
 static const struct synth_entry dev_entries[] = {

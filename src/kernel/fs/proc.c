@@ -76,7 +76,13 @@ static bool root_next(struct synth_node *n, struct task *t, u64 *key, char *name
 	return pids && pids->next(n, t, key, name, type);
 }
 
-static const struct synth_ops root_ops = {.lookup = root_lookup, .next = root_next};
+static void root_attr(struct synth_node *n, struct kstat *st)
+{
+	if (n->k->proc_pids)
+		n->k->proc_pids->attr(n, st);
+}
+
+static const struct synth_ops root_ops = {.lookup = root_lookup, .next = root_next, .attr = root_attr};
 static const struct synth_entry proc_root = {"", S_IFDIR | 0555, &root_ops, proc_entries};
 
 int proc_super(struct kernel *k, struct super **out)

@@ -159,8 +159,8 @@ static const struct synth_entry sysvipc_dir[] = {
 const struct synth_entry proc_entries[] = {
 	{"self", S_IFLNK | 0777, &proc_self_ops},
 	{"thread-self", S_IFLNK | 0777, &proc_thread_self_ops},
-	{"mounts", S_IFLNK | 0777, &proc_link_ops, .data = "self/mounts"},
-	{"net", S_IFLNK | 0777, &proc_link_ops, .data = "self/net"},
+	{"mounts", S_IFLNK | 0777, &proc_link_ops, .data = "self/mounts", .size = 11},
+	{"net", S_IFLNK | 0777, &proc_link_ops, .data = "self/net", .size = 8},
 	PROC_SHOW("cpuinfo", show_cpuinfo),
 	PROC_SHOW("meminfo", show_meminfo),
 	PROC_SHOW("uptime", show_uptime),

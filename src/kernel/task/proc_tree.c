@@ -326,14 +326,17 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 	struct kstat st = {0};
 	struct file *f;
 	struct task *t;
+	s64 pos = 0;
 	int err = node_file(n, reader, &f);
 
 	if (err < 0)
 		return err;
 	t = node_task(n);
 	file_getattr(f, &st);
-	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n",
-		 f->ops->stream ? 0 : *file_pos(f),
+	/* Of the caller's own files the host knows it. */
+	if (!f->ops->stream && f->ops->seek)
+		pos = f->ops->seek(f, 0, SEEK_CUR);
+	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", pos > 0 ? pos : 0,
 		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
 			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
 		 st.mnt_id, st.ino);
@@ -343,8 +346,19 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 	return proc_text_done(&text, 0, out, size);
 }
 
-static const struct synth_ops fdinfo_ops = {.show = fdinfo_show, .owner = proc_node_owner};
-static const struct synth_entry fdinfo_entry = {"", S_IFREG | 0400, &fdinfo_ops};
+/* The directory and its files are for who may trace the process (fs/proc/fd.c: proc_fdinfo_access_allowed()). */
+static int fdinfo_check(struct synth_node *n, struct task *opener)
+{
+	struct task *t = node_task(n);
+
+	if (!t)
+		return -ESRCH;
+	return proc_may_read(opener, t) ? 0 : -EACCES;
+}
+
+static const struct synth_ops fdinfo_ops = {
+	.check = fdinfo_check, .show = fdinfo_show, .owner = proc_node_owner};
+static const struct synth_entry fdinfo_entry = {"", S_IFREG | 0444, &fdinfo_ops};
 
 static int fdinfo_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
 			 const struct synth_entry **entry, u64 *owner)
@@ -364,7 +378,7 @@ static bool fdinfo_next(struct synth_node *n, struct task *t, u64 *key, char *na
 }
 
 const struct synth_ops proc_fdinfo_ops = {
-	.lookup = fdinfo_lookup, .next = fdinfo_next, .owner = proc_node_owner};
+	.check = fdinfo_check, .lookup = fdinfo_lookup, .next = fdinfo_next, .owner = proc_node_owner};
 
 /* ---- threads ---- */
 
@@ -401,8 +415,17 @@ static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *na
 	return true;
 }
 
+/* Programs that must have one thread count them by it. */
+static void threads_attr(struct synth_node *n, struct kstat *st)
+{
+	struct task *leader = node_task(n);
+
+	if (leader)
+		st->nlink += leader->group->nthreads;
+}
+
 const struct synth_ops proc_task_ops = {
-	.lookup = thread_lookup, .next = thread_next, .owner = proc_node_owner};
+	.lookup = thread_lookup, .next = thread_next, .attr = threads_attr, .owner = proc_node_owner};
 
 /* ---- processes ---- */
 
@@ -445,7 +468,15 @@ static bool process_next(struct synth_node *n, struct task *t, u64 *key, char *n
 	return true;
 }
 
-static const struct synth_ops processes = {.lookup = process_lookup, .next = process_next};
+static void processes_attr(struct synth_node *n, struct kstat *st)
+{
+	st->nlink++; /* init */
+	for (struct thread_group *g = group_next(n->k, 0); g; g = group_next(n->k, g->tgid))
+		st->nlink++;
+}
+
+static const struct synth_ops processes = {
+	.lookup = process_lookup, .next = process_next, .attr = processes_attr};
 
 void proc_pid_init(struct kernel *k)
 {

@@ -227,7 +227,10 @@ static const struct file_ops dir_file_ops = {
 
 static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	return file_of_inode(i, &dir_file_ops, flags, NULL, out);
+	struct synth_node *n = node_of(i);
+	int err = n->entry->ops && n->entry->ops->check ? n->entry->ops->check(n, t) : 0;
+
+	return err ? err : file_of_inode(i, &dir_file_ops, flags, NULL, out);
 }
 
 /* ---- regular files ---- */

@@ -32,7 +32,7 @@ struct synth_node {
 };
 
 struct synth_ops {
-	/* Regular files: whether @t may open it, permissions being checked: 0 or -errno; nullable. */
+	/* Regular files and directories: whether @t may open it, permissions being checked: 0 or -errno; nullable. */
 	int (*check)(struct synth_node *n, struct task *t);
 	/* What the text is about, where that may change: 0, or a number. What was opened about another one is empty, or
 	 * reading it fails with @past; nullable. */
