@@ -81,3 +81,10 @@ int host_memfd(const char *name, struct hostfd *out)
 		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return opened(fd, out);
 }
+
+int host_cachestat(struct hostfd fd, u64 offset, u64 size, struct host_cache *out)
+{
+	u64 range[2] = {offset, size};
+
+	return syscall(SYS_cachestat, fd.fd, range, out, 0) ? -errno : 0;
+}

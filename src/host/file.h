@@ -5,6 +5,7 @@
 #define HUSK_HOST_FILE_H
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "host/types.h"
@@ -26,6 +27,17 @@ int host_open_dir(struct hostfd fd, struct hostfd *out);
 /* The same for writing too: @access is O_WRONLY or O_RDWR. */
 int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out);
 void host_close(struct hostfd *fd);
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+/* What the host keeps of a file in memory: cachestat(2)'s answer. */
+struct host_cache {
+	u64 pages, dirty, writeback, evicted, recently_evicted;
+};
+/* Of the pages from @offset on, @size bytes, 0 for all. -ENOSYS before Linux 6.5. */
+int host_cachestat(struct hostfd fd, u64 offset, u64 size, struct host_cache *out);
 
 /* A file in memory, for data of guests; sealing is allowed. */
 int host_memfd(const char *name, struct hostfd *out);

@@ -24,6 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "host/file.h"
+
 struct allowed {
 	u16 nr;
 	u8 arg;
@@ -101,6 +103,7 @@ static const struct allowed allowed[] = {
 	{SYS_ftruncate},
 	{SYS_fsync},
 	{SYS_fdatasync},
+	{SYS_cachestat},
 	{SYS_getxattr},
 	{SYS_listxattr},
 	{SYS_fgetxattr},

@@ -50,6 +50,25 @@ long target_path(struct task *t, int dirfd, u64 addr, int at_flags, struct targe
 	return user_lookup(t, dirfd, addr, flags, &g->path);
 }
 
+long target_at(struct task *t, int dirfd, u64 addr, int at_flags, struct target *g)
+{
+	char path[PATH_MAX];
+	long n = 0;
+
+	*g = (struct target){0};
+	if (!(at_flags & AT_EMPTY_PATH))
+		return target_path(t, dirfd, addr, at_flags, g);
+	path[0] = 0;
+	if (addr)
+		n = user_path(t, addr, path, true);
+	if (n < 0)
+		return n;
+	if (!*path && dirfd >= 0)
+		return target_fd(t, dirfd, g);
+	return path_lookup(t, dirfd, path,
+			   LOOKUP_EMPTY | (at_flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW), &g->path);
+}
+
 static long change(struct task *t, struct target *g, struct iattr *a)
 {
 	struct inode *i = target_inode(g);

@@ -2,6 +2,7 @@
 /* Steps that the file handlers share. */
 #include "sys/files.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -40,4 +41,19 @@ long put_stat(struct task *t, u64 addr, const struct kstat *st)
 	out.st_mtim = st->mtime;
 	out.st_ctim = st->ctime;
 	return user_put(t, addr, &out);
+}
+
+long user_read_struct(struct task *t, void *to, size_t known, u64 addr, u64 size)
+{
+	u8 more[PAGE_SIZE];
+	size_t extra = size > known ? size - known : 0;
+	long err = extra ? user_read(t, more, addr + known, extra) : 0;
+
+	for (size_t i = 0; !err && i < extra; i++)
+		if (more[i])
+			err = -E2BIG;
+	if (err)
+		return err;
+	memset(to, 0, known);
+	return user_read(t, to, addr, min(size, (u64)known));
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * futex(2) and futex_waitv(2).
+ * futex(2), and what it shares with the calls of futex2.c.
  *
  * Private words usually never come here: the stub passes them to the host, all operations or none. They do come where
  * the trap has no stub, and from a process that has once waited for several words at a time, which the host would not
- * see: from then on all of its private words are the kernel's. futex_pi.c has words that know their owner,
- * futex_requeue_pi.c the way from others to those.
+ * see: from then on all of its private words are the kernel's (futex_own_words()). futex_pi.c has words that know their
+ * owner, futex_requeue_pi.c the way from others to those.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -17,10 +17,8 @@
 #include "sys/settle.h"
 #include "task/signal.h"
 
-#define NSEC              1000000000L
-#define FUTEX_32_BITS     2u /* FUTEX_32 of futex_waitv */
-#define FUTEX_WAITV_WORDS 128
-#define FUTEX_CLOCK_MASK  (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
+#define NSEC             1000000000L
+#define FUTEX_CLOCK_MASK (FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
 
 static struct futex_args futex_decode(const struct call *c)
 {
@@ -38,8 +36,7 @@ static struct futex_args futex_decode(const struct call *c)
 	};
 }
 
-/* The deadline of a timeout at @addr into call.deadline: 0, -EINVAL, -EFAULT, CALL_FETCH. */
-static int read_deadline(struct task *t, struct call *c, u64 addr, int clock, bool relative)
+int futex_read_deadline(struct task *t, struct call *c, u64 addr, int clock, bool relative)
 {
 	struct timespec ts;
 	s64 ns;
@@ -57,7 +54,33 @@ static int read_deadline(struct task *t, struct call *c, u64 addr, int clock, bo
 	return 0;
 }
 
+long futex_own_words(struct task *t, struct call *c, bool private, call_fn *then)
+{
+	if (!private || t->mm->own_futexes)
+		return 0;
+	t->mm->own_futexes = true;
+	return call_settle(t, c, then);
+}
+
 /* ---- waiting ---- */
+
+int futex_wait_record(struct task *t, struct call *c, u64 addr, u32 value, bool private, u32 bitset)
+{
+	struct futex_wait *w;
+	struct futex_key key;
+	int r = futex_key(t, addr, private, &key);
+
+	if (r < 0)
+		return r;
+	w = futex_wait_new(t, c, 1);
+	if (!w)
+		return -ENOMEM;
+	w->words[0].key = key;
+	w->words[0].addr = addr;
+	w->words[0].value = value;
+	w->words[0].bitset = bitset;
+	return 0;
+}
 
 static long wait_restart(struct task *t, struct call *c);
 
@@ -86,23 +109,10 @@ static long wait_step(struct task *t, struct call *c)
 
 static long wait_word(struct task *t, struct call *c, u64 addr, u32 value, bool private, u32 bitset)
 {
-	struct futex_wait *w = c->priv;
-	struct futex_key key;
-	long r;
-	int error;
+	long r = c->priv ? 0 : futex_wait_record(t, c, addr, value, private, bitset);
 
-	if (!w) {
-		error = futex_key(t, addr, private, &key);
-		if (error < 0)
-			return error;
-		w = futex_wait_new(t, c, 1);
-		if (!w)
-			return -ENOMEM;
-		w->words[0].key = key;
-		w->words[0].addr = addr;
-		w->words[0].value = value;
-		w->words[0].bitset = bitset;
-	}
+	if (r < 0)
+		return r;
 	r = futex_wait(t, c);
 	if (c->step == futex_wait_step)
 		c->step = wait_step;
@@ -124,7 +134,7 @@ static long op_wait(struct task *t, struct call *c, struct futex_args *a)
 
 /* ---- waking ---- */
 
-static long op_wake(struct task *t, struct call *c, struct futex_args *a)
+long futex_op_wake(struct task *t, struct call *c, struct futex_args *a)
 {
 	struct futex_key key;
 	long r;
@@ -186,7 +196,7 @@ long futex_hold_words(struct task *t, struct call *c, const struct futex_args *a
 	return 0;
 }
 
-static long op_requeue(struct task *t, struct call *c, struct futex_args *a)
+long futex_op_requeue(struct task *t, struct call *c, struct futex_args *a)
 {
 	struct two_words *w;
 	u32 value;
@@ -376,12 +386,12 @@ static const struct futex_op {
 	bool clock;    /* FUTEX_CLOCK_REALTIME is allowed */
 } futex_ops[] = {
 	[FUTEX_WAIT] = {op_wait, true, true, false, false},
-	[FUTEX_WAKE] = {op_wake, false, false, false, false},
-	[FUTEX_REQUEUE] = {op_requeue, false, false, true, false},
-	[FUTEX_CMP_REQUEUE] = {op_requeue, false, false, true, false},
+	[FUTEX_WAKE] = {futex_op_wake, false, false, false, false},
+	[FUTEX_REQUEUE] = {futex_op_requeue, false, false, true, false},
+	[FUTEX_CMP_REQUEUE] = {futex_op_requeue, false, false, true, false},
 	[FUTEX_WAKE_OP] = {op_wake_op, false, false, true, false},
 	[FUTEX_WAIT_BITSET] = {op_wait, true, false, true, true},
-	[FUTEX_WAKE_BITSET] = {op_wake, false, false, true, false},
+	[FUTEX_WAKE_BITSET] = {futex_op_wake, false, false, true, false},
 	[FUTEX_LOCK_PI] = {futex_lock_pi, true, false, true, false},
 	[FUTEX_LOCK_PI2] = {futex_lock_pi, true, false, true, true},
 	[FUTEX_TRYLOCK_PI] = {futex_lock_pi, false, false, true, false},
@@ -402,7 +412,8 @@ long sys_futex(struct task *t, struct call *c)
 	if (op->waits && a.timeout) {
 		bool wall = a.realtime || a.command == FUTEX_LOCK_PI;
 
-		r = read_deadline(t, c, a.timeout, wall ? CLOCK_REALTIME : CLOCK_MONOTONIC, op->relative);
+		r = futex_read_deadline(t, c, a.timeout, wall ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+					op->relative);
 		if (r < 0)
 			return r;
 	}
@@ -413,72 +424,6 @@ long sys_futex(struct task *t, struct call *c)
 	else if (op->fn == op_wait && !a.val3)
 		return -EINVAL;
 	return op->fn(t, c, &a);
-}
-
-struct waitv_word {
-	u64 value, addr;
-	u32 flags, reserved;
-};
-
-long sys_futex_waitv(struct task *t, struct call *c);
-
-static int waitv_read(struct task *t, struct call *c, int n)
-{
-	struct waitv_word words[FUTEX_WAITV_WORDS];
-	struct futex_wait *w;
-	struct futex_key keys[FUTEX_WAITV_WORDS];
-	int r = user_read(t, words, c->arg[0], (size_t)n * sizeof words[0]);
-	bool private = false;
-
-	if (r < 0)
-		return r;
-	for (int i = 0; i < n; i++) {
-		if ((words[i].flags & ~(FUTEX_32_BITS | FUTEX_PRIVATE_FLAG)) || words[i].reserved ||
-		    !(words[i].flags & FUTEX_32_BITS))
-			return -EINVAL;
-		private |= words[i].flags & FUTEX_PRIVATE_FLAG;
-	}
-	/* Wakes of private words go straight to the host, where nobody would see this wait. */
-	if (private && !t->mm->own_futexes) {
-		t->mm->own_futexes = true;
-		return (int)call_settle(t, c, sys_futex_waitv);
-	}
-	for (int i = 0; i < n; i++) {
-		r = futex_key(t, words[i].addr, words[i].flags & FUTEX_PRIVATE_FLAG, &keys[i]);
-		if (r < 0)
-			return r;
-	}
-	w = futex_wait_new(t, c, n);
-	if (!w)
-		return -ENOMEM;
-	for (int i = 0; i < n; i++) {
-		w->words[i].key = keys[i];
-		w->words[i].addr = words[i].addr;
-		w->words[i].value = (u32)words[i].value;
-	}
-	return 0;
-}
-
-long sys_futex_waitv(struct task *t, struct call *c)
-{
-	u32 n = (u32)c->arg[1];
-	int clock = (int)c->arg[4], r;
-
-	if ((u32)c->arg[2] || !n || n > FUTEX_WAITV_WORDS || !c->arg[0])
-		return -EINVAL;
-	if (c->arg[3]) {
-		if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
-			return -EINVAL;
-		r = read_deadline(t, c, c->arg[3], clock, false);
-		if (r < 0)
-			return r;
-	}
-	if (!c->priv) {
-		r = waitv_read(t, c, (int)n);
-		if (r)
-			return r;
-	}
-	return futex_wait(t, c);
 }
 
 /* ---- robust lists: what a thread holds when it ends (task/exit.c) ---- */

@@ -12,6 +12,17 @@ struct futex_args {
 	bool private, realtime;
 };
 
+/* The deadline of a timeout at @addr into call.deadline: 0, -EINVAL, -EFAULT, CALL_FETCH. */
+int futex_read_deadline(struct task *t, struct call *c, u64 addr, int clock, bool relative);
+/* The process's private words become the kernel's for good, if @private and if they are not yet, for a call that the
+ * stub doesn't make on the host: 0, or what the handler @then returns to be run again from its start. */
+long futex_own_words(struct task *t, struct call *c, bool private, call_fn *then);
+/* The record of a wait for one word, in call.priv: 0 or -errno; futex_wait() goes on. */
+int futex_wait_record(struct task *t, struct call *c, u64 addr, u32 value, bool private, u32 bitset);
+/* FUTEX_WAKE_BITSET, and FUTEX_REQUEUE or FUTEX_CMP_REQUEUE by args.command. */
+long futex_op_wake(struct task *t, struct call *c, struct futex_args *a);
+long futex_op_requeue(struct task *t, struct call *c, struct futex_args *a);
+
 /* An ordered compare-and-exchange. It outlives the call that ordered it, when that is cut short by its task's
  * end. */
 struct futex_change {

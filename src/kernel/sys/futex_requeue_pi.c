@@ -15,20 +15,9 @@
 #include <linux/futex.h>
 
 #include "sys/futex_ops.h"
-#include "mm/mm.h"
-#include "sys/settle.h"
 #include "task/task_ops.h"
 
 long sys_futex(struct task *t, struct call *c);
-
-/* Private words become the kernel's, if they are not yet: 0, or what the handler returns. */
-static long own_words(struct task *t, struct call *c, const struct futex_args *a)
-{
-	if (!a->private || t->mm->own_futexes)
-		return 0;
-	t->mm->own_futexes = true;
-	return call_settle(t, c, sys_futex);
-}
 
 /* The keys of both words, in the order in which @a's call asks for them: 0 or -errno. */
 static int find_key(struct task *t, u64 addr, bool private, bool writes, struct futex_key *key)
@@ -75,7 +64,7 @@ static long wait_begin(struct task *t, struct call *c, const struct futex_args *
 	if (!r && futex_key_equal(&key[0], &key[1]))
 		r = wait_for_itself(t, a);
 	if (!r)
-		r = own_words(t, c, a);
+		r = futex_own_words(t, c, a->private, sys_futex);
 	if (r)
 		return r;
 	w = futex_wait_new(t, c, 1);
@@ -219,7 +208,7 @@ long futex_cmp_requeue_pi(struct task *t, struct call *c, struct futex_args *a)
 		if (!r && futex_key_equal(&key[0], &key[1]))
 			r = -EINVAL;
 		if (!r)
-			r = own_words(t, c, a);
+			r = futex_own_words(t, c, a->private, sys_futex);
 	}
 	if (!r)
 		r = futex_hold_words(t, c, a, &w);

@@ -155,86 +155,6 @@ static long map_extents(struct task *t, struct file *f, int fd, u64 arg)
 	return -EOPNOTSUPP;
 }
 
-/* Whether @f is in a tree that keeps attributes: those in memory. */
-static bool keeps_flags(const struct file *f)
-{
-	const struct inode *i = f->inode;
-
-	if (!i || (i->type != S_IFREG && i->type != S_IFDIR))
-		return false;
-	return i->sb ? !i->sb->read_only && !i->sb->no_cache : file_is_memfd(f);
-}
-
-static long get_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
-{
-	return keeps_flags(f) ? user_put(t, arg, &f->inode->fs_flags) : -ENOTTY;
-}
-
-/* fs/file_attr.c: vfs_fileattr_set(), and what tmpfs keeps. */
-static long change_flags(struct task *t, struct file *f, u32 flags, bool more)
-{
-	const u32 known = FS_NODUMP_FL | FS_NOATIME_FL | FS_IMMUTABLE_FL | FS_APPEND_FL;
-	struct kstat st;
-	long err = f->path && path_read_only(&f->path->path) ? -EROFS : file_getattr(f, &st);
-
-	if (err)
-		return err;
-	if (st.uid != t->cred->fsuid && !capable(t, CAP_FOWNER))
-		return -EPERM;
-	/* Linux: CAP_LINUX_IMMUTABLE may make files immutable. Here: nobody, since a tree in memory ends with husk. */
-	if (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL))
-		return -EPERM;
-	if (flags & ~known || more)
-		return -EOPNOTSUPP;
-	f->inode->fs_flags = flags;
-	return 0;
-}
-
-static long set_inode_flags(struct task *t, struct file *f, int fd, u64 arg)
-{
-	u32 flags;
-	long err = keeps_flags(f) ? user_get(t, &flags, arg) : -ENOTTY;
-
-	return err ? err : change_flags(t, f, flags, false);
-}
-
-/* The same flags by the names that XFS gave them, beside what no tree in memory has: extents, projects. */
-static const struct {
-	u32 flag, xflag;
-} flag_names[] = {
-	{FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE}, {FS_APPEND_FL, FS_XFLAG_APPEND}, {FS_SYNC_FL, FS_XFLAG_SYNC},
-	{FS_NOATIME_FL, FS_XFLAG_NOATIME},     {FS_NODUMP_FL, FS_XFLAG_NODUMP},
-};
-
-static long get_inode_xflags(struct task *t, struct file *f, int fd, u64 arg)
-{
-	struct fsxattr x = {0};
-
-	if (!keeps_flags(f))
-		return -ENOTTY;
-	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++)
-		if (f->inode->fs_flags & flag_names[i].flag)
-			x.fsx_xflags |= flag_names[i].xflag;
-	return user_put(t, arg, &x);
-}
-
-static long set_inode_xflags(struct task *t, struct file *f, int fd, u64 arg)
-{
-	struct fsxattr x;
-	u32 flags = 0, named = 0;
-	long err = keeps_flags(f) ? user_get(t, &x, arg) : -ENOTTY;
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < ARRAY_SIZE(flag_names); i++) {
-		named |= flag_names[i].xflag;
-		if (x.fsx_xflags & flag_names[i].xflag)
-			flags |= flag_names[i].flag;
-	}
-	return change_flags(t, f, flags,
-			    x.fsx_xflags & ~named || x.fsx_extsize || x.fsx_projid || x.fsx_cowextsize);
-}
-
 /* What is left of a regular file; -ENOTTY for all others, which know better themselves. */
 static long bytes_left(struct task *t, struct file *f, u64 arg)
 {
@@ -263,10 +183,10 @@ static const struct {
 	{FICLONERANGE, clone_range},
 	{FIDEDUPERANGE, share_blocks},
 	{FS_IOC_FIEMAP, map_extents},
-	{FS_IOC_GETFLAGS, get_inode_flags, true},
-	{FS_IOC_SETFLAGS, set_inode_flags, true},
-	{FS_IOC_FSGETXATTR, get_inode_xflags, true},
-	{FS_IOC_FSSETXATTR, set_inode_xflags, true},
+	{FS_IOC_GETFLAGS, ioctl_get_flags, true},
+	{FS_IOC_SETFLAGS, ioctl_set_flags, true},
+	{FS_IOC_FSGETXATTR, ioctl_get_xflags, true},
+	{FS_IOC_FSSETXATTR, ioctl_set_xflags, true},
 };
 
 /* ---- sockets and terminals: who gets their signals ---- */

@@ -59,19 +59,13 @@ long sys_openat2(struct task *t, struct call *c)
 {
 	struct open_how how;
 	u64 size = c->arg[3], resolve;
-	u64 extra = 0;
 	int err;
 
 	if (size < sizeof how)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	err = user_get(t, &how, c->arg[2]);
-	for (u64 at = sizeof how; !err && at < size; at += 8) {
-		err = user_read(t, &extra, c->arg[2] + at, min(size - at, (u64)8));
-		if (!err && extra)
-			return -E2BIG;
-	}
+	err = (int)user_read_struct(t, &how, sizeof how, c->arg[2], size);
 	if (err)
 		return err;
 	resolve = how.resolve;

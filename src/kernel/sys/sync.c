@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bringing files to disk, and hints about what will be read: sync, fsync, fdatasync, syncfs, sync_file_range, fadvise64,
- * readahead.
+ * Bringing files to disk, hints about what will be read, and what is in memory: sync, fsync, fdatasync, syncfs,
+ * sync_file_range, fadvise64, readahead, cachestat.
  */
 #include <errno.h>
+#include <linux/capability.h>
 
+#include "host/file.h"
 #include "sys/files.h"
+#include "vfs/anon.h"
 #include "vfs/sync.h"
 
 static long sync_file(struct task *t, struct call *c, bool data_only)
@@ -105,6 +108,48 @@ long sys_readahead(struct task *t, struct call *c)
 		err = -EBADF;
 	else if (!f->inode || f->inode->type != S_IFREG || (s64)c->arg[2] < 0)
 		err = -EINVAL;
+	file_put(f);
+	return err;
+}
+
+/* What a file's readers have made the host bring in is for its writers to know (mm/filemap.c: can_do_cachestat()). */
+static bool may_see_cache(struct task *t, struct file *f)
+{
+	struct inode *i = file_inode(f);
+	struct ownership o;
+
+	if (file_writable(f) || capable(t, CAP_FOWNER))
+		return true;
+	if (!i || inode_ownership(i, &o))
+		return false;
+	return o.uid == t->cred->fsuid ||
+	       (!(i->sb && i->sb->read_only) && !inode_permission(t->cred, i, MAY_WRITE));
+}
+
+static long cache_of(struct task *t, struct file *f, const u64 *range, u64 addr, u32 flags)
+{
+	struct host_cache cache = {0};
+	long err;
+
+	if (!may_see_cache(t, f))
+		return -EPERM;
+	if (flags)
+		return -EINVAL;
+	err = f->ops->cachestat ? f->ops->cachestat(f, range[0], range[1], &cache) : 0;
+	return err ? err : user_put(t, addr, &cache);
+}
+
+long sys_cachestat(struct task *t, struct call *c)
+{
+	struct file *f;
+	u64 range[2];
+	long err = fd_get(t, (int)c->arg[0], &f);
+
+	if (err)
+		return err;
+	err = user_get(t, &range, c->arg[1]);
+	if (!err)
+		err = cache_of(t, f, range, c->arg[2], (u32)c->arg[3]);
 	file_put(f);
 	return err;
 }

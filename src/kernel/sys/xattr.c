@@ -358,27 +358,18 @@ static long by_at(struct task *t, struct call *c, xattr_fn *fn, struct request *
 	struct target g = {0};
 
 	if (!n)
-		n = target_path(t, (int)c->arg[0], c->arg[1], (int)c->arg[2], &g);
+		n = target_at(t, (int)c->arg[0], c->arg[1], (int)c->arg[2], &g);
 	return on_target(t, &g, fn, r, n);
 }
 
 /* struct xattr_args of @size bytes at @addr: more than is known must be zero. */
 static long read_args(struct task *t, u64 addr, u64 size, struct user_xattr_args *args)
 {
-	u64 extra = 0;
-	long err;
-
 	if (size < sizeof *args)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	err = user_get(t, args, addr);
-	for (u64 at = sizeof *args; !err && at < size; at += 8) {
-		err = user_read(t, &extra, addr + at, min(size - at, (u64)8));
-		if (!err && extra)
-			return -E2BIG;
-	}
-	return err;
+	return user_read_struct(t, args, sizeof *args, addr, size);
 }
 
 long sys_setxattrat(struct task *t, struct call *c)

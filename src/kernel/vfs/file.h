@@ -22,6 +22,7 @@ struct text;
 struct dir_context;
 struct kernel;
 struct fdtable;
+struct host_cache;
 struct call;
 
 /* Collects the wait queues that a poll()ing task, or an epoll instance, must wait on. NULL pointer: only
@@ -97,6 +98,8 @@ struct file_ops {
 	/* The host's descriptors that are to be brought to disk for fsync(), borrowed: how many of @fd (SYNC_FDS), or
 	 * -errno. NULL: -EINVAL. */
 	int (*sync)(struct file *f, struct hostfd *fd);
+	/* What of @size bytes from @offset on (0: all) is in memory: 0 or -errno. NULL: nothing. */
+	int (*cachestat)(struct file *f, u64 offset, u64 size, struct host_cache *out);
 	/* 0; or how many bytes from @offset on are done (less than @len, the size is as it was): to be called again for
 	 * the rest; or -errno. */
 	long (*fallocate)(struct file *f, int mode, u64 offset, u64 len);

@@ -152,6 +152,11 @@ static int host_donate(struct file *f, struct hostfd *out)
 	return host_reopen(((struct host_file *)f->priv)->fd, 0, out);
 }
 
+static int host_file_cachestat(struct file *f, u64 offset, u64 size, struct host_cache *out)
+{
+	return host_cachestat(((struct host_file *)f->priv)->fd, offset, size, out);
+}
+
 static void close_host_file(struct inode *i, struct host_file *h)
 {
 	if (h->shared)
@@ -250,6 +255,7 @@ static const struct file_ops host_file_ops = {
 	.mmap = host_mmap,
 	.donate = host_donate,
 	.sync = host_sync,
+	.cachestat = host_file_cachestat,
 	.release = host_release,
 };
 static const struct file_ops host_dir_ops = {

@@ -232,6 +232,19 @@ static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 	return err ? err : tmpfs_file_ops.fallocate(f, mode, offset, len);
 }
 
+static int file_cachestat(struct file *f, u64 offset, u64 size, struct host_cache *out)
+{
+	struct file *low;
+	int err = lower_file(f, &low);
+
+	if (err)
+		return err;
+	if (low)
+		return low->ops->cachestat(low, offset, size, out);
+	err = tnode(f->inode)->size ? store_open_data(f->inode) : 0;
+	return err ? err : tmpfs_file_ops.cachestat(f, offset, size, out);
+}
+
 static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
 {
 	return tmpfs_file_ops.fcntl(f, t, cmd, arg);
@@ -262,6 +275,7 @@ static const struct file_ops overlay_file_ops = {
 	.mmap = file_mmap,
 	.donate = file_donate,
 	.sync = file_sync_fds,
+	.cachestat = file_cachestat,
 	.fallocate = file_fallocate,
 	.fcntl = file_fcntl,
 	.release = file_release,

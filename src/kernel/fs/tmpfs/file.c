@@ -189,6 +189,20 @@ static int file_donate(struct file *f, struct hostfd *out)
 	return 0;
 }
 
+/* What is kept in husk's own memory is all there. */
+static int file_cachestat(struct file *f, u64 offset, u64 size, struct host_cache *out)
+{
+	struct tnode *n = tnode(f->inode);
+	u64 first = offset / PAGE_SIZE, end = size ? (offset + size - 1) / PAGE_SIZE + 1 : ~0UL;
+
+	if (hostfd_valid(n->memfd))
+		return host_cachestat(n->memfd, offset, size, out);
+	end = min(end, (u64)align_up(min((u64)n->size, (u64)n->cap), PAGE_SIZE) / PAGE_SIZE);
+	if (first < end)
+		out->pages = end - first;
+	return 0;
+}
+
 static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct tnode *n = tnode(f->inode);
@@ -249,7 +263,7 @@ static void memfd_link_name(struct file *f, char *buf, size_t size)
 
 #define COMMON_OPS                                                                                           \
 	.read = file_read, .write = file_write, .seek = file_seek, .mmap = file_mmap, .donate = file_donate, \
-	.sync = sync_nothing, .fallocate = file_fallocate, .fcntl = file_fcntl
+	.sync = sync_nothing, .fallocate = file_fallocate, .fcntl = file_fcntl, .cachestat = file_cachestat
 
 static void file_release(struct file *f)
 {
