@@ -180,6 +180,7 @@ void answer_now(struct sthread *th)
 	if (to_guest)
 		give_permissions(th);
 	th->base.held = false;
+	family_answer(th);
 	thread_out(th);
 	if (!starting) {
 		watch(th);

@@ -39,7 +39,7 @@ static bool apart_due(struct strap *t, const struct sthread *th)
 	u32 cpu;
 	u64 now = __rdtscp(&cpu);
 
-	if (t->one_cpu || t->together.on || th->cpu != (int)(cpu & 0xfff))
+	if (t->one_cpu || t->together.on || t->family.on || th->cpu != (int)(cpu & 0xfff))
 		return false;
 	if (a->on && now - a->since < ON_US * t->cycles_per_us)
 		return true;
@@ -99,8 +99,8 @@ void apart_rouse(struct sthread *th)
 {
 	struct strap *t = th->space->trap;
 
-	if (t->one_cpu || t->together.on || t->running + 1 >= t->ncpus || th->cpu == t->page_cpu ||
-	    !read_once(th->slot->sleeping))
+	if (t->one_cpu || t->together.on || t->family.on || t->running + 1 >= t->ncpus ||
+	    th->cpu == t->page_cpu || !read_once(th->slot->sleeping))
 		return;
 	wake(th);
 }

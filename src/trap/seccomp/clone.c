@@ -408,7 +408,7 @@ void gate_await(struct strap *t)
 	struct order *o = current(t);
 	u64 start = now_ns();
 
-	while (t->gate && !t->one_cpu && o && !o->gated && now_ns() - start < GATE_AWAIT_NS)
+	while (t->gate && !on_one_cpu(t) && o && !o->gated && now_ns() - start < GATE_AWAIT_NS)
 		gate_poll(t);
 }
 
@@ -457,6 +457,10 @@ void order_fork(struct strap *t, struct sthread *parent, struct sspace *space, s
 	o->arg = arg;
 	o->log_mark = parent->space->log.number;
 	together_end(t);
+	if (space)
+		family_fork(parent, child);
+	else
+		family_thread(parent);
 	/* Not given at once: the child's first answer may follow, and must be there before the child is. */
 	list_add_tail(&t->orders, &o->node);
 }

@@ -115,6 +115,7 @@ static void seccomp_stop(struct trap *trap)
 	}
 	if (t->prepared)
 		region_free(t->prepared);
+	family_stop(t);
 	watch_del(&t->listener_watch);
 	watch_del(&t->sigchld_watch);
 	watch_del(&t->watchdog_watch);
@@ -166,6 +167,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	t->kpage_fd = t->listener = t->sigchld = t->watchdog = t->procfs = -1;
 	t->page_cpu = -1;
 	apart_init(t);
+	family_init(t);
 	list_init(&t->spaces);
 	list_init(&t->out);
 	for (size_t i = 0; i < PID_BUCKETS; i++)

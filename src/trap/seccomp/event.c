@@ -68,7 +68,7 @@ void watch(struct sthread *th)
 	struct strap *t = th->space->trap;
 	u32 at = t->next_watched;
 
-	if (th->watched || t->one_cpu)
+	if (th->watched || on_one_cpu(t))
 		return;
 	t->next_watched = (at + 1) % ARRAY_SIZE(t->watched);
 	if (t->watched[at])
@@ -366,6 +366,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	th->cpu = cpu & SLOT_CPU;
 	known_read(th);
 	together_turn(th);
+	family_turn(th);
 	apart_turn(th->space->trap);
 	memset(event, 0, sizeof *event);
 	event->thread = &th->base;

@@ -37,7 +37,7 @@ u64 event_spin_ns(struct trap *trap)
 	/* Stubs read this page in every turn: writing it makes them wait for it. */
 	if (t->kpage->spin_cycles != cycles)
 		t->kpage->spin_cycles = cycles;
-	if (!ns)
+	if (!ns || family_runs(t))
 		return 0;
 	list_for_each (s, &t->out, out_node) {
 		list_for_each (th, &s->threads, node) {

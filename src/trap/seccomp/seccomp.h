@@ -13,6 +13,7 @@
  *	idle.c       spinning and sleeping
  *	interrupt.c  taking threads that run; the watchdog
  *	together.c   the service thread and a seldom caller on one CPU
+ *	family.c     the service thread and processes that wait for each other on one CPU
  *	apart.c      the service thread and frequent callers on different ones
  *	copy.c       guest memory and vector state
  *	short.c      what the stub may answer without a turn, and how often it did
@@ -66,6 +67,10 @@ struct sthread {
 	struct thread_start *start; /* owned; of a thread that is about to serve again */
 	bool watched;               /* in trap->watched */
 	int cpu;                    /* where it ran when it was held, as it says */
+	/* See family.c. */
+	bool bound, far; /* to the service thread's CPU; it computes, or did */
+	struct list family_node;
+	u64 went; /* cycles: when it was answered, while the family is on */
 	/* As the slot has them. */
 	struct user_dispatch given_dispatch;
 	bool dispatch_given;
@@ -199,6 +204,18 @@ struct together {
 	cpu_set_t own, callers; /* while on: what both were allowed before */
 };
 
+/* See family.c. */
+struct family {
+	bool on, refused;
+	int timer; /* -1: not made yet */
+	struct watch watch;
+	struct list bound;             /* sthreads */
+	u64 since, forked, not_before; /* cycles: when it began; the last fork; the next trial */
+	u32 turns, strangers,
+		beside; /* since the last look: of those bound, of others; who ran beside, summed up */
+	cpu_set_t own, one, others; /* while on: what all may use else; that CPU; all but that one */
+};
+
 /* See apart.c. */
 struct apart {
 	bool on;
@@ -238,6 +255,7 @@ struct strap {
 	u64 cycles_per_us;
 	int running; /* threads of all spaces that the guest has */
 	struct together together;
+	struct family family;
 	struct apart apart;
 	u64 far_wake_ns; /* what it takes to wake a thread on another processor, of late */
 	u64 short_calls[HUSK_COUNTED_CALLS];
@@ -452,6 +470,37 @@ static inline void together_turn(struct sthread *th)
 	if (w->thread != th)
 		together_other(th);
 	w->turns++;
+}
+
+/* family.c */
+void family_init(struct strap *t);
+void family_stop(struct strap *t);
+/* @parent's process is about to be forked; @child is the new one's first thread. */
+void family_fork(struct sthread *parent, struct sthread *child);
+/* @parent is about to clone a thread. */
+void family_thread(struct sthread *parent);
+/* @th has no task any more, or ends. */
+void family_forget(struct sthread *th);
+/* Whether one of those who are bound is out: it cannot run while we do. */
+bool family_runs(const struct strap *t);
+void family_see_answer(struct sthread *th);
+void family_see_turn(struct sthread *th);
+/* @th is about to be answered. */
+static inline void family_answer(struct sthread *th)
+{
+	if (th->space->trap->family.on)
+		family_see_answer(th);
+}
+/* @th has taken a turn. */
+static inline void family_turn(struct sthread *th)
+{
+	if (th->space->trap->family.on)
+		family_see_turn(th);
+}
+/* Whether the service thread and its callers are on one CPU: nobody spins. */
+static inline bool on_one_cpu(const struct strap *t)
+{
+	return t->one_cpu || t->family.on;
 }
 
 /* known.c */

@@ -87,6 +87,7 @@ struct sthread *thread_alloc(struct sspace *s, u32 index)
 	foreseen_init(th);
 	th->state = THREAD_NEW;
 	list_init(&th->ready_node);
+	list_init(&th->family_node);
 	list_init(&th->waiting_node);
 	list_init(&th->interrupt_node);
 	list_init(&th->carried);
@@ -127,6 +128,7 @@ void thread_free(struct sthread *th)
 
 	completions_forget(s->trap, th);
 	together_forget(th);
+	family_forget(th);
 	unwatch(th);
 	free(th->start);
 	count_short_calls(th);

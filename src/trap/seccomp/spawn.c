@@ -276,6 +276,7 @@ void spawn_thread_put(struct trap_thread *thread)
 	th->base.user_handler.on = 0;
 	th->mask_given = false;
 	together_forget(th);
+	family_forget(th);
 	if (th->space->base.dead) {
 		thread_free(th);
 		return;

@@ -52,7 +52,8 @@ static void together_begin(struct strap *t, u64 now)
 	struct sthread *th = w->thread;
 	u32 cpu = (u32)th->cpu;
 
-	if (t->one_cpu || w->refused || !th->space->pid || th->tid != th->space->pid || th->space->killed)
+	if (t->one_cpu || t->family.on || w->refused || !th->space->pid || th->tid != th->space->pid ||
+	    th->space->killed)
 		return;
 	w->on = bind_both(w, th->tid, cpu);
 	w->refused = !w->on;
