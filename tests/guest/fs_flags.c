@@ -107,9 +107,9 @@ static void test_bits(const char *path)
 		case 3: /* FS_XFLAG_IMMUTABLE, FS_XFLAG_APPEND */
 		case 4:
 			break;
-		case 1: /* FS_XFLAG_PREALLOC */
-		case 6: /* FS_XFLAG_NOATIME */
-		case 7: /* FS_XFLAG_NODUMP */
+		case 1:  /* FS_XFLAG_PREALLOC */
+		case 6:  /* FS_XFLAG_NOATIME */
+		case 7:  /* FS_XFLAG_NODUMP */
 		case 16: /* FS_XFLAG_COWEXTSIZE without a size */
 		case 31: /* FS_XFLAG_HASATTR */
 			check_bit(path, fd, bit, 0, 0);

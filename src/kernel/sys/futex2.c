@@ -131,8 +131,10 @@ long sys_futex_wait(struct task *t, struct call *c)
 long sys_futex_wake(struct task *t, struct call *c)
 {
 	u32 flags = (u32)c->arg[3];
-	struct futex_args a = {
-		.addr = c->arg[0], .val = (u32)c->arg[2], .val3 = (u32)c->arg[1], .private = flags & FUTEX_PRIVATE_FLAG};
+	struct futex_args a = {.addr = c->arg[0],
+			       .val = (u32)c->arg[2],
+			       .val3 = (u32)c->arg[1],
+			       .private = flags & FUTEX_PRIVATE_FLAG};
 	struct futex_key key;
 	long r;
 
@@ -164,6 +166,6 @@ long sys_futex_requeue(struct task *t, struct call *c)
 	a.val3 = (u32)words[0].value;
 	a.private = words[0].flags & FUTEX_PRIVATE_FLAG;
 	r = (s32)a.val < 0 || (s32)a.timeout < 0 ? -EINVAL
-						  : futex_own_words(t, c, a.private, sys_futex_requeue);
+						 : futex_own_words(t, c, a.private, sys_futex_requeue);
 	return r ? r : futex_op_requeue(t, c, &a);
 }
