@@ -82,13 +82,13 @@
 /* Offsets that assembly uses; checked below. */
 #define SLOT_STATE       0x00
 #define SLOT_INTERRUPTED 0x44
-#define SLOT_HOST_TID    0x80
-#define SLOT_STUB_CALLS  0x88
-#define SLOT_QUICK       0x258
-#define SLOT_CPUID_LEAF  0x278
-#define SLOT_CPUID_SUB   0x27c
-#define SLOT_CPUID_BACK  0x280
-#define SLOT_CPUID_FLAGS 0x288
+#define SLOT_HOST_TID    0x60
+#define SLOT_STUB_CALLS  0x68
+#define SLOT_QUICK       0x238
+#define SLOT_CPUID_LEAF  0x258
+#define SLOT_CPUID_SUB   0x25c
+#define SLOT_CPUID_BACK  0x260
+#define SLOT_CPUID_FLAGS 0x268
 #define SLOT_REGS        0x400
 #define SLOT_CONSTANTS   0x700
 #define SLOT_COUNTS      0xb00
@@ -112,6 +112,27 @@
 #define SLOT_EFLAGS (SLOT_REGS + 18 * 8)
 #define SLOT_RSP    (SLOT_REGS + 19 * 8)
 
+/* The host's struct ucontext. */
+#define UC_R8      40
+#define UC_R9      48
+#define UC_R10     56
+#define UC_R11     64
+#define UC_R12     72
+#define UC_R13     80
+#define UC_R14     88
+#define UC_R15     96
+#define UC_RDI     104
+#define UC_RSI     112
+#define UC_RBP     120
+#define UC_RBX     128
+#define UC_RDX     136
+#define UC_RAX     144
+#define UC_RCX     152
+#define UC_RSP     160
+#define UC_RIP     168
+#define UC_EFLAGS  176
+#define UC_FPSTATE 224
+
 #ifndef __ASSEMBLER__
 
 #include <stddef.h>
@@ -132,7 +153,7 @@ enum stub_event {
 	EVENT_CALL = 1, /* regs; in[]: what was copied ahead */
 	EVENT_PATCHED,  /* the same from a patched call site: there is no signal frame */
 	EVENT_SITE, /* regs of a call that the stub would answer: it came by a signal, and its site may be worth patching */
-	EVENT_FAULT,       /* regs; signo, code, addr, error, trapno */
+	EVENT_FAULT, /* regs; in the turn's line: nin the signal, nr the trap number, arg: address, hardware error, code */
 	EVENT_INTERRUPTED, /* regs */
 	EVENT_HOST_CALL, /* regs: a blocking host call was interrupted; timed says whether it has a timeout */
 	EVENT_READY,     /* a new thread or process has its slot */
@@ -146,8 +167,10 @@ enum stub_answer {
 	ANSWER_RESUME = 1, /* operations, then regs into the frame, and go */
 	ANSWER_RUN,        /* operations, then EVENT_DONE */
 	ANSWER_HOST_CALL,  /* operations, then go on with the interrupted host call */
-	ANSWER_FORK,       /* receive socket, doorbell and region, clone a process */
-	ANSWER_THREAD,     /* clone a thread for slot number clone_slot */
+	ANSWER_OP, /* ANSWER_RESUME with one operation, in the turn's line: nin its kind, nr its argument 2, arg[1] and [2] its
+			 * arguments 0 and 1, arg[5] its argument 3 and, above LINE_BATCH, the batch */
+	ANSWER_FORK,   /* receive socket, doorbell and region, clone a process */
+	ANSWER_THREAD, /* clone a thread for slot number clone_slot */
 };
 
 #define ANSWER_FLAG_FS      1u /* regs.fs_base has changed */
@@ -156,6 +179,7 @@ enum stub_answer {
 #define ANSWER_FLAG_COPY    16u /* ANSWER_RESUME without operations: one copy to the guest */
 #define ANSWER_FLAG_TSC_OFF 32u /* the guest may not read the time stamp counter from now on */
 #define ANSWER_FLAG_TSC_ON  64u
+#define ANSWER_FLAG_KEPT    128u /* nothing of regs has changed */
 #define ANSWER_FLAG_FRAME \
 	4u /* first get a signal frame, if there is none: then EVENT_DONE tells where it is */
 
@@ -231,7 +255,7 @@ struct slot {
 	u8 event;        /* the stub's: enum stub_event */
 	u8 answer;       /* the kernel's: enum stub_answer */
 	u8 answer_flags; /* ANSWER_FLAG_* */
-	u8 nin;          /* the stub's: how many pieces were copied ahead; or SLOT_IN_LINE + i: one */
+	u8 nin;          /* of a call: how many pieces were copied ahead; or SLOT_IN_LINE + i: one */
 	u16 cpu;         /* where the guest last ran; with SLOT_NOT_DISPATCHED */
 	u16 nr;          /* EVENT_PATCHED: the call's number; SLOT_NR_ODD: one above */
 	u8 known;        /* KNOWN_*: given with the answer, what is used up taken away by the stub */
@@ -244,8 +268,6 @@ struct slot {
 	/* From the stub. */
 	u32 in_host_call; /* hint: blocked in the host, for the spinning kernel and /proc */
 	u32 interrupted;  /* the interrupt came while the stub ran: take a turn instead of going back */
-	s32 signo, code;
-	u64 addr, error, trapno;
 	u32 timed;
 	u32 op_index; /* operations that were carried out */
 	s64 result;
@@ -253,7 +275,6 @@ struct slot {
 	u64 host_tid_word;             /* CLONE_CHILD_CLEARTID */
 	u32 stub_calls;                /* calls answered without the kernel, a hint for --stats */
 	u32 sleeping;                  /* the guest waits in the futex */
-	u32 acked;                     /* the last batch that was carried out */
 	u32 started; /* a process that was given its answer before it was made has this region, and may be interrupted */
 	struct slot_piece in[HUSK_MAX_IN];
 
@@ -281,8 +302,11 @@ struct slot {
 	u16 cpuid_flags;
 
 	u64 regs[NR_SLOT_REGS] __attribute__((aligned(SLOT_REGS)));
-	s32 fds[HUSK_MAX_FDS]; /* the stub's: descriptors received for this batch */
-	u64 boot[16];          /* the zygote's start: see stub/boot.c */
+	/* The stub's: the last batch that was carried out (the kernel looks when another thread waits for it), and the
+	 * descriptors received for it. */
+	u32 acked;
+	s32 fds[HUSK_MAX_FDS];
+	u64 boot[16]; /* the zygote's start: see stub/boot.c */
 
 	/* How the stub delivers a dispatched call (stub/deliver.c): trap.h's struct user_handler, then its own. */
 	struct {
@@ -306,6 +330,7 @@ struct slot {
 #define SLOT_NR_ODD         0xffff
 #define SLOT_CPU            0xfff
 #define SLOT_NOT_DISPATCHED 0x8000 /* in cpu: the guest's own dispatch has been looked at */
+#define LINE_BATCH          32     /* of ANSWER_OP */
 #define SLOT_IN_LINE        0xf8   /* one piece, from where the call's argument i points to */
 
 /* Slot 0. */

@@ -161,6 +161,23 @@ static int failed(u32 kind, s64 result)
 	return kind != OP_CMPXCHG && kind != OP_ROBUST && (u64)result > (u64)-4096;
 }
 
+static void acknowledge(struct slot *slot, u32 batch)
+{
+	store(&slot->acked, batch);
+	if (load(&slot->ack_wanted))
+		stub_announce(slot);
+}
+
+s64 stub_run_line(struct slot *slot)
+{
+	const u64 a[6] = {slot->arg[1], slot->arg[2], slot->nr, (u32)slot->arg[5], ~0UL, 0};
+	u32 kind = slot->nin, batch = (u32)(slot->arg[5] >> LINE_BATCH);
+	s64 result = run_op(slot, kind, a);
+
+	acknowledge(slot, batch);
+	return failed(kind, result) ? result : 0;
+}
+
 s64 stub_run_ops(struct slot *slot)
 {
 	struct stub_op *ops = (void *)((char *)slot + HUSK_OPS_OFFSET);
@@ -181,8 +198,6 @@ s64 stub_run_ops(struct slot *slot)
 		if (slot->fds[i] >= 0)
 			stub_host_close(slot->fds[i]);
 	slot->nops = 0;
-	store(&slot->acked, slot->batch);
-	if (load(&slot->ack_wanted))
-		stub_announce(slot);
+	acknowledge(slot, slot->batch);
 	return err;
 }

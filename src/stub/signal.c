@@ -7,6 +7,7 @@
 #include "stub/stub.h"
 
 extern char stub_exit_check[], stub_exit_ip[], stub_exit_abort[];
+extern char stub_direct_xrstor_at[], stub_direct_end[];
 extern char stub_futex_check[], stub_guest_futex_ip[], stub_futex_abort[];
 extern char stub_copy_at[], stub_zero_at[], stub_copy_fail[], stub_string_at[], stub_string_fail[],
 	stub_cmpxchg_at[], stub_cmpxchg_fail[], stub_byte_at[], stub_eight_at[], stub_byte_fail[],
@@ -16,6 +17,8 @@ extern char stub_patched_entry[], stub_quick_at[], stub_quick_moved[], stub_quic
 	stub_quick_end[];
 extern char stub_cpuid_entry[], stub_cpuid_gs[], stub_cpuid_save[], stub_cpuid_saved[], stub_cpuid_odd[],
 	stub_cpuid_left[], stub_cpuid_end[];
+
+void stub_direct_exit(struct slot *slot, struct ucontext *uc, u64 features) __attribute__((noreturn));
 
 static int in_stub(u64 ip)
 {
@@ -42,10 +45,15 @@ static int in_range(u64 ip, const char *start, const char *end)
  * on its way out. */
 static void interrupt_in_stub(struct slot *slot, struct sigcontext *mc)
 {
-	if (in_range(mc->rip, stub_exit_check, stub_exit_ip))
+	if (in_range(mc->rip, stub_exit_check, stub_exit_ip)) {
 		mc->rip = (u64)stub_exit_abort;
-	else if (in_range(mc->rip, stub_futex_check, stub_guest_futex_ip))
+	} else if (in_range(mc->rip, (char *)stub_direct_exit, stub_direct_end)) {
+		mc->rip = (u64)stub_exit_abort;
+		mc->rbp = (u64)slot;
+		mc->rsp = (u64)slot + slot->uc_offset;
+	} else if (in_range(mc->rip, stub_futex_check, stub_guest_futex_ip)) {
 		mc->rip = (u64)stub_futex_abort;
+	}
 	store(&slot->interrupted, 1);
 }
 
@@ -107,6 +115,8 @@ static int fixup(struct sigcontext *mc)
 		mc->rip = (u64)stub_byte_fail;
 	else if (mc->rip == (u64)stub_xsave_at || mc->rip == (u64)stub_xrstor_at)
 		mc->rip = (u64)stub_xstate_fail;
+	else if (mc->rip == (u64)stub_direct_xrstor_at)
+		mc->rip = (u64)stub_exit_check;
 	else if (mc->rip == (u64)stub_cmpxchg_at)
 		mc->rip = (u64)stub_cmpxchg_fail;
 	else if (mc->rip == (u64)stub_quick_at)
@@ -116,9 +126,8 @@ static int fixup(struct sigcontext *mc)
 	return 1;
 }
 
-/* Called by stub_signal_entry: 0 to go back to the guest by the checked exit, 1 to go back into the stub, 2 to go on with
- * the slot's registers, without a frame. */
-__attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontext *uc, struct slot *slot)
+/* As stub_signal(). */
+static int take(int signo, siginfo_t *info, struct ucontext *uc, struct slot *slot)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	u32 event;
@@ -179,16 +188,51 @@ __attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontex
 		event = EVENT_INTERRUPTED;
 		break;
 	default:
-		slot->signo = signo;
-		slot->code = info->si_code;
-		slot->addr = (u64)info->si_addr;
-		slot->error = mc->err;
-		slot->trapno = mc->trapno;
-		event = EVENT_FAULT;
+		stub_fault(slot, uc, info);
+		return 0;
 	}
 	stub_turn(slot, uc, event);
 	return 0;
 }
+
+#define EFLAGS_TF 0x100UL
+#define EFLAGS_NT 0x4000UL
+#define USER_CS   0x33
+#define USER_SS   0x2b
+
+/* Whether the frame can be left without the host: the signal mask was never another, nor the stack. The components of
+ * the vector state that there are; 0: it cannot. */
+static u64 usual_exit(const struct ucontext *uc)
+{
+	const struct sigcontext *mc = (const struct sigcontext *)&uc->uc_mcontext;
+	const struct _fpx_sw_bytes *sw;
+
+	if ((mc->eflags & (EFLAGS_TF | EFLAGS_NT)) || mc->cs != USER_CS || mc->ss != USER_SS ||
+	    mc->rip >= HUSK_TASK_TOP || !mc->fpstate)
+		return 0;
+	sw = &mc->fpstate->sw_reserved;
+	return sw->magic1 == FP_XSTATE_MAGIC1 ? sw->xfeatures : 0;
+}
+
+/* Called by stub_signal_entry: 0 to go back to the guest by the checked exit, 1 to go back into the stub, 2 to go on with
+ * the slot's registers, without a frame. */
+__attribute__((used)) int stub_signal(int signo, siginfo_t *info, struct ucontext *uc, struct slot *slot)
+{
+	int way = take(signo, info, uc, slot);
+	u64 features = way ? 0 : usual_exit(uc);
+
+	if (features)
+		stub_direct_exit(slot, uc, features);
+	return way;
+}
+
+#define AT(reg, name) _Static_assert(__builtin_offsetof(struct ucontext, uc_mcontext.reg) == UC_##name, "")
+AT(r8, R8);
+AT(r15, R15);
+AT(rdi, RDI);
+AT(rip, RIP);
+AT(eflags, EFLAGS);
+AT(fpstate, FPSTATE);
 
 /* Called by stub_exit_abort: an interrupt came just before the way back. */
 __attribute__((used)) void stub_exit_interrupted(struct slot *slot, struct ucontext *uc)

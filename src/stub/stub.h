@@ -78,6 +78,8 @@ void stub_announce(struct slot *slot);
  * in @uc then, or in the slot alone where that is NULL: x86_64/patched.S), or until it is to go on with its host
  * call: 1. Where the kernel wants a signal frame and @uc is NULL, only that comes back. */
 int stub_turn(struct slot *slot, struct ucontext *uc, u32 event);
+/* The same, of the fault that the host's signal tells of; the registers have been saved. */
+int stub_fault(struct slot *slot, struct ucontext *uc, const siginfo_t *info);
 /* Goes on, now with a frame, with what stub_turn() left. */
 int stub_turn_framed(struct slot *slot, struct ucontext *uc);
 /* A call of the guest, its registers in the slot, its number in orig_rax: by a short way, or by a turn with @event. 1: the
@@ -91,6 +93,7 @@ void stub_save_bases(struct slot *slot);
 long stub_dispatch(void);
 /* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
 s64 stub_run_ops(struct slot *slot);
+s64 stub_run_line(struct slot *slot); /* the same, of the one in the turn's line */
 s64 stub_receive(struct slot *slot, u32 count);
 /* Marks what the dying thread @tid owns on the robust list at @head; words with waiters go to @wake: how many. */
 s64 stub_robust_list(u64 head, u32 tid, u64 *wake);

@@ -249,6 +249,22 @@ void stub_hand_over(struct slot *slot, u32 event)
 	give_turn(slot);
 }
 
+int stub_fault(struct slot *slot, struct ucontext *uc, const siginfo_t *info)
+{
+	const struct sigcontext *mc = (const struct sigcontext *)&uc->uc_mcontext;
+	u32 cpu = before_turn(slot);
+
+	slot->cpu = (u16)cpu;
+	slot->event = EVENT_FAULT;
+	slot->nin = (u8)info->si_signo;
+	slot->nr = (u16)mc->trapno;
+	slot->arg[0] = (u64)info->si_addr;
+	slot->arg[1] = mc->err;
+	slot->arg[2] = (u64)(s64)info->si_code;
+	give_turn(slot);
+	return stub_turn_framed(slot, uc);
+}
+
 static s64 fork_process(struct slot *slot)
 {
 	s64 err = stub_receive(slot, 3), pid;
@@ -285,6 +301,12 @@ static int obey(struct slot *slot)
 	case ANSWER_THREAD:
 		result = stub_thread(slot->clone_flags,
 				     (void *)(HUSK_CHAN_BASE + ((u64)slot->clone_slot << HUSK_SLOT_SHIFT)));
+		break;
+	case ANSWER_OP:
+		result = stub_run_line(slot);
+		if (!result)
+			return 0;
+		slot->op_index = 0;
 		break;
 	case ANSWER_RESUME:
 		if (slot->answer_flags & ANSWER_FLAG_COPY) {
@@ -328,6 +350,8 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 		slot->regs[SREG_RAX] = slot->arg[0];
 		return 0;
 	}
+	if (slot->answer_flags & ANSWER_FLAG_KEPT)
+		return 0;
 	if (uc)
 		restore_general(slot, uc);
 	restore_bases(slot);

@@ -68,7 +68,8 @@ static void lie(struct plan *plan)
 		break;
 	case 1: /* events that never were */
 		s->event = (uint32_t)value % 12;
-		s->signo = (int)pick(&plan->seed);
+		s->nr = (uint16_t)pick(&plan->seed);
+		s->arg[next_random(&plan->seed) % 6] = pick(&plan->seed);
 		__atomic_store_n(&s->state, TURN_KERNEL, __ATOMIC_SEQ_CST);
 		__atomic_or_fetch(&region->ready[which / 64], 1UL << (which % 64), __ATOMIC_SEQ_CST);
 		__atomic_or_fetch(&region->summary, 1, __ATOMIC_SEQ_CST);

@@ -41,7 +41,8 @@ static int check_growth(struct task *t, struct mm *mm, struct vma *v, u64 start)
 	return 0;
 }
 
-static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
+/* @write: the page at @addr is about to be written to, and is mapped at once where it is all that comes. */
+static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr, bool write)
 {
 	u64 start = page_down(addr), end = v->start;
 	int error = check_growth(t, mm, v, start);
@@ -57,6 +58,8 @@ static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
 
 	if (error)
 		return error;
+	if (write && (v->flags & VM_WRITE) && op.len == PAGE_SIZE)
+		op.flags |= MAP_POPULATE;
 	u = mm_undo_begin(mm, start, end, 0, 0);
 	if (!u)
 		return -ENOMEM;
@@ -70,15 +73,17 @@ static int mm_grow(struct task *t, struct mm *mm, struct vma *v, u64 addr)
 	return error;
 }
 
-/* The VMA that holds @addr, grown to it if need be; NULL: none. */
-static struct vma *find_or_grow(struct task *t, struct mm *mm, u64 addr)
+/* The VMA that holds @addr, *grown to it if need be; NULL: none. */
+static struct vma *find_or_grow(struct task *t, struct mm *mm, u64 addr, bool write, bool *grown)
 {
 	struct vma *v = vma_find(&mm->vmas, addr);
 
+	*grown = false;
 	if (!v || v->start <= addr)
 		return v;
-	if (!(v->flags & VM_GROWSDOWN) || mm_grow(t, mm, v, addr))
+	if (!(v->flags & VM_GROWSDOWN) || mm_grow(t, mm, v, addr, write))
 		return NULL;
+	*grown = true;
 	return vma_lookup(&mm->vmas, addr);
 }
 
@@ -99,7 +104,8 @@ int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok)
 		return 0;
 	if (mm && end > addr) {
 		while (at < end) {
-			struct vma *v = find_or_grow(t, mm, at);
+			bool grown;
+			struct vma *v = find_or_grow(t, mm, at, false, &grown);
 
 			if (!v || !may_access(v, write, false))
 				break;
@@ -140,14 +146,15 @@ static bool try_again(struct task *t, const struct trap_event *event)
 
 static void page_fault(struct task *t, const struct trap_event *event)
 {
-	struct vma *v = find_or_grow(t, t->mm, event->addr);
+	bool write = event->error & PF_WRITE, grown;
+	struct vma *v = find_or_grow(t, t->mm, event->addr, write, &grown);
 
 	if (!v) {
 		force(t, event, SIGSEGV, SEGV_MAPERR, event->addr);
 		return;
 	}
-	if (may_access(v, event->error & PF_WRITE, event->error & PF_INSTR)) {
-		if (try_again(t, event))
+	if (may_access(v, write, event->error & PF_INSTR)) {
+		if (grown || try_again(t, event))
 			return;
 		/* A guard page, of which the host knows. */
 		force(t, event, SIGSEGV, event->code, event->addr);

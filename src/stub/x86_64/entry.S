@@ -34,12 +34,12 @@ LABEL stub_host_\name\()_ip
 
 /*
  * All host signals come here, on the slot's signal stack: rdi signal, rsi siginfo, rdx ucontext, (%rsp) restorer. The
- * guest's AC flag survives into handlers and would make our unaligned accesses trap; DF and TF are cleared by the
- * host, and once more here.
+ * guest's AC and NT flags survive into handlers and would make our unaligned accesses and `iretq` trap; DF and TF are
+ * cleared by the host, and once more here.
  */
 FUNCTION stub_signal_entry
 	pushfq
-	andq $~0x40500, (%rsp)
+	andq $~0x44500, (%rsp)
 	popfq
 	mov %rdx, %rbx
 	mov %rsp, %rbp
@@ -83,6 +83,45 @@ LABEL stub_exit_abort
 	call stub_exit_interrupted
 	mov %rbx, %rsp
 	jmp stub_exit_check
+
+/*
+ * The same without the host, for what usual_exit() has found usual: rdi slot, rsi ucontext, rdx components of the vector
+ * state. The frame stays as it is, and so does what lies above it: an interrupt in [stub_direct_exit, stub_direct_end)
+ * goes to stub_exit_abort (signal.c), and a vector state that cannot be loaded is left to rt_sigreturn.
+ */
+FUNCTION stub_direct_exit
+	mov %rdi, %rbp
+	mov %rsi, %rsp
+	cmpl $0, SLOT_INTERRUPTED(%rbp)
+	jne stub_exit_abort
+	mov UC_FPSTATE(%rsp), %rcx
+	mov %edx, %eax
+	shr $32, %rdx
+LABEL stub_direct_xrstor_at
+	xrstor64 (%rcx)
+	mov %rsp, %rbx
+	pushq $0x2b
+	pushq UC_RSP(%rbx)
+	pushq UC_EFLAGS(%rbx)
+	pushq $0x33
+	pushq UC_RIP(%rbx)
+	mov UC_R8(%rbx), %r8
+	mov UC_R9(%rbx), %r9
+	mov UC_R10(%rbx), %r10
+	mov UC_R11(%rbx), %r11
+	mov UC_R12(%rbx), %r12
+	mov UC_R13(%rbx), %r13
+	mov UC_R14(%rbx), %r14
+	mov UC_R15(%rbx), %r15
+	mov UC_RDI(%rbx), %rdi
+	mov UC_RSI(%rbx), %rsi
+	mov UC_RBP(%rbx), %rbp
+	mov UC_RDX(%rbx), %rdx
+	mov UC_RAX(%rbx), %rax
+	mov UC_RCX(%rbx), %rcx
+	mov UC_RBX(%rbx), %rbx
+	iretq
+LABEL stub_direct_end
 
 /* The signal restorer: never reached, since stub_signal_entry leaves by itself. */
 FUNCTION stub_restorer

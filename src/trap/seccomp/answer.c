@@ -151,6 +151,18 @@ static u32 give_tsc(struct sthread *th)
 	return off ? ANSWER_FLAG_TSC_OFF : ANSWER_FLAG_TSC_ON;
 }
 
+static void give_line_op(struct sthread *th)
+{
+	const struct stub_op *op = &th->ops[0];
+	struct slot *slot = th->slot;
+
+	slot->nin = (u8)op->kind;
+	slot->nr = (u16)op->a[2];
+	slot->arg[1] = op->a[0];
+	slot->arg[2] = op->a[1];
+	slot->arg[5] = op->a[3] | (u64)th->batch << LINE_BATCH;
+}
+
 void answer_now(struct sthread *th)
 {
 	struct slot *slot = th->slot;
@@ -163,16 +175,19 @@ void answer_now(struct sthread *th)
 
 	/* In a call that needs nothing else, only the turn's line is written; and that last and in one go, because the stub
 	 * looks at it all the time, and whoever writes what the other has looked at waits for it. */
-	if (th->nops) {
+	if (th->nops && !th->line_op) {
 		memcpy((char *)slot + HUSK_OPS_OFFSET, th->ops, th->nops * sizeof th->ops[0]);
 		slot->batch = th->batch;
-		slot->ack_wanted = 0;
 	}
-	if (th->nops || clone || !to_guest)
+	if (th->nops && th->ack_asked) {
+		slot->ack_wanted = 0;
+		th->ack_asked = false;
+	}
+	if ((th->nops && !th->line_op) || clone || !to_guest)
 		slot->nops = clone ? 0 : th->nops;
 	th->epoch = th->space->settling.epoch;
 	if (to_guest && th->base.lazy)
-		flags |= ANSWER_FLAG_RESULT;
+		flags |= th->at_fault ? ANSWER_FLAG_KEPT : ANSWER_FLAG_RESULT;
 	else if (to_guest)
 		flags |= give_registers(th);
 	if (to_guest)
@@ -186,8 +201,10 @@ void answer_now(struct sthread *th)
 		watch(th);
 		t->answered = th->watched && th->cpu != t->page_cpu;
 	}
-	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->answer);
+	slot->answer = (u8)(th->partial ? ANSWER_RUN : th->line_op ? ANSWER_OP : th->answer);
 	slot->answer_flags = (u8)flags;
+	if (th->line_op)
+		give_line_op(th);
 	if (flags & ANSWER_FLAG_RESULT)
 		slot->arg[0] = th->base.regs.rax;
 	if (th->line_copy) {

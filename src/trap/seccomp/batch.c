@@ -107,6 +107,7 @@ static bool must_wait(struct sthread *th)
 		if (th->answer != ANSWER_FORK && !other->alone && !log_meets(th, other))
 			continue;
 		/* Ask to be told, then look once more: the stub does the reverse. */
+		other->ack_asked = true;
 		store_seq(&other->slot->ack_wanted, 1);
 		if (load_acquire(&other->slot->acked) == other->batch)
 			batch_acknowledge(other);
@@ -238,6 +239,24 @@ static bool fits_line(const struct sthread *th)
 	       th->copies[0].kind == OP_COPY_OUT && th->copies[0].a[2] == HUSK_OUT_OFFSET && !has_log(th);
 }
 
+/* The same of an operation: @th's batch. */
+static bool batch_fits_line(const struct sthread *th)
+{
+	const struct stub_op *op = &th->ops[0];
+
+	if (th->answer != ANSWER_RESUME || th->partial || th->nops != 1)
+		return false;
+	switch (op->kind) {
+	case OP_MMAP:
+		return (s64)op->a[4] < 0 && !op->a[5];
+	case OP_MUNMAP:
+	case OP_MPROTECT:
+	case OP_MADVISE:
+		return true;
+	}
+	return false;
+}
+
 /* Fills the batch and gives the answer; with more in the log than fits, or before a clone, the batch alone
  * first. */
 static void launch(struct sthread *th)
@@ -249,6 +268,7 @@ static void launch(struct sthread *th)
 	th->nops = 0;
 	th->carried_copies = 0;
 	th->partial = false;
+	th->line_op = false;
 	th->line_copy = work && fits_line(th);
 	if (th->line_copy) {
 		th->copy_addr = th->copies[0].a[0];
@@ -279,6 +299,7 @@ static void launch(struct sthread *th)
 	if (th->nops) {
 		th->batch = ++th->space->batches;
 		th->unacked = true;
+		th->line_op = batch_fits_line(th);
 	}
 	answer_now(th);
 }

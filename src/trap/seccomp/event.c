@@ -19,6 +19,9 @@
 #define LOOKS_RUNNING 16  /* else, while guests run */
 #define UCONTEXT_SIZE 304 /* up to and with the signal mask */
 
+#define TRAP_PF  14   /* number of the page fault among x86's exceptions, and in its error code: */
+#define PF_INSTR 0x10 /* it was fetching an instruction */
+
 static int current_cpu(void)
 {
 	u32 aux;
@@ -206,6 +209,8 @@ void load_regs(struct trap_thread *thread)
 
 	thread->lazy = false;
 	copy_regs(th);
+	if (th->at_fault)
+		return;
 	/* What the kernel has looked at already stays as it was then. */
 	r->orig_rax = known.orig_rax;
 	r->rax = known.rax;
@@ -220,12 +225,17 @@ void load_regs(struct trap_thread *thread)
 static bool read_regs(struct sthread *th, u32 event)
 {
 	th->base.no_xstate = frameless(th, event);
+	th->at_fault = false;
 	th->base.lazy = event == EVENT_PATCHED && read_line(th);
 	if (th->base.lazy)
 		return true;
 	if (!th->base.no_xstate && !read_frame(th))
 		return false;
-	copy_regs(th);
+	th->at_fault = th->base.lazy = event == EVENT_FAULT;
+	if (th->at_fault)
+		th->base.regs.orig_rax = th->base.regs.rax = ~0UL;
+	else
+		copy_regs(th);
 	return true;
 }
 
@@ -347,6 +357,20 @@ static void read_mask(struct sthread *th)
 	th->base.mask = th->given_mask = read_once(th->slot->mask);
 }
 
+/* Most page faults need no look at the registers, unless they are about the instruction itself. */
+static void read_fault(struct sthread *th, struct trap_event *event)
+{
+	const struct slot *slot = th->slot;
+
+	event->signo = read_once(slot->nin);
+	event->trapno = read_once(slot->nr);
+	event->addr = read_once(slot->arg[0]);
+	event->error = read_once(slot->arg[1]);
+	event->code = (int)read_once(slot->arg[2]);
+	if (event->signo != SIGSEGV || event->trapno != TRAP_PF || event->error & PF_INSTR)
+		load_regs(&th->base);
+}
+
 static bool read_event(struct sthread *th, struct trap_event *event)
 {
 	struct slot *slot = th->slot;
@@ -404,11 +428,7 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 		return true;
 	case EVENT_FAULT:
 		event->type = TRAP_FAULT;
-		event->signo = read_once(slot->signo);
-		event->code = read_once(slot->code);
-		event->addr = read_once(slot->addr);
-		event->error = read_once(slot->error);
-		event->trapno = (u32)read_once(slot->trapno);
+		read_fault(th, event);
 		if (event->signo == SIGSEGV || event->signo == SIGBUS || event->signo == SIGFPE ||
 		    event->signo == SIGILL || event->signo == SIGTRAP)
 			return true;

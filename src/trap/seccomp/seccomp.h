@@ -64,6 +64,7 @@ struct sthread {
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
 	u64 fs_base, gs_base; /* as the host thread has them */
 	bool frame_wanted;    /* whole() is on its way */
+	bool at_fault; /* came by a fault, and with base.lazy its registers are all still in the slot */
 	struct thread_start *start; /* owned; of a thread that is about to serve again */
 	bool watched;               /* in trap->watched */
 	int cpu;                    /* where it ran when it was held, as it says */
@@ -95,12 +96,14 @@ struct sthread {
 	u32 nops;
 	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
 	bool unacked, with_fds;
+	bool ack_asked;                              /* slot->ack_wanted is set */
 	u32 first_copy, carried_copies, carried_out; /* its copies: index of the first, how many, bytes */
 
 	/* Copies for the next batch. */
 	struct stub_op copies[24];
 	u32 ncopies, out_used;
 	bool line_copy; /* the answer in flight says of one copy in its own line */
+	bool line_op;   /* or of one operation, ops[0] */
 	u64 copy_addr, copy_size;
 	struct trap_word *word;
 	u8 *mincore_vec;
