@@ -188,44 +188,87 @@ int host_filter_count(u32 what)
 	return n;
 }
 
-/* Five instructions a pinned line, two a plain one; the number stays in the accumulator between lines. */
-static u16 build(struct sock_filter *f, u32 otherwise, u32 what)
+struct builder {
+	const struct allowed
+		*line[ARRAY_SIZE(allowed)]; /* those that apply, by number, else in the table's order */
+	u16 first[ARRAY_SIZE(allowed) + 1]; /* of each call's lines; behind the last call: their number */
+	u16 calls;
+	u32 otherwise;
+	struct sock_filter code[8 + 8 * ARRAY_SIZE(allowed)];
+	u16 n;
+};
+
+static void sort_lines(struct builder *b, u32 what)
 {
 	u16 n = 0;
 
-	f[n++] = LOAD(arch);
-	f[n++] = JUMP_EQ(AUDIT_ARCH_X86_64, 1, 0);
-	f[n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
-	f[n++] = LOAD(nr);
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++) {
-		const struct allowed *a = &allowed[i];
+		u16 at = n;
 
-		if (!applies(a, what))
+		if (!applies(&allowed[i], what))
 			continue;
-		if (!a->mask) {
-			f[n++] = JUMP_EQ(a->nr, 0, 1);
-			f[n++] = RETURN(a->error ? SECCOMP_RET_ERRNO | a->error : SECCOMP_RET_ALLOW);
-			continue;
-		}
-		f[n++] = JUMP_EQ(a->nr, 0, 5);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						      offsetof(struct seccomp_data, args) + 8u * a->arg);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, a->mask);
-		f[n++] = JUMP_EQ(a->value, 0, 1);
-		f[n++] = RETURN(SECCOMP_RET_ALLOW);
-		f[n++] = LOAD(nr);
+		for (; at && b->line[at - 1]->nr > allowed[i].nr; at--)
+			b->line[at] = b->line[at - 1];
+		b->line[at] = &allowed[i];
+		n++;
 	}
-	f[n++] = RETURN(otherwise);
-	return n;
+	for (u16 i = 0; i < n; i++)
+		if (!i || b->line[i]->nr != b->line[i - 1]->nr)
+			b->first[b->calls++] = i;
+	b->first[b->calls] = n;
+}
+
+/* The number is that of the @call-th call or of none. */
+static void emit_call(struct builder *b, u16 call)
+{
+	b->code[b->n++] = JUMP_EQ(b->line[b->first[call]]->nr, 1, 0);
+	b->code[b->n++] = RETURN(b->otherwise);
+	for (u16 i = b->first[call]; i < b->first[call + 1]; i++) {
+		const struct allowed *a = b->line[i];
+
+		if (!a->mask) {
+			b->code[b->n++] = RETURN(a->error ? SECCOMP_RET_ERRNO | a->error : SECCOMP_RET_ALLOW);
+			return;
+		}
+		b->code[b->n++] = (struct sock_filter)BPF_STMT(
+			BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8u * a->arg);
+		b->code[b->n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, a->mask);
+		b->code[b->n++] = JUMP_EQ(a->value, 0, 1);
+		b->code[b->n++] = RETURN(SECCOMP_RET_ALLOW);
+	}
+	b->code[b->n++] = RETURN(b->otherwise);
+}
+
+/* Looks for the number, which is in the accumulator, among calls [from, end), by halves: the host runs a new filter once
+ * for each call that it has (kernel/seccomp.c, seccomp_cache_prepare()), and for those with pinned arguments each time. */
+static void emit_search(struct builder *b, u16 from, u16 end)
+{
+	u16 middle = (u16)((from + end) / 2), jump;
+
+	if (end - from == 1) {
+		emit_call(b, from);
+		return;
+	}
+	b->code[b->n++] =
+		(struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, b->line[b->first[middle]]->nr, 0, 1);
+	jump = b->n++; /* further than a condition can */
+	emit_search(b, from, middle);
+	b->code[jump] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (u32)(b->n - jump - 1));
+	emit_search(b, middle, end);
 }
 
 int host_filter_install(bool kill, u32 what)
 {
-	struct sock_filter code[8 + 6 * ARRAY_SIZE(allowed)];
-	struct sock_fprog program = {.filter = code};
-	u32 otherwise = kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+	struct builder b = {.otherwise = kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM};
+	struct sock_fprog program = {.filter = b.code};
 
-	program.len = build(code, otherwise, what);
+	sort_lines(&b, what);
+	b.code[b.n++] = LOAD(arch);
+	b.code[b.n++] = JUMP_EQ(AUDIT_ARCH_X86_64, 1, 0);
+	b.code[b.n++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	b.code[b.n++] = LOAD(nr);
+	emit_search(&b, 0, b.calls);
+	program.len = b.n;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program))
 		return errno == EAGAIN || errno == ESRCH ? -EBUSY : -errno;
 	return 0;

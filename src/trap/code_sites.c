@@ -121,7 +121,7 @@ static size_t find_bytes(const struct loaded *text, size_t from, enum site_insn 
 }
 
 u32 code_sites(const struct loaded *text, const struct loaded *tables, u64 header, enum site_insn insn,
-	       struct code_site *found, u32 most)
+	       size_t longest, struct code_site *found, u32 most)
 {
 	u32 functions = count_functions(tables, header), n = 0;
 	size_t at = 0, end = 0; /* end: of the last function */
@@ -133,7 +133,8 @@ u32 code_sites(const struct loaded *text, const struct loaded *tables, u64 heade
 
 		/* In order: functions don't overlap. */
 		if (!find_function(tables, header, functions, addr, &f) || f.start < text->addr ||
-		    f.start - text->addr < end || f.end - text->addr > text->size)
+		    f.start - text->addr < end || f.end - text->addr > text->size ||
+		    f.end - f.start > longest)
 			continue;
 		decoded += f.end - f.start;
 		if (decoded > MOST_CODE)

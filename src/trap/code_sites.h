@@ -20,12 +20,12 @@ struct code_site {
 };
 
 /*
- * Finds @insn in @text: the places go to @found[@most]; returns how many. They are looked for in functions alone, decoded from
- * their beginnings as the program's tables for unwinding tell them: @header is the address of .eh_frame_hdr in @tables, where
+ * Finds @insn in @text: the places go to @found[@most]; returns how many. They are looked for in functions alone, of at most
+ * @longest bytes, decoded from their beginnings as the program's tables for unwinding tell them: @header is the address of .eh_frame_hdr in @tables, where
  * .eh_frame lies, too (Linux Standard Base, Core, section 10.6). A program without such tables, or whose tables are of another
  * kind than ld and lld make, has none.
  */
 u32 code_sites(const struct loaded *text, const struct loaded *tables, u64 header, enum site_insn insn,
-	       struct code_site *found, u32 most);
+	       size_t longest, struct code_site *found, u32 most);
 
 #endif

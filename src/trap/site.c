@@ -7,13 +7,12 @@
 
 #include "trap/insn.h"
 
-#define SYSCALL_LENGTH 2 /* cpuid's, too */
-#define JUMP_BACK      5
-#define LEA_LENGTH     7
-#define ENTER_LENGTH   6
+#define JUMP_BACK    5
+#define LEA_LENGTH   7
+#define ENTER_LENGTH 6
 /* In the trampoline of a tail: the `syscall`, and where the moved instructions begin. */
 #define TAIL_CALL  (LEA_LENGTH + ENTER_LENGTH)
-#define TAIL_BACK  (TAIL_CALL + SYSCALL_LENGTH)
+#define TAIL_BACK  (TAIL_CALL + SITE_LENGTH)
 #define TAIL_MOVED (TAIL_BACK + LEA_LENGTH)
 
 #define LOOK_BEHIND 256  /* bytes before a call from which decoding starts, each in turn */
@@ -88,9 +87,13 @@ static s64 branch_target(const u8 *text, size_t at)
 
 bool site_find_targets(struct site_text *text)
 {
+	/* Nine of ten bytes begin none. */
+	static const u8 may_branch[256] = {
+		[0x0f] = 1, [0x70 ... 0x7f] = 1, [0xe0 ... 0xe3] = 1, [0xe8 ... 0xe9] = 1, [0xeb] = 1};
+
 	text->targets = calloc(text->size / 64 + 1, sizeof *text->targets);
 	for (size_t at = 0; text->targets && at + 6 <= text->size; at++) {
-		s64 target = branch_target(text->bytes, at);
+		s64 target = may_branch[text->bytes[at]] ? branch_target(text->bytes, at) : -1;
 
 		if (target >= 0 && (u64)target < text->size)
 			text->targets[target / 64] |= 1UL << (target % 64);
@@ -121,10 +124,10 @@ static bool branched_into(const struct site_text *text, size_t offset)
 
 static bool find_tail(const struct site_text *text, size_t offset, struct site *out)
 {
-	size_t at = offset + SYSCALL_LENGTH;
+	size_t at = offset + SITE_LENGTH;
 	u32 length = 0;
 
-	while (SYSCALL_LENGTH + length < SITE_JUMP) {
+	while (SITE_LENGTH + length < SITE_JUMP) {
 		struct insn insn;
 
 		if (at + length >= text->size ||
@@ -148,7 +151,7 @@ void site_find(const struct site_text *text, size_t offset, enum site_insn insn,
 
 	memset(out, 0, sizeof *out);
 	out->insn = insn;
-	if (text->size < SYSCALL_LENGTH || offset > text->size - SYSCALL_LENGTH || bytes[offset] != 0x0f ||
+	if (text->size < SITE_LENGTH || offset > text->size - SITE_LENGTH || bytes[offset] != 0x0f ||
 	    bytes[offset + 1] != insn)
 		return;
 	out->call = text->start + offset;
@@ -196,13 +199,13 @@ static bool emit_head(const struct site *s, u64 to, u64 entry, u8 *code)
 		if (!write_distance(code + s->rip_at, to + s->length, target))
 			return false;
 	}
-	return emit_enter(s, code + s->length, to + s->length, s->call + SYSCALL_LENGTH, entry);
+	return emit_enter(s, code + s->length, to + s->length, s->call + SITE_LENGTH, entry);
 }
 
 static bool emit_tail(const struct site *s, u64 to, u64 entry, u8 *code)
 {
 	static const u8 lea[3] = {0x48, 0x8d, 0x0d}, nop[LEA_LENGTH] = {0x0f, 0x1f, 0x80};
-	u64 back = s->call + SYSCALL_LENGTH, end = to + TAIL_MOVED + s->length;
+	u64 back = s->call + SITE_LENGTH, end = to + TAIL_MOVED + s->length;
 
 	code[TAIL_CALL] = 0x0f;
 	code[TAIL_CALL + 1] = s->insn;
@@ -239,12 +242,12 @@ u64 site_original(const struct site *s, u64 offset)
 		return offset < s->length ? s->at : s->call;
 	if (offset < TAIL_BACK)
 		return s->call;
-	return s->call + SYSCALL_LENGTH + min(offset - min(offset, (u64)TAIL_MOVED), (u64)s->length);
+	return s->call + SITE_LENGTH + min(offset - min(offset, (u64)TAIL_MOVED), (u64)s->length);
 }
 
 s64 site_moved(const struct site *s, u64 ip)
 {
-	u64 behind = ip - s->call - SYSCALL_LENGTH;
+	u64 behind = ip - s->call - SITE_LENGTH;
 
 	if (s->shape != SITE_TAIL || behind >= s->length)
 		return -1;

@@ -30,6 +30,7 @@
 
 #define SITE_TRAMPOLINE 48 /* bytes that a trampoline may take */
 #define SITE_JUMP       5  /* bytes that a patched site differs in, at most */
+#define SITE_LENGTH     2  /* bytes of the instruction itself, whichever it is */
 
 enum site_shape {
 	SITE_NONE, /* cannot be patched */

@@ -127,7 +127,7 @@ static u32 check_found(const struct program *p, const char *name, enum site_insn
 {
 	static struct listed seen[MOST];
 	u32 listed = disassembled(name, seen, MOST), at = 0, want = 0;
-	u32 n = code_sites(&p->text, &p->tables, p->header, insn, found, MOST);
+	u32 n = code_sites(&p->text, &p->tables, p->header, insn, ~0UL, found, MOST);
 
 	for (u32 i = 0; i < n; i++) {
 		while (at < listed && (seen[at].addr < found[i].addr || seen[at].insn != insn))
@@ -140,6 +140,21 @@ static u32 check_found(const struct program *p, const char *name, enum site_insn
 	printf("%s: %u of %u 0f%02x\n", name, n, want, insn);
 	CHECK(n * 100 >= want * least);
 	return n;
+}
+
+/* Whether most calls stand in functions of at most @longest bytes, and the same are found there as without that limit. */
+static bool check_short(const struct program *p, size_t longest)
+{
+	static struct code_site all[MOST], some[MOST];
+	u32 n = code_sites(&p->text, &p->tables, p->header, SITE_SYSCALL, ~0UL, all, MOST);
+	u32 fewer = code_sites(&p->text, &p->tables, p->header, SITE_SYSCALL, longest, some, MOST), at = 0;
+
+	for (u32 i = 0; i < fewer; i++) {
+		while (at < n && memcmp(&all[at], &some[i], sizeof some[i]))
+			at++;
+		CHECK(at < n);
+	}
+	return fewer < n && fewer > n / 2;
 }
 
 /* Most of those of `cpuid` can be patched, in the same way whether branches are collected before or looked for each time. */
@@ -170,7 +185,9 @@ static void check_program(const char *name)
 			check_trampoline(&s);
 	}
 	CHECK(shaped * 100 >= n * 70);
-	CHECK_EQ(code_sites(&p.text, &p.tables, p.header, SITE_SYSCALL, found, 3), 3);
+	CHECK_EQ(code_sites(&p.text, &p.tables, p.header, SITE_SYSCALL, ~0UL, found, 3), 3);
+	/* In short functions alone: some, each of which is found without a limit, too. */
+	CHECK(check_short(&p, 512));
 	free(all.targets);
 	munmap(p.file, p.size);
 }
@@ -198,7 +215,7 @@ static void check_lies(const char *name)
 			cut.size = (size_t)random() % cut.size;
 		if (i % 5 == 0)
 			text.size = (size_t)random() % text.size;
-		n = code_sites(&text, &cut, p.header, SITE_CPUID, found, MOST);
+		n = code_sites(&text, &cut, p.header, SITE_CPUID, ~0UL, found, MOST);
 		for (u32 k = 0; k < n; k++) {
 			u64 offset = found[k].addr - text.addr;
 
@@ -208,8 +225,8 @@ static void check_lies(const char *name)
 		}
 		tables[at] = old;
 	}
-	CHECK_EQ(code_sites(&p.text, &p.tables, p.header + 4, SITE_CPUID, found, MOST), 0);
-	CHECK_EQ(code_sites(&p.text, &p.text, p.header, SITE_CPUID, found, MOST), 0);
+	CHECK_EQ(code_sites(&p.text, &p.tables, p.header + 4, SITE_CPUID, ~0UL, found, MOST), 0);
+	CHECK_EQ(code_sites(&p.text, &p.text, p.header, SITE_CPUID, ~0UL, found, MOST), 0);
 	munmap(p.file, p.size);
 }
 

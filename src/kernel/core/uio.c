@@ -87,7 +87,8 @@ long uio_to_user(struct uio *u, const void *from, size_t size)
 
 	size = min(size, u->left);
 	if (!u->task) {
-		memcpy(u->kernel + u->done, from, size);
+		if (from != u->kernel + u->done)
+			memcpy(u->kernel + u->done, from, size);
 		uio_advance(u, size);
 		return (long)size;
 	}

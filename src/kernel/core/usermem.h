@@ -63,7 +63,7 @@ void uio_init_iov(struct uio *u, struct task *task, const struct user_iovec *iov
  * negative. */
 long uio_read_iovec(struct task *t, u64 addr, u64 count, struct user_iovec **out);
 /* Moves up to @size bytes and advances. Bytes moved (short when memory ends), or -EFAULT (or CALL_FETCH) when
- * none. */
+ * none. @from may be where kernel memory would get them: they are there already. */
 long uio_to_user(struct uio *u, const void *from, size_t size);
 long uio_from_user(struct uio *u, void *to, size_t size);
 /* Zeroes instead of copying. */

@@ -192,7 +192,7 @@ bool mm_patch_unread(struct mm *mm, u64 addr)
 	return r && patch_text_unread(r->text);
 }
 
-void mm_patch_read(struct mm *mm, u64 addr, const struct patch_code *code)
+void mm_patch_read(struct mm *mm, u64 addr, struct patch_code *code)
 {
 	const struct patch_range *at = patch_range_at(mm->patch, addr);
 	struct mmap_backing backing = {.fd = HOSTFD_NONE};
@@ -205,15 +205,15 @@ void mm_patch_read(struct mm *mm, u64 addr, const struct patch_code *code)
 	patch_text_ref(r.text);
 	file_get(r.file);
 	patch_text_learn_all(r.text, code);
+	patch_text_make_whole(r.text, code);
 	map_whole(mm, &r, backing.fd);
 	patch_range_put(mm, &r);
 }
 
-void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, const struct patch_code *code)
+void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, struct patch_code *code)
 {
 	struct mmap_backing backing = {.fd = HOSTFD_NONE};
 	struct patch_text *text;
-	u32 version;
 
 	if (file->ops->mmap(file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing) ||
 	    !hostfd_valid(backing.fd) || backing.offset)
@@ -223,8 +223,7 @@ void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, const stru
 		return;
 	if (patch_text_unread(text)) {
 		patch_text_learn_all(text, code);
-		(void)patch_text_whole(text, backing.fd, code->start, align_up(code->size, PAGE_SIZE),
-				       &version);
+		patch_text_make_whole(text, code);
 	}
 	patch_text_put(k->patches, text);
 }

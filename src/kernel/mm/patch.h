@@ -36,9 +36,9 @@ void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 p
 /* Whether the code at @addr is a patched copy, and of code that nobody has looked through; it is the caller's to do so, and to
  * tell by mm_patch_read() of what it has found, before it runs. */
 bool mm_patch_unread(struct mm *mm, u64 addr);
-void mm_patch_read(struct mm *mm, u64 addr, const struct patch_code *code);
+void mm_patch_read(struct mm *mm, u64 addr, struct patch_code *code);
 /* The same of a file that is about to be mapped for the first time, its trampolines at position @area_at. */
-void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, const struct patch_code *code);
+void mm_patch_ahead(struct kernel *k, struct file *file, u64 area_at, struct patch_code *code);
 /* To be called before @op is queued. */
 void mm_patch_before(struct mm *mm, const struct trap_op *op);
 /* The file's own pages again, everywhere, and no more patching until it is allowed again: for who looks at single

@@ -261,26 +261,22 @@ static bool place_trampoline(struct patch_text *text, const struct site *site, u
 	       pwrite(text->fd.fd, code, sizeof code, (off_t)at) == (ssize_t)sizeof code;
 }
 
-/* Learns the site of @insn at @call from @code; its index or -1. */
-static s64 learn(struct patch_text *text, const struct site_text *code, u64 call, enum site_insn insn,
-		 s64 before)
+/* Keeps *site, the place of whose instruction is told, whatever its shape; its index or -1. */
+static s64 keep_site(struct patch_text *text, struct site *site)
 {
 	struct page_copy *page;
-	struct site site;
 
 	if (text->nsites == MAX_SITES)
 		return -1;
-	site_find(code, call - code->start, insn, before, &site);
-	site.call = call;
-	if (site.shape != SITE_NONE && !place_trampoline(text, &site, text->nsites))
-		site.shape = SITE_NONE;
+	if (site->shape != SITE_NONE && !place_trampoline(text, site, text->nsites))
+		site->shape = SITE_NONE;
 	/* The jump of a head may lie in the page before. */
-	page = page_of(text, align_down(site.shape != SITE_NONE ? site.at : call, PAGE_SIZE));
-	if (!page || !add_site(text, &site))
+	page = page_of(text, align_down(site->shape != SITE_NONE ? site->at : site->call, PAGE_SIZE));
+	if (!page || !add_site(text, site))
 		return -1;
-	if (site.shape != SITE_NONE) {
+	if (site->shape != SITE_NONE) {
 		page->newest = text->nsites;
-		text->ncpuid += insn == SITE_CPUID;
+		text->ncpuid += site->insn == SITE_CPUID;
 	}
 	return text->nsites - 1;
 }
@@ -297,9 +293,14 @@ bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 l
 		high = high - call > WINDOW ? call + WINDOW : high;
 		code = malloc(high - low);
 		n = code ? pread(fd.fd, code, high - low, (off_t)low) : -1;
-		if (n >= 0)
-			index = learn(text, &(struct site_text){code, (size_t)n, low, NULL}, call,
-				      SITE_SYSCALL, SITE_UNKNOWN);
+		if (n >= 0) {
+			struct site site;
+
+			site_find(&(struct site_text){code, (size_t)n, low, NULL}, call - low, SITE_SYSCALL,
+				  SITE_UNKNOWN, &site);
+			site.call = call;
+			index = keep_site(text, &site);
+		}
 		free(code);
 	}
 	if (index < 0)
@@ -308,23 +309,51 @@ bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 l
 	return text->sites[index].shape != SITE_NONE;
 }
 
+/* The code around all `cpuid` that were found. */
+static struct site_text around_cpuid(const struct patch_code *code)
+{
+	u64 first = code->start + code->size, end = first, last = code->start, low, high;
+
+	for (u32 i = 0; i < code->n; i++) {
+		if (code->found[i].insn != SITE_CPUID)
+			continue;
+		first = min(first, code->found[i].at);
+		last = max(last, code->found[i].at);
+	}
+	if (first > last)
+		return (struct site_text){code->bytes, 0, code->start, NULL};
+	low = first - code->start > WINDOW ? first - WINDOW : code->start;
+	high = end - last > WINDOW ? last + WINDOW : end;
+	return (struct site_text){code->bytes + (low - code->start), high - low, low, NULL};
+}
+
+/* Of calls heads alone, which nearly all are: the code ends behind the instruction. For a tail it would have to be searched
+ * for branches, and a call that is made often is learnt all the same. */
+static void learn_found(struct patch_text *text, const struct patch_code *code,
+			const struct site_text *cpuids, const struct patch_found *f)
+{
+	struct site_text upto = {code->bytes, f->at + SITE_LENGTH - code->start, code->start, NULL};
+	const struct site_text *t = f->insn == SITE_CPUID ? cpuids : &upto;
+	struct site site;
+
+	if (find_site(text, f->at) >= 0)
+		return;
+	site_find(t, f->at - t->start, f->insn, f->before < f->at ? (s64)(f->before - t->start) : SITE_FIRST,
+		  &site);
+	site.call = f->at;
+	if (site.shape != SITE_NONE || f->insn == SITE_CPUID)
+		keep_site(text, &site);
+}
+
 void patch_text_learn_all(struct patch_text *text, const struct patch_code *code)
 {
-	u64 first = code->found[0].at, last = code->found[code->n - 1].at, end = code->start + code->size;
-	u64 low = first - code->start > WINDOW ? first - WINDOW : code->start;
-	u64 high = end - last > WINDOW ? last + WINDOW : end;
-	struct site_text t = {code->bytes + (low - code->start), high - low, low, NULL};
+	struct site_text cpuids = around_cpuid(code);
 
-	if (!site_find_targets(&t))
+	if (!site_find_targets(&cpuids))
 		return;
-	for (u32 i = 0; i < code->n; i++) {
-		const struct patch_found *f = &code->found[i];
-
-		if (find_site(text, f->at) < 0)
-			learn(text, &t, f->at, code->insn,
-			      f->before < f->at ? (s64)(f->before - low) : SITE_FIRST);
-	}
-	free(t.targets);
+	for (u32 i = 0; i < code->n; i++)
+		learn_found(text, code, &cpuids, &code->found[i]);
+	free(cpuids.targets);
 }
 
 bool patch_text_unread(struct patch_text *text)
@@ -395,23 +424,36 @@ int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *of
 	return 0;
 }
 
-/* Fills @to with the file's code from @start on, patched. */
-static int copy_whole(struct patch_text *text, struct hostfd fd, int to, u64 start, u64 len)
+/* Patches @code, which lies at position @start, and keeps it as the whole copy. 0 or -errno, with none. */
+static int keep_whole(struct patch_text *text, u8 *code, u64 start, u64 len)
+{
+	struct hostfd memfd, read_fd = HOSTFD_NONE;
+	int err = host_memfd("husk-text", &memfd);
+
+	host_close(&text->whole.read_fd);
+	if (err)
+		return err;
+	write_sites(text, code, start, len);
+	err = pwrite(memfd.fd, code, len, 0) == (ssize_t)len ? host_reopen(memfd, O_RDONLY, &read_fd)
+							     : -ENOSPC;
+	host_close(&memfd);
+	text->whole.read_fd = read_fd;
+	text->whole.start = start;
+	text->whole.len = len;
+	text->whole.version = text->nsites;
+	text->whole.uses = 0;
+	return err;
+}
+
+static int read_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len)
 {
 	u8 *code = malloc(len);
-	ssize_t n;
-	int err = 0;
+	ssize_t n = code ? pread(fd.fd, code, len, (off_t)start) : 0;
+	int err = code ? -EIO : -ENOMEM;
 
-	if (!code)
-		return -ENOMEM;
-	n = pread(fd.fd, code, len, (off_t)start);
-	if (n <= 0) {
-		err = -EIO;
-	} else {
+	if (n > 0) {
 		memset(code + n, 0, len - (size_t)n);
-		write_sites(text, code, start, len);
-		if (pwrite(to, code, len, 0) != (ssize_t)len)
-			err = -ENOSPC;
+		err = keep_whole(text, code, start, len);
 	}
 	free(code);
 	return err;
@@ -427,27 +469,22 @@ static bool whole_is_good(const struct patch_text *text, u64 start, u64 len)
 	       unknown * text->whole.uses * SIGNAL_COST <= len / PAGE_SIZE;
 }
 
+static bool whole_is_worth_it(const struct patch_text *text, u64 len)
+{
+	return len <= MAX_WHOLE && text->nsites >= MIN_WHOLE;
+}
+
+void patch_text_make_whole(struct patch_text *text, struct patch_code *code)
+{
+	if (whole_is_worth_it(text, code->size))
+		(void)keep_whole(text, code->bytes, code->start, code->size);
+}
+
 struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version)
 {
-	struct hostfd memfd, read_fd = HOSTFD_NONE;
-
-	if (len > MAX_WHOLE || text->nsites < MIN_WHOLE)
+	if (!whole_is_worth_it(text, len) ||
+	    (!whole_is_good(text, start, len) && read_whole(text, fd, start, len)))
 		return HOSTFD_NONE;
-	if (!whole_is_good(text, start, len)) {
-		if (host_memfd("husk-text", &memfd))
-			return HOSTFD_NONE;
-		if (copy_whole(text, fd, memfd.fd, start, len) || host_reopen(memfd, O_RDONLY, &read_fd)) {
-			host_close(&memfd);
-			return HOSTFD_NONE;
-		}
-		host_close(&memfd);
-		host_close(&text->whole.read_fd);
-		text->whole.read_fd = read_fd;
-		text->whole.start = start;
-		text->whole.len = len;
-		text->whole.version = text->nsites;
-		text->whole.uses = 0;
-	}
 	text->whole.uses++;
 	*version = text->whole.version;
 	return text->whole.read_fd;

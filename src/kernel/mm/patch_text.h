@@ -44,14 +44,14 @@ u32 patch_text_version(const struct patch_text *text);
 /* Learns the site at position @call, from the file @fd; the code around it lies in [@low, @high). True when it is, or
  * was already, one that can be patched: *at is where its jump lies. */
 bool patch_text_learn(struct patch_text *text, struct hostfd fd, u64 call, u64 low, u64 high, u64 *at);
-/* Many sites of code that is at hand. */
+/* Many sites of code that is at hand, whole pages of it. */
 struct patch_code {
-	const u8 *bytes; /* from position @start on */
+	u8 *bytes; /* from position @start on */
 	size_t size;
 	u64 start;
-	enum site_insn insn;
 	struct patch_found {
 		u64 at, before; /* and of the instruction before it; the same: there is none */
+		enum site_insn insn;
 	} * found;
 	u32 n;
 };
@@ -70,6 +70,8 @@ int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *of
 /* A copy of [start, start + len) with all sites known now or lately, to be mapped from its offset 0; borrowed.
  * HOSTFD_NONE: not worth it, or no memory. */
 struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version);
+/* Makes that copy of code that is at hand, which is patched on the way. */
+void patch_text_make_whole(struct patch_text *text, struct patch_code *code);
 /* Whether the page at @page has a tail (trap/site.h) that copies of version @from do not have. */
 bool patch_text_has_tail(const struct patch_text *text, u64 page, u32 from);
 

@@ -54,6 +54,7 @@ static void exec_free(struct exec *e)
 	elf_free(&e->image);
 	elf_free(&e->interp_image);
 	exec_free_strings(e);
+	exec_linker_free(e->linker);
 	free(e);
 }
 
@@ -406,7 +407,7 @@ int task_prepare_first(struct kernel *k, const char *path, char *const argv[], c
 	if (err)
 		goto undo;
 	if (e->interp && k->patches)
-		exec_expect_linker(k, e->interp, &e->interp_image);
+		e->linker = exec_linker_ahead(e->interp, &e->interp_image);
 	list_add_tail(&t->group->threads, &t->group_node);
 	t->group->nthreads = 1;
 	group_set_pgid(t->group, t->tid);
@@ -431,7 +432,13 @@ undo:
 
 void task_start_first(struct exec *e)
 {
+	struct kernel *k = e->k;
+
 	order_space(e->t, e, first_ready, e);
+	if (e->linker && k->patches)
+		exec_expect_linker(k, e->interp, e->linker);
+	exec_linker_free(e->linker);
+	e->linker = NULL;
 }
 
 void task_forget_first(struct exec *e)

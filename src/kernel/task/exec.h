@@ -40,6 +40,7 @@ struct exec {
 	char head[EXEC_HEAD_SIZE];
 	size_t head_size;
 	struct elf_image image, interp_image;
+	struct linker *linker; /* of the first program: read ahead; owned, nullable */
 	/* Pages of guest memory, for reading strings: the one that was used last is the first. */
 	struct exec_page {
 		u64 addr;    /* ~0: none */
@@ -92,8 +93,11 @@ long exec_commit(struct task *t, struct exec *e);
 
 /* @im, mapped from @f, is a program's linker: the sites of its code are looked for, and patched, if nobody has yet. */
 void exec_read_linker(struct mm *mm, struct file *f, const struct elf_image *im);
-/* The same ahead of the first program's start. */
-void exec_expect_linker(struct kernel *k, struct file *f, const struct elf_image *im);
+/* The same ahead of the first program's start, in two steps: what its code has, owned, NULL if there is nothing to patch; and
+ * patched copies made of it. */
+struct linker *exec_linker_ahead(struct file *f, const struct elf_image *im);
+void exec_expect_linker(struct kernel *k, struct file *f, struct linker *l);
+void exec_linker_free(struct linker *l); /* nullable */
 
 /* ---- exec_stack.c ---- */
 

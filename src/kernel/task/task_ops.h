@@ -74,7 +74,8 @@ void task_put(struct task *t);
 struct exec;
 int task_prepare_first(struct kernel *k, const char *path, char *const argv[], char *const envp[],
 		       struct fdtable *files, struct fs_info *fs, struct cred *cred, struct exec **out);
-void task_start_first(struct exec *e); /* orders its space: from then on it is on its way */
+void task_start_first(
+	struct exec *e); /* orders its space, and patches its linker meanwhile: it is on its way */
 void task_forget_first(struct exec *e);
 
 /* Ends the calling task (its thread is held): never returns to the guest. Afterwards the task must not be

@@ -55,10 +55,11 @@ static u32 host_poll(struct file *f, struct poll_table *pt)
 
 static long host_read(struct file *f, struct uio *to, u64 *pos)
 {
-	char *buf = f->k->vfs->piece;
 	long done = 0;
 
 	while (to->left) {
+		/* Kernel memory is read to where it lies. */
+		char *buf = to->task ? f->k->vfs->piece : to->kernel + to->done;
 		size_t want = min(to->left, VFS_PIECE);
 		long got = read_piece(f, to, buf, want, *pos), moved;
 
