@@ -263,6 +263,8 @@ static void order_check(struct strap *t, struct order *o)
 	if (o->space)
 		space_named(o->space, (int)o->result);
 	o->child->tid = (int)o->result;
+	if (o->space)
+		family_child(o->child, o->started_at);
 	child_begins(t, o->child);
 	order_end(t, o, 0, NULL);
 }

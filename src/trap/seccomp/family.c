@@ -97,6 +97,7 @@ static void end(struct strap *t)
 	struct family *f = &t->family;
 
 	f->on = false;
+	f->ended = now_ns();
 	while (!list_empty(&f->bound))
 		let_go(list_first(&f->bound, struct sthread, family_node));
 	sched_setaffinity(0, sizeof f->own, &f->own);
@@ -185,6 +186,16 @@ void family_fork(struct sthread *parent, struct sthread *child)
 		bind_thread(parent);
 	if (parent->bound)
 		bound(f, child);
+}
+
+void family_child(struct sthread *child, u64 ordered)
+{
+	struct family *f = &child->space->trap->family;
+
+	if (f->on && !child->bound)
+		bind_thread(child);
+	if (!f->on && f->ended > ordered)
+		sched_setaffinity(child->tid, sizeof f->own, &f->own);
 }
 
 void family_thread(struct sthread *parent)

@@ -214,6 +214,7 @@ struct family {
 	struct watch watch;
 	struct list bound;             /* sthreads */
 	u64 since, forked, not_before; /* cycles: when it began; the last fork; the next trial */
+	u64 ended;                     /* ns */
 	u32 turns, strangers,
 		beside; /* since the last look: of those bound, of others; who ran beside, summed up */
 	cpu_set_t own, one, others; /* while on: what all may use else; that CPU; all but that one */
@@ -480,6 +481,8 @@ void family_init(struct strap *t);
 void family_stop(struct strap *t);
 /* @parent's process is about to be forked; @child is the new one's first thread. */
 void family_fork(struct sthread *parent, struct sthread *child);
+/* It is there, ordered at @ordered (ns): has inherited what its parent had in between. */
+void family_child(struct sthread *child, u64 ordered);
 /* @parent is about to clone a thread. */
 void family_thread(struct sthread *parent);
 /* @th has no task any more, or ends. */
