@@ -60,6 +60,9 @@ run --changes=list -- cat tree/a; [ $status = 0 ] && [ -f list ] && [ ! -s list 
 timeout 30 sh -c 'exec 3<>tree/fifo; echo secret >&3; exec "$@"' sh "$HUSK" run -- sh -c 'test -p tree/fifo && timeout 1 cat tree/fifo; echo $?' >out 2>err
 status=$?
 said 124; check 'a FIFO of the host is not opened'
+timeout 30 sh -c 'exec 3<>tree/fifo; echo secret >&3; exec "$@"' sh "$HUSK" run --bind tree:/b --ro-bind tree:/ro -- sh -c 'for d in /b /ro; do timeout 1 cat $d/fifo; echo $?; cat $d/fifo & echo own >$d/fifo; wait; done' >out 2>err
+status=$?
+said 124 own 124 own; check 'nor in a bind, where guests meet by it'
 
 # --bind writes through, --ro-bind does not.
 mkdir shared
@@ -211,6 +214,28 @@ print(hold(os.open("/dev/shm/c", os.O_RDWR | os.O_CREAT)))
 END
 run -- python3 hold.py
 said 'fits fits ENOMEM ENOMEM' fits; check 'one account of memory'
+# All but 2 MB is taken, by a mapping that nobody fills: what is written then is written, or refused.
+cat >write.py <<'END'
+import errno, mmap, os, sys
+st = os.statvfs("/tmp")
+size = (st.f_bavail - 512) * st.f_frsize
+m = os.memfd_create("m")
+os.ftruncate(m, size)
+held = mmap.mmap(m, size)
+def refused(call):
+    try: return call()
+    except OSError as e: return errno.errorcode[e.errno]
+for d in sys.argv[1:]:
+    fd, wrote = os.open(d + "/filled", os.O_CREAT | os.O_RDWR), 0
+    while isinstance(n := refused(lambda: os.write(fd, b"w" * 10000)), int): wrote += n
+    print(n, 1500000 < wrote < 2100000, os.fstat(fd).st_size == wrote, os.pread(fd, wrote + 1, 0) == b"w" * wrote, end=" ")
+    print(refused(lambda: os.posix_fallocate(fd, wrote, 1 << 20)), refused(lambda: os.write(os.memfd_create("x"), b"x" * 2000000)), os.pwrite(fd, b"over", 0))
+    os.close(fd)
+    os.unlink(d + "/filled")
+END
+run -- python3 write.py /tmp /dev/shm "$dir"
+line='ENOSPC True True True ENOSPC ENOSPC 4'
+said "$line" "$line" "$line"; check 'plain writes to full memory'
 # With a small stack, too.
 head -c 5M /dev/urandom >random
 sh -c 'ulimit -s 200; exec timeout 30 "$@"' - "$HUSK" run -- sh -c 'cp random /tmp/r; cat /tmp/r random | md5sum; dd if=random of=/tmp/q bs=3M 2>/dev/null; cmp random /tmp/q' >out 2>err </dev/null
@@ -245,6 +270,12 @@ run --upper other -- true
 [ $status = 125 ] && grep -q 'another version' err; check 'upper: another version'
 run --upper tree/a -- true
 [ $status = 125 ]; check 'upper: a file'
+for held in "$dir" "$dir/up/data" /; do
+	run --upper up --bind "$held:/held" -- true
+	[ $status = 125 ] && grep -q 'could write to its upper layer' err; check "upper: a bind of ${held#"$dir"}"
+done
+run --upper up --bind "$dir/shared:/up2" --ro-bind "$dir:/held" -- sh -c 'echo x 2>/dev/null >/held/up/log || echo refused'
+said refused; check 'upper: a read-only bind that shows it'
 mkdir -p empty
 : >empty/husk-upper
 run --upper empty -- touch tree/x

@@ -194,6 +194,8 @@ static void removed_cwd(const char *base)
 	CHECK_EQ(st.st_nlink, 0);
 	CHECK_ERRNO(make("f"), ENOENT);
 	CHECK_ERRNO(mkdir("f", 0755), ENOENT);
+	CHECK_ERRNO(link("/proc/self/exe", "f"), ENOENT);
+	CHECK_ERRNO(rename("/proc/self/exe", "f"), EXDEV);
 	CHECK_EQ(chdir(base), 0);
 	CHECK_ERRNO(chdir("q"), ENOTDIR);
 	CHECK_ERRNO(chdir("none"), ENOENT);

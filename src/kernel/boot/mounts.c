@@ -13,9 +13,10 @@
 #include "fs/sysfs.h"
 #include "vfs/inode.h"
 
+/* Whether @path is @dir or lies below it; both absolute. */
 static bool is_below(const char *path, const char *dir)
 {
-	size_t n = strlen(dir);
+	size_t n = strcmp(dir, "/") ? strlen(dir) : 0;
 
 	return !strncmp(path, dir, n) && (path[n] == '/' || !path[n]);
 }
@@ -49,8 +50,15 @@ static int mount_one(struct sandbox *s, const struct sandbox_mount *m)
 		[MOUNT_RO_BIND] = "cannot bind",
 		[MOUNT_HIDE] = "cannot hide",
 	};
+	const char *upper = s->config->upper;
 	int err = 0;
 
+	/* What later runs believe, no guest may write. */
+	if (m->kind == MOUNT_BIND && upper && (is_below(upper, m->src) || is_below(m->src, upper))) {
+		snprintf(s->result->why, sizeof s->result->why,
+			 "cannot bind %s: the guest could write to its upper layer, %s", m->src, upper);
+		return -EINVAL;
+	}
 	switch (m->kind) {
 	case MOUNT_TMPFS:
 		err = vfs_mount_tmpfs(&s->k, m->dst, 0755, s->config->uid, s->config->gid, m->size);

@@ -26,7 +26,8 @@ static long free_name(struct task *t, int dirfd, u64 addr, bool is_dir, struct p
 			path_put(&there);
 			err = -EEXIST;
 		} else if (err == -ENOENT) {
-			err = out->slashes && !is_dir ? -ENOENT : 0;
+			/* A removed directory gets no names, whoever asks and whatever for. */
+			err = (out->slashes && !is_dir) || out->dir.dentry->unlinked ? -ENOENT : 0;
 		}
 	}
 	if (!err && path_inode(&out->dir)->sb->no_cache)

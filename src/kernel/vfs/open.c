@@ -125,8 +125,8 @@ static long open_existing(struct task *t, struct call *c, const struct path *p, 
 
 	if (err)
 		return err;
-	/* FIFOs of the host are shown, not opened (ENXIO below); an inherited one opens by itself. */
-	if (i->type == S_IFIFO && !i->ops->open && t->k->vfs->fifo_open && !(i->sb && i->sb->read_only))
+	/* The host's lead to other guests, not to the host's processes; an inherited one opens by itself. */
+	if (i->type == S_IFIFO && !i->ops->open && t->k->vfs->fifo_open)
 		return open_fifo(t, c, p, flags, out);
 	if (flags & O_TRUNC && i->type == S_IFREG) {
 		err = inode_change_wait(t, i, 0);
