@@ -327,6 +327,18 @@ cp damaged/log before-damage
 run --upper damaged -- true
 [ $status = 125 ] && grep -q 'damaged' err && cmp -s damaged/log before-damage; check 'upper: a damaged log'
 
+# What stands in the place of bytes and is no file, or leads elsewhere, is told too.
+bytes=$(cd up2 && find data -type f | head -n 1)
+for put in 'mkfifo up3/$bytes' 'ln -s /etc/passwd up3/$bytes' 'mkdir up3/$bytes' 'mv up3/${bytes%/*} up3/aside; ln -s ../aside up3/${bytes%/*}'; do
+	rm -rf up3
+	cp -r up2 up3
+	rm up3/$bytes
+	eval "$put"
+	cp up3/log before-damage
+	run --upper up3 -- cat tree/c1/f
+	[ $status = 125 ] && [ ! -s out ] && grep -q -e "$bytes .*not a regular file" -e 'Not a directory' err && cmp -s up3/log before-damage; check "upper: bytes that are none, ${put%% *}"
+done
+rm -rf up3
 
 # Shared mappings of lower files see what is written later: a small file, and one that a helper copies; in memory and in
 # an upper layer; natively first.

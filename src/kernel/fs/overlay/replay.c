@@ -349,23 +349,44 @@ static int replay_all(struct replay *r, size_t *whole)
 
 /* ---- afterwards ---- */
 
-/* Sizes and times of bytes are those of their files. */
-static void take_size(struct replay *r, struct inode *i)
+/* Sizes and times of bytes are those of their file @name; an empty file may have none. */
+static int take_size(struct replay *r, struct inode *i, const char *name)
 {
 	struct tnode *n = tnode(i);
-	char name[STORE_NAME_SIZE];
 	struct stat st;
 
-	if (i->type != S_IFREG || data_below(i))
-		return;
-	store_data_name(n->stored, name);
-	if (fstatat(r->o->store->data.fd, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
-		return;
+	if (fstatat(r->o->store->data.fd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADF;
 	n->size = st.st_size;
 	n->charged = (u64)st.st_blocks * 512;
 	tmpfs_charge(n->fs, 0, n->charged);
 	n->mtime = st.st_mtim;
 	n->atime = st.st_atim;
+	return 0;
+}
+
+/* Of all regular files whose bytes are the layer's. An error names the file. */
+static int take_sizes(struct replay *r, char *why, size_t size)
+{
+	char name[STORE_NAME_SIZE];
+
+	for (size_t id = 0; id < r->count; id++) {
+		struct inode *i = r->inodes[id];
+		int err;
+
+		if (!i || i->type != S_IFREG || data_below(i))
+			continue;
+		store_data_name(tnode(i)->stored, name);
+		err = take_size(r, i, name);
+		if (err) {
+			snprintf(why, size, "data/%s of the upper layer is not a file of husk's: %s", name,
+				 err == -EBADF ? "not a regular file" : strerror(-err));
+			return err;
+		}
+	}
+	return 0;
 }
 
 static void finish(struct replay *r)
@@ -377,7 +398,6 @@ static void finish(struct replay *r)
 
 		if (!i)
 			continue;
-		take_size(r, i);
 		/* Each name made a reference. Those that are missing are lower names, of a lower file. */
 		if (tnode(i)->lower && tnode(i)->nlink > (u32)i->refs - 1)
 			overlay_pin(i);
@@ -417,16 +437,19 @@ int store_load(struct overlay *o, struct inode *root, char *why, size_t size)
 	size_t whole = 0, live;
 	int err = read_log(s, &r);
 
+	*why = 0;
 	if (!err)
 		err = replay_all(&r, &whole);
+	if (!err)
+		err = take_sizes(&r, why, size);
 	if (!err && ftruncate(s->log.fd, (off_t)whole))
 		err = -errno;
 	s->log_size = whole;
 	s->used = 0;
-	if (err == -EINVAL)
+	if (err == -EINVAL && !*why)
 		snprintf(why, size,
 			 "the log of the upper layer is damaged near byte %zu; nothing was changed", whole);
-	else if (err)
+	else if (err && !*why)
 		snprintf(why, size, "cannot read the log of the upper layer: %s", strerror(-err));
 	live = o->fs.used_inodes + r.names;
 	if (err) {

@@ -76,6 +76,20 @@ static int open_marker(int dir, const char *path, int *out, char *why, size_t si
 	return 0;
 }
 
+/* The directory for every 256th file's bytes: what is there already must be one, not lead to one. */
+static int make_room(int data, int number)
+{
+	struct stat st;
+	char name[8];
+
+	snprintf(name, sizeof name, "%02x", number);
+	if (!mkdirat(data, name, 0700))
+		return 0;
+	if (errno != EEXIST || fstatat(data, name, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int store_open(const char *path, struct store **out, char *why, size_t size)
 {
 	struct store *s = calloc(1, sizeof *s);
@@ -103,11 +117,7 @@ int store_open(const char *path, struct store **out, char *why, size_t size)
 			err = -errno;
 		/* All that bytes will need: afterwards husk makes files only. */
 		for (int i = 0; !err && i < 256; i++) {
-			char name[8];
-
-			snprintf(name, sizeof name, "%02x", i);
-			if (mkdirat(s->data.fd, name, 0700) && errno != EEXIST)
-				err = -errno;
+			err = make_room(s->data.fd, i);
 		}
 		fd = err ? -1
 			 : openat(dir, RUNNING, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
