@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 
 #include "fs/pty.h"
@@ -62,6 +63,27 @@ static long random_read(struct file *f, struct uio *to, u64 *pos)
 	return done;
 }
 
+/* What is written would be mixed in: it is read, and forgotten. */
+static long random_write(struct file *f, struct uio *from, u64 *pos)
+{
+	char buf[4096];
+	long done = 0, n = 0;
+
+	while (from->left) {
+		n = uio_from_user(from, buf, min(from->left, sizeof buf));
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	return done ? done : n;
+}
+
+/* The host's pool is full. */
+static u32 random_poll(struct file *f, struct poll_table *pt)
+{
+	return EPOLLIN | EPOLLRDNORM;
+}
+
 /* drivers/char/random.c: random_ioctl(); the pool is the host's. */
 static long random_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
 {
@@ -95,12 +117,11 @@ static const struct file_ops zero_ops = {.read = zero_read,
 					 .name = "zero"};
 static const struct file_ops full_ops = {
 	.read = zero_read, .write = full_write, .seek = anon_seek, .rw = RW_WRITE_PLAIN, .name = "full"};
-static const struct file_ops random_ops = {.read = random_read,
-					   .write = null_write,
-					   .seek = anon_seek,
-					   .ioctl = random_ioctl,
-					   .rw = RW_NOWAIT,
-					   .name = "random"};
+#define RANDOM_OPS                                                                                           \
+	.read = random_read, .write = random_write, .seek = anon_seek, .ioctl = random_ioctl, .async = true, \
+	.rw = RW_NOWAIT
+static const struct file_ops random_ops = {RANDOM_OPS, .poll = random_poll, .name = "random"};
+static const struct file_ops urandom_ops = {RANDOM_OPS, .name = "urandom"};
 
 static int dev_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
@@ -144,7 +165,7 @@ static const struct synth_entry dev_entries[] = {
 	DEVICE("zero", 1, 5, zero_ops),
 	DEVICE("full", 1, 7, full_ops),
 	DEVICE("random", 1, 8, random_ops),
-	DEVICE("urandom", 1, 9, random_ops),
+	DEVICE("urandom", 1, 9, urandom_ops),
 	{"tty", S_IFCHR | 0666, &tty_node_ops, NULL, 5 << 8},
 	{"ptmx", S_IFCHR | 0666, &ptmx_ops, NULL, 5 << 8 | 2},
 	LINK("fd", "/proc/self/fd"),

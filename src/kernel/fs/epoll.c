@@ -246,7 +246,8 @@ int epoll_control(struct file *epf, struct task *t, int op, struct file *target,
 	struct epoll *ep = epf->priv; /* if it is one */
 	struct epoll_item *item;
 
-	if (!target->ops->poll)
+	/* A file that a disk is read for is always ready, to programs. */
+	if (!target->ops->poll || target->ops->always_waits)
 		return -EPERM;
 	if (target == epf || !file_is_epoll(epf))
 		return -EINVAL;

@@ -281,6 +281,7 @@ static const struct file_ops inotify_ops = {
 	.release = inotify_release,
 	.name = "inotify",
 	.rw = RW_READ_PLAIN,
+	.async = true,
 	.stream = true,
 };
 

@@ -188,6 +188,14 @@ static long flow(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl 
 	return 0;
 }
 
+/* The slave's number, by the master too, as the kernel packs it for programs (new_encode_dev()). */
+static long get_device(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
+{
+	u32 major = 136 + p->index / 256, minor = p->index % 256;
+
+	return put_int(t, arg, (int)(minor | major << 8));
+}
+
 static const struct pty_ioctl both[] = {
 	{TCGETS, get_settings, KERNEL_TERMIOS},
 	{TCSETS, set_settings, KERNEL_TERMIOS},
@@ -204,6 +212,7 @@ static const struct pty_ioctl both[] = {
 	{TIOCGWINSZ, get_size},
 	{TIOCSWINSZ, set_size},
 	{TIOCGETD, zero},
+	{TIOCGDEV, get_device},
 	{TCSBRK, nothing},
 	{TCSBRKP, nothing},
 	{TCFLSH, flush},

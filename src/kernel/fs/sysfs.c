@@ -22,13 +22,13 @@ static const struct synth_entry empty_dir[] = {{}};
 	{                                            \
 		node, S_IFDIR | 0755, NULL, children \
 	}
-#define FILE_OF(node, ops)                 \
-	{                                  \
-		node, S_IFREG | 0444, &ops \
+#define FILE_OF(node, ops)                                    \
+	{                                                     \
+		node, S_IFREG | 0444, &ops, .size = PAGE_SIZE \
 	}
-#define TEXT(node, text)                                       \
-	{                                                      \
-		node, S_IFREG | 0444, &text_ops, NULL, 0, text \
+#define TEXT(node, text)                                                  \
+	{                                                                 \
+		node, S_IFREG | 0444, &text_ops, NULL, 0, text, PAGE_SIZE \
 	}
 
 /* ---- texts ---- */

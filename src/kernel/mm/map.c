@@ -111,12 +111,18 @@ static bool no_exec(const struct file *f)
 	return !f->inode || !f->inode->sb || (f->inode->sb->no_cache && f->inode->type != S_IFCHR);
 }
 
+/* Devices and directories have no size to go beyond (mm/mmap.c: file_mmap_size_max()). */
+static u64 max_offset(const struct file *f)
+{
+	return f->inode && (f->inode->type == S_IFREG || f->inode->type == S_IFSOCK) ? INT64_MAX : UINT64_MAX;
+}
+
 /* do_mmap's checks of what kind of mapping it is: completes vm_flags, pgoff. */
 static int check_file(struct request *r)
 {
 	struct file *f = r->file;
 
-	if (r->pgoff > (~0UL >> 1 >> PAGE_SHIFT) - (r->len >> PAGE_SHIFT))
+	if (r->pgoff > (max_offset(f) - r->len) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	switch (r->flags & MAP_TYPE) {
 	case MAP_SHARED_VALIDATE:

@@ -458,6 +458,10 @@ long unix_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
 	case TIOCOUTQ:
 		n = u->peer ? u->peer->queued : 0;
 		break;
+	case SIOCATMARK: /* nothing is sent out of band */
+		if (u->sock.type != SOCK_STREAM)
+			return -EOPNOTSUPP;
+		break;
 	default:
 		return -ENOTTY;
 	}

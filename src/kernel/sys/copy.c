@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "fs/pipe.h"
 #include "sys/files.h"
 
 #define PIECE        65536
@@ -75,13 +76,15 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 {
 	size_t all = min(c->arg[3], MAX_RW_COUNT) - c->done, count = min(all, SLICE);
 	u64 *out_pos = file_pos(out);
-	bool cold;
+	bool append = out->flags & O_APPEND && !file_is_pipe(out), cold;
 	long n, err;
 
-	if (!c->arg[3] && !(out->flags & O_APPEND))
+	if (!c->arg[3] && !append)
 		return 0;
-	if (!in->ops->read || in->ops->stream || in->ops->rw & (RW_READ_PLAIN | RW_UNSPLICED) ||
-	    out->flags & O_APPEND)
+	/* A socket's bytes have no offset, which only matters to what is no pipe. */
+	if (file_is_pipe(out) && in->inode && in->inode->type == S_IFSOCK)
+		return splice_to_pipe(t, in, out, c->arg[3]);
+	if (!in->ops->read || in->ops->stream || in->ops->rw & (RW_READ_PLAIN | RW_UNSPLICED) || append)
 		return -EINVAL;
 	n = c->done ? 0 : file_range_check(out, *out_pos, c->arg[3]);
 	if (!n && out->inode)

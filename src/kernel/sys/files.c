@@ -14,12 +14,13 @@ long user_lookup(struct task *t, int dirfd, u64 addr, u32 flags, struct path *ou
 	return n < 0 ? n : path_lookup(t, dirfd, path, flags, out);
 }
 
-long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out)
+long user_parent(struct task *t, int dirfd, u64 addr, u32 flags, struct parent *out)
 {
 	char path[PATH_MAX];
 	long n = user_path(t, addr, path, false);
 
-	return n < 0 ? n : path_parent(t, dirfd, path, 0, &out->dir, out->last, &out->type, &out->slashes);
+	return n < 0 ? n
+		     : path_parent(t, dirfd, path, flags, &out->dir, out->last, &out->type, &out->slashes);
 }
 
 long put_stat(struct task *t, u64 addr, const struct kstat *st)

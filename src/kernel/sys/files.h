@@ -14,7 +14,8 @@ struct parent {
 	enum last_type type;
 	bool slashes;
 };
-long user_parent(struct task *t, int dirfd, u64 addr, struct parent *out);
+/* @flags: 0 or LOOKUP_LONG. */
+long user_parent(struct task *t, int dirfd, u64 addr, u32 flags, struct parent *out);
 
 /* What a call looks at or changes: a path of its own or that of an open file (sys/attr.c). */
 struct target {
@@ -45,6 +46,8 @@ long fcntl_set_lease(struct task *t, struct file *f, u64 arg);
 long file_get_owner(struct file *f);
 long file_set_owner(struct task *t, struct file *f, int who);
 
+/* sys/splice.c: as splice(2), between files without offsets of the call's; may park. */
+long splice_to_pipe(struct task *t, struct file *in, struct file *out, size_t count);
 /* sys/file_attr.c: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR. -ENOTTY where no flags are
  * kept. */
 long ioctl_get_flags(struct task *t, struct file *f, int fd, u64 arg);

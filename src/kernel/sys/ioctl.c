@@ -101,8 +101,10 @@ static long clone_from(struct task *t, struct file *to, int from_fd)
 
 	if (err)
 		return err;
-	if (!from->inode || !to->inode || from->inode->sb != to->inode->sb)
+	if ((from->inode ? from->inode->sb : NULL) != (to->inode ? to->inode->sb : NULL))
 		err = -EXDEV;
+	else if (!from->inode || !to->inode)
+		err = from->inode == to->inode ? -EINVAL : -EXDEV;
 	else if (from->inode->type == S_IFDIR || to->inode->type == S_IFDIR)
 		err = -EISDIR;
 	else if (from->inode->type != S_IFREG || to->inode->type != S_IFREG)

@@ -14,7 +14,7 @@
 static long free_name(struct task *t, int dirfd, u64 addr, bool is_dir, struct parent *out)
 {
 	struct path there;
-	long err = user_parent(t, dirfd, addr, out);
+	long err = user_parent(t, dirfd, addr, 0, out);
 
 	if (err)
 		return err;
@@ -222,7 +222,7 @@ long sys_linkat(struct task *t, struct call *c)
 static long remove_name(struct task *t, int dirfd, u64 addr, bool is_dir)
 {
 	struct parent p;
-	long err = user_parent(t, dirfd, addr, &p);
+	long err = user_parent(t, dirfd, addr, 0, &p);
 
 	if (err)
 		return err;
@@ -352,16 +352,19 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 
 	if (from->dir.mnt != to->dir.mnt)
 		return -EXDEV;
-	if (from->type != LAST_NORM)
+	if (from->type != LAST_NORM && from->type != LAST_LONG)
 		return -EBUSY;
-	if (to->type != LAST_NORM)
+	if (to->type != LAST_NORM && to->type != LAST_LONG)
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	if (path_read_only(&from->dir))
 		return -EROFS;
+	if (from->type == LAST_LONG)
+		return -ENAMETOOLONG;
 	err = path_child(&from->dir, from->last, strlen(from->last), &old);
 	if (err)
 		return err;
-	err = path_child_new(&to->dir, to->last, strlen(to->last), &over);
+	err = to->type == LAST_LONG ? -ENAMETOOLONG
+				    : path_child_new(&to->dir, to->last, strlen(to->last), &over);
 	if (!err || err == -ENOENT)
 		err = check_rename(t, from, &old, to, &over, flags);
 	if (!err && !(over.dentry && over.dentry->inode == old.dentry->inode)) {
@@ -389,10 +392,10 @@ static long do_rename(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 
 		return -EINVAL;
 	if (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT) && flags & RENAME_EXCHANGE)
 		return -EINVAL;
-	err = user_parent(t, old_fd, old_addr, &from);
+	err = user_parent(t, old_fd, old_addr, LOOKUP_LONG, &from);
 	if (err)
 		return err;
-	err = user_parent(t, new_fd, new_addr, &to);
+	err = user_parent(t, new_fd, new_addr, LOOKUP_LONG, &to);
 	if (!err) {
 		err = rename_between(t, &from, &to, flags);
 		path_put(&to.dir);

@@ -30,8 +30,11 @@ static long make_pipe(struct task *t, u64 addr, u32 flags)
 	struct file *ends[2];
 	int fds[2], err;
 
-	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
+	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL))
 		return -EINVAL;
+	/* O_NOTIFICATION_PIPE: as a kernel without CONFIG_WATCH_QUEUE. */
+	if (flags & O_EXCL)
+		return -ENOPKG;
 	err = pipe_open_pair(t->k, t->cred, flags & (O_NONBLOCK | O_DIRECT), &ends[0], &ends[1]);
 	if (err < 0)
 		return err;

@@ -89,7 +89,7 @@ static unsigned scan(struct task *t, struct poll_state *s, struct poll_table *pt
 			continue;
 		if (!w->file) {
 			w->got = POLLNVAL;
-		} else if (w->file->ops->poll) {
+		} else if (w->file->ops->poll && !w->file->ops->always_waits) {
 			pt->events = w->want;
 			w->got = w->file->ops->poll(w->file, pt) & w->want;
 		} else {

@@ -38,7 +38,7 @@ static int get_file(struct task *t, struct call *c, int fd, bool write, bool at,
 	if (err)
 		return err;
 	*out = c->file;
-	if (at && c->file->ops->stream)
+	if (at && (c->file->ops->stream || (write && c->file->ops->rw & RW_NO_PWRITE)))
 		return -ESPIPE;
 	return (write ? file_writable(c->file) : file_readable(c->file)) ? 0 : -EBADF;
 }
@@ -56,6 +56,8 @@ static long rw_one(struct task *t, struct call *c, bool write, bool at)
 	err = get_file(t, c, (int)c->arg[0], write, at, &f);
 	if (err)
 		return err;
+	if (!(write ? f->ops->write : f->ops->read))
+		return -EINVAL;
 	/* access_ok(): nothing is moved of a buffer that goes beyond what a program could have. So no size is EINVAL. */
 	if (c->arg[1] + c->arg[2] < c->arg[1] || c->arg[1] + c->arg[2] > HUSK_USER_TOP)
 		return -EFAULT;

@@ -164,6 +164,20 @@ long sys_rt_tgsigqueueinfo(struct task *t, struct call *c)
 	return pretends(t, &info, tid) ? -EPERM : send_to_thread(t, tgid, tid, &info);
 }
 
+/* The process that @f stands for: a pidfd, or its directory in /proc. 0, -EBADF, or -ESRCH when it is gone. */
+static int group_behind(const struct file *f, struct thread_group **g)
+{
+	struct task *leader;
+
+	*g = pidfd_group(f);
+	if (*g)
+		return 0;
+	if (!proc_is_process(f, &leader))
+		return -EBADF;
+	*g = leader ? leader->group : NULL;
+	return leader ? 0 : -ESRCH;
+}
+
 long sys_pidfd_send_signal(struct task *t, struct call *c)
 {
 	int signo = (int)c->arg[1], r;
@@ -176,9 +190,8 @@ long sys_pidfd_send_signal(struct task *t, struct call *c)
 	r = fd_get(t, (int)c->arg[0], &f);
 	if (r < 0)
 		return r;
-	g = pidfd_group(f);
-	r = -EBADF;
-	if (!g)
+	r = group_behind(f, &g);
+	if (r)
 		goto put;
 	info = signal_info_from(t, signo, SI_USER);
 	if (c->arg[2]) {

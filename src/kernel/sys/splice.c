@@ -143,16 +143,16 @@ static long pump(struct task *t, struct end *in, struct end *out, size_t count)
 	return done ? (long)done : n;
 }
 
-static long splice_ends(struct task *t, struct call *c, struct end *in, struct end *out)
+/* @now: SPLICE_F_NONBLOCK. */
+static long splice_ends(struct task *t, struct end *in, struct end *out, size_t count, bool now)
 {
-	bool now = c->arg[5] & SPLICE_F_NONBLOCK;
 	struct file *wait;
 	long n = check_ends(in, out);
 
 	if (!n && !out->pipe && out->file->inode)
 		n = inode_change_wait(t, out->file->inode, UINT64_MAX);
 	if (!n)
-		n = pump(t, in, out, min(c->arg[4], MAX_RW_COUNT));
+		n = pump(t, in, out, min(count, MAX_RW_COUNT));
 	if (n != -EAGAIN)
 		return n;
 	if (in->pipe && pipe_filled(in->file) < 0)
@@ -173,6 +173,13 @@ static long splice_ends(struct task *t, struct call *c, struct end *in, struct e
 				       : file_wait(t, wait, wait == in->file ? EPOLLIN : EPOLLOUT);
 }
 
+long splice_to_pipe(struct task *t, struct file *in, struct file *out, size_t count)
+{
+	struct end from = {.file = in}, to = {.file = out, .pipe = true};
+
+	return splice_ends(t, &from, &to, count, out->flags & O_NONBLOCK);
+}
+
 static long put_offset(struct task *t, struct end *e)
 {
 	return e->addr ? user_put(t, e->addr, &e->offset) : 0;
@@ -189,7 +196,7 @@ long sys_splice(struct task *t, struct call *c)
 		return -EINVAL;
 	n = get_ends(t, c, &in, &out);
 	if (!n) {
-		n = splice_ends(t, c, &in, &out);
+		n = splice_ends(t, &in, &out, c->arg[4], c->arg[5] & SPLICE_F_NONBLOCK);
 		err = n > 0 ? put_offset(t, &in) : 0;
 		if (n > 0 && !err)
 			err = put_offset(t, &out);

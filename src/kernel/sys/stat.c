@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/stat.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "sys/files.h"
+#include "task/life.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8; here numbers of mounts are never used again anyway */
@@ -18,6 +20,7 @@
 #define PIPE_MAGIC      0x50495045
 #define SOCKET_MAGIC    0x534f434b
 #define ANON_MAGIC      0x09041934
+#define PIDFD_MAGIC     0x50494446
 #define STATFS_VALID    0x20   /* ST_VALID */
 #define STATFS_RELATIME 0x1000 /* as /proc/mounts says */
 
@@ -118,8 +121,9 @@ long sys_statx(struct task *t, struct call *c)
 	memset(&out, 0, sizeof out);
 	out.stx_mask = STATX_BASIC_STATS | (st.btime.tv_sec ? mask & STATX_BTIME : 0) |
 		       (mask & STATX_MNT_ID_UNIQUE ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
-	out.stx_attributes_mask =
-		STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT | INODE_ATTRIBUTES;
+	/* Who keeps the one keeps the other. */
+	out.stx_attributes_mask = STATX_ATTR_AUTOMOUNT | STATX_ATTR_DAX | STATX_ATTR_MOUNT_ROOT |
+				  (st.btime.tv_sec ? INODE_ATTRIBUTES : 0);
 	out.stx_attributes = (root ? STATX_ATTR_MOUNT_ROOT : 0) | (st.fs_flags & INODE_ATTRIBUTES);
 	out.stx_blksize = st.blksize;
 	out.stx_nlink = st.nlink;
@@ -281,6 +285,8 @@ long sys_fstatfs(struct task *t, struct call *c)
 		u32 type = f->inode ? f->inode->type : 0;
 		struct statfs st = {.f_type = type == S_IFIFO    ? PIPE_MAGIC
 					      : type == S_IFSOCK ? SOCKET_MAGIC
+					      : type == S_IFREG  ? TMPFS_MAGIC /* a memfd */
+					      : pidfd_group(f)   ? PIDFD_MAGIC
 								 : ANON_MAGIC,
 				    .f_bsize = PAGE_SIZE,
 				    .f_namelen = 255,

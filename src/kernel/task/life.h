@@ -112,6 +112,11 @@ long task_exec(struct task *t, struct call *c, int dirfd, u64 path, u64 argv, u6
 /* A thread that is not the last one ends: its counters of bytes go to its group. */
 void proc_io_ended(struct task *t);
 
+/* ---- proc_tree.c ---- */
+
+/* Whether @f is the directory of a process in /proc; *leader: borrowed, NULL: it is gone. */
+bool proc_is_process(const struct file *f, struct task **leader);
+
 /* ---- pidfd.c ---- */
 
 int pidfd_new(struct thread_group *g, u32 flags, struct file **out);

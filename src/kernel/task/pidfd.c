@@ -6,7 +6,9 @@
 
 #include "base/text.h"
 #include "task/life.h"
-#include "vfs/file.h"
+#include "vfs/inode.h"
+
+#define PIDFS_DEV 5 /* a device without a name, as on Linux */
 
 static u32 pidfd_poll(struct file *f, struct poll_table *pt)
 {
@@ -29,19 +31,41 @@ static void pidfd_show(struct file *f, struct text *out)
 	text_add(out, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }
 
+/* fs/pidfs.c: a file system of its own, in which a process is a file without a type. */
+static int pidfd_getattr(struct inode *i, struct kstat *st)
+{
+	*st = (struct kstat){.dev = PIDFS_DEV, .ino = i->ino, .mode = 0700, .nlink = 1, .blksize = PAGE_SIZE};
+	return 0;
+}
+
+static int pidfd_setattr(struct inode *i, const struct iattr *attr)
+{
+	return -EOPNOTSUPP;
+}
+
+static const struct inode_ops pidfd_inode_ops = {.getattr = pidfd_getattr, .setattr = pidfd_setattr};
+
 static const struct file_ops pidfd_ops = {
 	.show = pidfd_show,
 	.poll = pidfd_poll,
 	.release = pidfd_release,
 	.name = "[pidfd]",
-	.stream = true,
 };
 
 int pidfd_new(struct thread_group *g, u32 flags, struct file **out)
 {
-	int err = file_new(g->k, &pidfd_ops, 2 /* O_RDWR */ | flags, NULL, g, out);
+	struct inode *i;
+	int err;
 
-	if (!err)
+	if (!g->pidfd_ino)
+		g->pidfd_ino = ++g->k->anon_ino;
+	i = inode_new(g->k, NULL, &pidfd_inode_ops, 0, g->pidfd_ino, NULL);
+	if (!i)
+		return -ENOMEM;
+	err = file_new(g->k, &pidfd_ops, 2 /* O_RDWR */ | flags, i, g, out);
+	if (err)
+		inode_put(i);
+	else
 		group_get(g);
 	return err;
 }

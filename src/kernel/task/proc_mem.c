@@ -205,12 +205,14 @@ static const struct file_ops mem_ops = {
 	.write = mem_write,
 	.seek = mem_seek,
 	.release = mem_release,
+	.rw = RW_READ_PLAIN | RW_WRITE_PLAIN,
 };
 
 static const struct file_ops environ_ops = {
 	.read = environ_read,
 	.seek = environ_seek,
 	.release = mem_release,
+	.rw = RW_READ_PLAIN,
 };
 
 static int open_memory(struct task *t, bool allowed, const struct file_ops *ops, u32 flags, struct file **out)

@@ -22,7 +22,8 @@ extern const struct synth_entry proc_process_entries[], proc_thread_entries[];
 /* Those of memory_ops are about the memory that the process had when they were opened, never that of a later program; of
  * summed_ops reading fails then; those of early_ops tell what was at the opening. */
 extern const struct synth_ops proc_pid_file_ops, proc_pid_memory_ops, proc_pid_summed_ops, proc_pid_early_ops,
-	proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops, proc_fdinfo_ops, proc_task_ops;
+	proc_pid_value_ops, proc_pid_mounts_ops, proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops,
+	proc_fdinfo_ops, proc_task_ops;
 
 /* Whether @reader may look into @t: PTRACE_MODE_READ_FSCREDS. */
 bool proc_may_read(struct task *reader, struct task *t);

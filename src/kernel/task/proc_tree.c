@@ -55,8 +55,10 @@ void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid)
 {
 	struct task *t = node_task(n);
 
-	/* A process that may not be dumped belongs to root. */
-	bool shown = t && (!t->mm || t->mm->dumpable == 1);
+	/* What is in a process that may not be dumped belongs to root, but not what everybody may list (fs/proc/base.c:
+	 * task_dump_owner()): by its directory's owner ps tells whose a process is. */
+	bool open = n->entry->mode == (S_IFDIR | 0555);
+	bool shown = t && (open || !t->mm || t->mm->dumpable == 1);
 
 	*uid = shown ? t->cred->euid : 0;
 	*gid = shown ? t->cred->egid : 0;
@@ -106,9 +108,11 @@ static int file_store(struct synth_node *n, struct task *writer, const char *dat
 
 #define FILE_OPS .check = file_check, .show = file_show, .store = file_store, .owner = proc_node_owner
 const struct synth_ops proc_pid_file_ops = {FILE_OPS};
+const struct synth_ops proc_pid_value_ops = {FILE_OPS, .value = true};
+const struct synth_ops proc_pid_mounts_ops = {FILE_OPS, .tells = true};
 const struct synth_ops proc_pid_memory_ops = {FILE_OPS, .about = file_about};
 const struct synth_ops proc_pid_summed_ops = {FILE_OPS, .about = file_about, .past = -ESRCH};
-const struct synth_ops proc_pid_early_ops = {FILE_OPS, .early = true};
+const struct synth_ops proc_pid_early_ops = {FILE_OPS, .early = true, .value = true};
 
 /* ---- links to places ---- */
 
@@ -334,8 +338,10 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 	t = node_task(n);
 	file_getattr(f, &st);
 	/* Of the caller's own files the host knows it. */
-	if (!f->ops->stream && f->ops->seek)
+	if (!f->ops->stream && f->ops->seek) {
+		file_pos(f);
 		pos = f->ops->seek(f, 0, SEEK_CUR);
+	}
 	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", pos > 0 ? pos : 0,
 		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
 			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
@@ -431,6 +437,15 @@ const struct synth_ops proc_task_ops = {
 
 static const struct synth_ops process_dir_ops = {.owner = proc_node_owner};
 static const struct synth_entry process_dir = {"", S_IFDIR | 0555, &process_dir_ops, proc_process_entries};
+
+bool proc_is_process(const struct file *f, struct task **leader)
+{
+	struct synth_node *n = synth_node(f->inode, &process_dir);
+
+	if (n)
+		*leader = node_task(n);
+	return n;
+}
 
 static int process_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
 			  const struct synth_entry **entry, u64 *owner)

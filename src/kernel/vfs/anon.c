@@ -28,7 +28,6 @@ static int anon_getattr(struct inode *i, struct kstat *st)
 		.atime = a->made,
 		.mtime = a->made,
 		.ctime = a->made,
-		.btime = a->made,
 	};
 	return 0;
 }

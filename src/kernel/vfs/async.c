@@ -56,9 +56,9 @@ static int add_watch(struct poll_table *pt, struct wait_queue *q)
 
 bool file_can_async(const struct file *f)
 {
-	/* Descriptors of events (eventfd, epoll, ...) poll too, but have no inode and send nothing. */
-	return f->ops->poll && f->inode && !f->ops->always_waits &&
-	       (f->ops->stream || f->inode->type == S_IFCHR);
+	/* Most descriptors of events (eventfd, epoll, ...) poll too, but have no inode and send nothing. */
+	return f->ops->async || (f->ops->poll && f->inode && !f->ops->always_waits &&
+				 (f->ops->stream || f->inode->type == S_IFCHR));
 }
 
 int file_set_async(struct file *f, int fd, bool on)
@@ -74,7 +74,7 @@ int file_set_async(struct file *f, int fd, bool on)
 	if (!f->async)
 		return -ENOMEM;
 	f->async->fd = fd;
-	for (size_t i = 0; i < ARRAY_SIZE(events) && !table.pt.error; i++) {
+	for (size_t i = 0; f->ops->poll && i < ARRAY_SIZE(events) && !table.pt.error; i++) {
 		table.pt.events = events[i];
 		f->ops->poll(f, &table.pt);
 	}

@@ -69,11 +69,13 @@ struct mmap_backing {
 };
 
 /* Linux's FMODE_NOWAIT; files that it reads or writes by the older operations, a buffer at a time: they know no flag but
- * RWF_HIPRI and no splice(2); and what cannot be spliced from all the same. */
+ * RWF_HIPRI and no splice(2); what cannot be spliced from all the same; and what is not written at an offset of the
+ * call's (fs/seq_file.c: no FMODE_PWRITE). */
 #define RW_NOWAIT      1
 #define RW_READ_PLAIN  2
 #define RW_WRITE_PLAIN 4
 #define RW_UNSPLICED   8
+#define RW_NO_PWRITE   16
 
 struct file_ops {
 	/* Bytes moved, 0 at the end of file, or -errno. @pos: the offset to use and to advance; ignored by
@@ -117,6 +119,7 @@ struct file_ops {
 	void (*show)(struct file *f, struct text *out);
 	const char *name; /* for anonymous files */
 	u8 rw;            /* RW_*: what preadv2(2), pwritev2(2) and splice(2) may ask for */
+	bool async;       /* knows O_ASYNC, though without an inode, or without anything to poll */
 	bool stream;      /* no offset: lseek and pread answer ESPIPE */
 	bool told_whole;  /* a directory: once all was listed, nothing but what guests make is left to list */
 	bool between;     /* guests alone end the waits of guests for it: a pipe, a socket */

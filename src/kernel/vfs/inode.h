@@ -304,6 +304,7 @@ long inode_change_wait(struct task *t, struct inode *i, u64 size);
 /* ---- walking ---- */
 #define LOOKUP_FOLLOW    1u /* the last component's symlink too */
 #define LOOKUP_DIRECTORY 2u /* -ENOTDIR for anything else */
+#define LOOKUP_LONG      8u /* path_parent(): a last name that is too long is LAST_LONG */
 #define LOOKUP_EMPTY     4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
 /* and openat2's RESOLVE_* in the high half */
 #define LOOKUP_RESOLVE(r) ((u32)(r) << 16)
@@ -314,9 +315,10 @@ int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct p
 /* The attributes of what path_lookup() would find; *root: whether that is a mount's root. */
 int path_attributes(struct task *t, int dirfd, const char *path, u32 flags, struct kstat *st, bool *root);
 /* All but the last component: its directory, and the component (without trailing slashes) in @last[256].
- * -EEXIST-like special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT or LAST_ROOT. *slashes: the path
+ * -EEXIST-like special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT, or with
+ * LOOKUP_LONG LAST_LONG, whose name is not told. *slashes: the path
  * ended in '/'. */
-enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
+enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT, LAST_LONG };
 int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct path *dir, char *last,
 		enum last_type *last_type, bool *slashes);
 /* One component below @dir, following mounts but no symlink: 0 or -ENOENT... */

@@ -14,6 +14,12 @@
 
 #define ACCMODE(flags) ((flags)&O_ACCMODE)
 
+/* Access mode 3 asks for both permissions, and neither reads nor writes. */
+static bool opens_to_write(u32 flags)
+{
+	return ACCMODE(flags) == O_WRONLY || ACCMODE(flags) == O_RDWR;
+}
+
 static const struct file_ops path_only_ops = {.name = "path"};
 
 /* Remembers in @f how it was reached. */
@@ -51,13 +57,13 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 		return open_path_only(p, flags, out);
 	if (i->type == S_IFSOCK || !i->ops->open)
 		return -ENXIO;
-	if (i->type == S_IFREG && i->runners && (ACCMODE(flags) != O_RDONLY || flags & O_TRUNC))
+	if (i->type == S_IFREG && i->runners && (opens_to_write(flags) || flags & O_TRUNC))
 		return -ETXTBSY;
 	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), &f);
 	if (err)
 		return err;
 	set_path(f, p);
-	if (i->type == S_IFREG && ACCMODE(flags) != O_RDONLY) {
+	if (i->type == S_IFREG && opens_to_write(flags)) {
 		f->writes = true;
 		i->writers++;
 	}

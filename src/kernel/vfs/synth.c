@@ -17,7 +17,9 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "vfs/simple.h"
 
@@ -65,6 +67,11 @@ static const struct inode_ops *ops_of(const struct synth_entry *e)
 	}
 }
 
+struct synth_node *synth_node(struct inode *i, const struct synth_entry *entry)
+{
+	return i && i->ops == ops_of(entry) && node_of(i)->entry == entry ? node_of(i) : NULL;
+}
+
 static struct inode *make_inode(struct super *sb, const struct synth_entry *e, u64 owner)
 {
 	struct snode *s = calloc(1, sizeof *s);
@@ -85,6 +92,12 @@ static void synth_release(struct inode *i)
 	free(i->priv);
 }
 
+/* Whether it is a tree of devices, which Linux keeps as a tmpfs. */
+static bool is_devtmpfs(const struct super *sb)
+{
+	return !strcmp(sb->type, "devtmpfs");
+}
+
 static int synth_getattr(struct inode *i, struct kstat *st)
 {
 	struct snode *s = i->priv;
@@ -101,8 +114,9 @@ static int synth_getattr(struct inode *i, struct kstat *st)
 		.atime = s->made,
 		.mtime = s->made,
 		.ctime = s->made,
-		.btime = s->made,
 	};
+	if (is_devtmpfs(i->sb))
+		st->btime = s->made;
 	if (e->ops && e->ops->owner)
 		e->ops->owner(&s->node, &st->uid, &st->gid);
 	if (e->ops && e->ops->attr)
@@ -222,15 +236,51 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-static const struct file_ops dir_file_ops = {
-	.read = dir_read, .seek = dir_seek, .iterate = dir_iterate, .rw = RW_READ_PLAIN};
+/* Seeks as in a file of @size bytes, on file systems that know no large files (fs/read_write.c: generic_file_llseek()). */
+static s64 sized_seek(struct file *f, s64 offset, int whence, s64 size)
+{
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		if (__builtin_add_overflow(offset, (s64)f->pos, &offset))
+			return -EINVAL;
+		break;
+	case SEEK_END:
+		if (__builtin_add_overflow(offset, size, &offset))
+			return -EINVAL;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset < 0 || offset >= size)
+			return -ENXIO;
+		offset = whence == SEEK_HOLE ? size : offset;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (offset < 0 || offset > INT32_MAX)
+		return -EINVAL;
+	f->pos = (u64)offset;
+	return offset;
+}
+
+static s64 empty_seek(struct file *f, s64 offset, int whence)
+{
+	return sized_seek(f, offset, whence, 0);
+}
+
+#define DIR_OPS .read = dir_read, .iterate = dir_iterate, .rw = RW_READ_PLAIN
+static const struct file_ops device_dir_ops = {DIR_OPS, .seek = dir_seek};
+static const struct file_ops dir_file_ops = {DIR_OPS, .seek = empty_seek};
 
 static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
 	struct synth_node *n = node_of(i);
 	int err = n->entry->ops && n->entry->ops->check ? n->entry->ops->check(n, t) : 0;
 
-	return err ? err : file_of_inode(i, &dir_file_ops, flags, NULL, out);
+	return err ? err
+		   : file_of_inode(i, is_devtmpfs(i->sb) ? &device_dir_ops : &dir_file_ops, flags, NULL, out);
 }
 
 /* ---- regular files ---- */
@@ -329,11 +379,60 @@ static void file_release(struct file *f)
 	free(s);
 }
 
-#define FILE_OPS .read = file_read, .write = file_write, .seek = dir_seek, .release = file_release
+static u32 always_ready(struct file *f, struct poll_table *pt)
+{
+	return EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+}
 
+/* fs/namespace.c: mounts_poll() */
+static u32 mounts_poll(struct file *f, struct poll_table *pt)
+{
+	return EPOLLIN | EPOLLRDNORM;
+}
+
+/* What was not read yet is news (fs/kernfs/file.c: kernfs_generic_poll()). */
+static u32 attribute_poll(struct file *f, struct poll_table *pt)
+{
+	struct synth_file *s = f->priv;
+
+	return always_ready(f, pt) | (s->text ? 0 : EPOLLERR | EPOLLPRI);
+}
+
+static s64 attribute_seek(struct file *f, s64 offset, int whence)
+{
+	return sized_seek(f, offset, whence, PAGE_SIZE);
+}
+
+#define FILE_OPS .read = file_read, .write = file_write, .release = file_release
+
+/* The system's, read only: seq_files. */
+static const struct file_ops system_ops = {FILE_OPS, .seek = dir_seek, .poll = always_ready,
+					   .rw = RW_NO_PWRITE};
+/* What may be written of them are settings. */
+static const struct file_ops setting_ops = {FILE_OPS, .seek = dir_seek, .poll = always_ready};
 /* Those of processes are of Linux's older kind. */
-static const struct file_ops synth_file_ops = {FILE_OPS};
-static const struct file_ops process_file_ops = {FILE_OPS, .rw = RW_READ_PLAIN | RW_WRITE_PLAIN};
+static const struct file_ops process_ops = {FILE_OPS, .seek = dir_seek,
+					    .rw = RW_READ_PLAIN | RW_WRITE_PLAIN | RW_NO_PWRITE};
+static const struct file_ops process_value_ops = {FILE_OPS, .seek = dir_seek,
+						  .rw = RW_READ_PLAIN | RW_WRITE_PLAIN};
+static const struct file_ops mounts_ops = {FILE_OPS, .seek = dir_seek, .poll = mounts_poll,
+					   .rw = RW_NO_PWRITE};
+/* sysfs */
+static const struct file_ops attribute_ops = {FILE_OPS, .seek = attribute_seek, .poll = attribute_poll,
+					      .sync = sync_nothing, .rw = RW_NO_PWRITE};
+
+static const struct file_ops *file_ops_of(const struct synth_node *n, const struct super *sb)
+{
+	const struct synth_ops *ops = n->entry->ops;
+
+	if (!strcmp(sb->type, "sysfs"))
+		return &attribute_ops;
+	if (ops->tells)
+		return &mounts_ops;
+	if (n->owner)
+		return ops->value ? &process_value_ops : &process_ops;
+	return ops->store ? &setting_ops : &system_ops;
+}
 
 static int file_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
@@ -357,7 +456,7 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 	if (!s)
 		return -ENOMEM;
 	s->about = about(n);
-	err = file_of_inode(i, n->owner ? &process_file_ops : &synth_file_ops, flags, s, &f);
+	err = file_of_inode(i, file_ops_of(n, i->sb), flags, s, &f);
 	if (err) {
 		free(s);
 		return err;

@@ -39,6 +39,8 @@ struct synth_ops {
 	u64 (*about)(struct synth_node *n);
 	int past;
 	bool early; /* the text is that of the opening for good */
+	bool value; /* of a process: no seq_file of Linux's, so that pwrite(2) has its offset */
+	bool tells; /* poll(2) tells of changes, of which there are none: the mounts */
 	/* The whole text, when it is read; *out is malloc()ed, consumed. 0 or -errno. */
 	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
 	int (*store)(struct synth_node *n, struct task *t, const char *text,
@@ -64,6 +66,8 @@ struct synth_ops {
 	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
 };
 
+/* The node of @i if it is one of @entry; else NULL. */
+struct synth_node *synth_node(struct inode *i, const struct synth_entry *entry);
 /* A file system from a static table; @type as /proc/mounts shows it. */
 int synth_super(struct kernel *k, const char *type, const struct synth_entry *root, struct super **out);
 

@@ -335,8 +335,10 @@ int walk_parent(struct walk *w, const char *path, char *last, enum last_type *ty
 		err = may_search(w);
 	if (err)
 		return err;
-	if (end - start > NAME_LIMIT)
-		return -ENAMETOOLONG;
+	if (end - start > NAME_LIMIT) {
+		*type = LAST_LONG;
+		return w->long_last ? 0 : -ENAMETOOLONG;
+	}
 	memcpy(last, path + start, end - start);
 	last[end - start] = 0;
 	*type = !strcmp(last, ".") ? LAST_DOT : !strcmp(last, "..") ? LAST_DOTDOT : LAST_NORM;
@@ -351,6 +353,7 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 	memset(w, 0, sizeof *w);
 	w->task = t;
 	w->resolve = flags >> 16;
+	w->long_last = flags & LOOKUP_LONG;
 	w->root = t->fs->root;
 	if ((*path == '/' && !(w->resolve & RESOLVE_IN_ROOT)) || dirfd == AT_FDCWD) {
 		w->cur = *path == '/' && !(w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) ? t->fs->root

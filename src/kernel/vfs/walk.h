@@ -11,6 +11,7 @@ struct walk {
 	int links;             /* symlinks followed: ELOOP above 40 */
 	int inner;             /* symlinks on the way, not at its end, whose text is being walked */
 	u32 resolve;           /* openat2's RESOLVE_* */
+	bool long_last;        /* LOOKUP_LONG */
 	/* Borrowed: nothing but the attributes of the end is wanted, and goes there where its file system tells them without
 	 * an inode: then `told`, and cur is the directory. NULL: the end itself. */
 	struct kstat *attributes;

@@ -245,11 +245,6 @@ static int file_cachestat(struct file *f, u64 offset, u64 size, struct host_cach
 	return err ? err : tmpfs_file_ops.cachestat(f, offset, size, out);
 }
 
-static long file_fcntl(struct file *f, struct task *t, int cmd, u64 arg)
-{
-	return tmpfs_file_ops.fcntl(f, t, cmd, arg);
-}
-
 static void file_release(struct file *f)
 {
 	struct file *low = f->priv;
@@ -277,7 +272,6 @@ static const struct file_ops overlay_file_ops = {
 	.sync = file_sync_fds,
 	.cachestat = file_cachestat,
 	.fallocate = file_fallocate,
-	.fcntl = file_fcntl,
 	.release = file_release,
 };
 
