@@ -21,9 +21,10 @@
 #define MAX_SITES      (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
 #define NR_HASH        4096 /* a power of two, well above MAX_SITES */
 #define NR_NOTED       256
-#define CPUID_ENTRY_AT 8    /* in the trampolines' first bytes */
-#define WINDOW         8320 /* bytes of code each way that deciding on a site looks at */
-#define RECENT_SEC     2    /* a change as new as this could be followed by one of the same time */
+#define CPUID_ENTRY_AT 8            /* in the trampolines' first bytes */
+#define WINDOW         8320         /* bytes of code each way that deciding on a site looks at */
+#define PIECE          (64UL << 10) /* whole pages: no site lies in two */
+#define RECENT_SEC     2            /* a change as new as this could be followed by one of the same time */
 
 struct page_copy {
 	u64 page, offset;
@@ -424,20 +425,13 @@ int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *of
 	return 0;
 }
 
-/* Patches @code, which lies at position @start, and keeps it as the whole copy. 0 or -errno, with none. */
-static int keep_whole(struct patch_text *text, u8 *code, u64 start, u64 len)
+/* The whole copy has been written to @memfd, or with @err has not been: 0 or -errno, with none. */
+static int whole_written(struct patch_text *text, struct hostfd *memfd, u64 start, u64 len, int err)
 {
-	struct hostfd memfd, read_fd = HOSTFD_NONE;
-	int err = host_memfd("husk-text", &memfd);
-
 	host_close(&text->whole.read_fd);
-	if (err)
-		return err;
-	write_sites(text, code, start, len);
-	err = pwrite(memfd.fd, code, len, 0) == (ssize_t)len ? host_reopen(memfd, O_RDONLY, &read_fd)
-							     : -ENOSPC;
-	host_close(&memfd);
-	text->whole.read_fd = read_fd;
+	if (!err)
+		err = host_reopen(*memfd, O_RDONLY, &text->whole.read_fd);
+	host_close(memfd);
 	text->whole.start = start;
 	text->whole.len = len;
 	text->whole.version = text->nsites;
@@ -445,18 +439,46 @@ static int keep_whole(struct patch_text *text, u8 *code, u64 start, u64 len)
 	return err;
 }
 
+static int write_code(const struct patch_text *text, int to, u8 *code, u64 start, size_t size, u64 at)
+{
+	write_sites(text, code, start + at, size);
+	return pwrite(to, code, size, (off_t)at) == (ssize_t)size ? 0 : -ENOSPC;
+}
+
+/* Patches @code, which lies at position @start, and keeps it as the whole copy. 0 or -errno, with none. */
+static int keep_whole(struct patch_text *text, u8 *code, u64 start, u64 len)
+{
+	struct hostfd memfd = HOSTFD_NONE;
+	int err = host_memfd("husk-text", &memfd);
+
+	if (!err)
+		err = write_code(text, memfd.fd, code, start, len, 0);
+	return whole_written(text, &memfd, start, len, err);
+}
+
+/* The same of the file's code there. By pieces, the memory for which serves again: the host's making of pages for all of it
+ * would take longer than the copying. */
 static int read_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len)
 {
-	u8 *code = malloc(len);
-	ssize_t n = code ? pread(fd.fd, code, len, (off_t)start) : 0;
-	int err = code ? -EIO : -ENOMEM;
+	struct hostfd memfd = HOSTFD_NONE;
+	int err = host_memfd("husk-text", &memfd);
+	u8 *piece = malloc(PIECE);
 
-	if (n > 0) {
-		memset(code + n, 0, len - (size_t)n);
-		err = keep_whole(text, code, start, len);
+	if (!piece)
+		err = -ENOMEM;
+	for (u64 at = 0; !err && at < len; at += PIECE) {
+		size_t size = min(len - at, PIECE);
+		ssize_t n = pread(fd.fd, piece, size, (off_t)(start + at));
+
+		if (n < 0 || (!n && !at)) {
+			err = -EIO;
+			break;
+		}
+		memset(piece + n, 0, size - (size_t)n);
+		err = write_code(text, memfd.fd, piece, start, size, at);
 	}
-	free(code);
-	return err;
+	free(piece);
+	return whole_written(text, &memfd, start, len, err);
 }
 
 /* Whether a copy is there that is worth mapping once more: the sites that it does not know have not cost as much yet as
