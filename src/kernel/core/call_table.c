@@ -33,6 +33,11 @@
 #include "abi/syscalls.tbl"
 #undef CALL
 
+#define CALL(nr, name, support, shape, args, note) \
+	_Static_assert((nr) < HUSK_NR_CALLS - 1, "the last entry stands for all numbers beyond");
+#include "abi/syscalls.tbl"
+#undef CALL
+
 const struct call_entry call_table[HUSK_NR_CALLS] = {
 #define CALL(nr, call, sup, shp, arg, text)                                              \
 	[nr] = {                                                                         \
