@@ -37,6 +37,18 @@ void text_add_bytes(struct text *t, const void *data, size_t size)
 	t->data[t->size] = 0;
 }
 
+void text_add_octal(struct text *t, const char *s, const char *special)
+{
+	for (size_t n; *s; s += n) {
+		n = strcspn(s, special);
+		text_add_bytes(t, s, n);
+		if (!n) {
+			text_add(t, "\\%03o", (unsigned char)*s);
+			n = 1;
+		}
+	}
+}
+
 void text_add(struct text *t, const char *format, ...)
 {
 	va_list ap;

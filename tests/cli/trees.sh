@@ -162,6 +162,12 @@ run --ro-bind shared:/etc/passwd -- true
 # --tmpfs
 run --tmpfs /x/y:1M -- sh -c 'stat -f -c "%T %b" /x/y; head -c 900K /dev/zero >/x/y/a && head -c 900K /dev/zero 2>/dev/null >/x/y/b || echo full; ls /x'
 said 'tmpfs 256' full y; check 'tmpfs of a size'
+mkdir 'odd name'
+run --tmpfs '/x y\z:1M' --ro-bind "$dir/odd name" -- sh -c 'tail -n 2 /proc/mounts; tail -n 2 /proc/self/mountinfo | cut -d" " -f 5-; df --output=size "/x y\z" | tail -n 1 | tr -d " "'
+# shellcheck disable=SC1003
+said 'tmpfs /x\040y\134z tmpfs rw,relatime,size=1024k,mode=755 0 0' "/dev/root $dir/odd\\040name husk-host ro,relatime 0 0" \
+	'/x\040y\134z rw,relatime - tmpfs tmpfs rw,size=1024k,mode=755' "$dir/odd\\040name ro,relatime - husk-host /dev/root ro" 1024
+check 'mounts of odd names, and their options'
 
 # --hide
 run --hide "$dir/tree/sub" --hide "$dir/tree/link" --hide /no/such -- sh -c 'ls tree; cat tree/a 2>&1; ls tree/sub 2>/dev/null || echo none; mkdir tree/sub; ls tree/sub'

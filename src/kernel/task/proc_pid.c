@@ -277,63 +277,6 @@ static int store_coredump_filter(struct task *t, struct task *writer, const char
 	return 0;
 }
 
-/* ---- mounts ---- */
-
-/* Where @m is, as @t sees it. */
-static void mount_place(struct task *t, struct mount *m, char *buf, size_t size)
-{
-	struct path p = {m->parent, m->on};
-
-	if (!m->parent || path_text(t, &p, buf, size, false) < 0)
-		snprintf(buf, size, "/");
-}
-
-static bool mount_is_read_only(const struct mount *m)
-{
-	return m->read_only || m->sb->read_only;
-}
-
-static int show_mounts(struct task *t, struct task *reader, struct text *out)
-{
-	char place[4096];
-	struct mount *m;
-
-	list_for_each (m, &t->k->vfs->mounts, node) {
-		mount_place(reader, m, place, sizeof place);
-		text_add(out, "%s %s %s %s,relatime 0 0\n", m->sb->source ? m->sb->source : m->sb->type,
-			 place, m->sb->type, mount_is_read_only(m) ? "ro" : "rw");
-	}
-	return 0;
-}
-
-static int show_mountinfo(struct task *t, struct task *reader, struct text *out)
-{
-	char place[4096];
-	struct mount *m;
-
-	list_for_each (m, &t->k->vfs->mounts, node) {
-		mount_place(reader, m, place, sizeof place);
-		text_add(out, "%d %d %u:%u / %s %s,relatime - %s %s %s\n", m->id,
-			 m->parent ? m->parent->id : 1, (u32)(m->sb->dev >> 8 & 0xfff),
-			 (u32)(m->sb->dev & 0xff), place, mount_is_read_only(m) ? "ro" : "rw", m->sb->type,
-			 m->sb->source ? m->sb->source : m->sb->type, m->sb->read_only ? "ro" : "rw");
-	}
-	return 0;
-}
-
-static int show_mountstats(struct task *t, struct task *reader, struct text *out)
-{
-	char place[4096];
-	struct mount *m;
-
-	list_for_each (m, &t->k->vfs->mounts, node) {
-		mount_place(reader, m, place, sizeof place);
-		text_add(out, "device %s mounted on %s with fstype %s\n",
-			 m->sb->source ? m->sb->source : m->sb->type, place, m->sb->type);
-	}
-	return 0;
-}
-
 /* ---- the tables ---- */
 
 #define FILE_BY(ops, node, perm, ...)                                            \
@@ -368,10 +311,10 @@ static int show_mountstats(struct task *t, struct task *reader, struct text *out
 		FILE_OF("personality", 0400, show_personality), FILE_OF("uid_map", 0644, show_id_map),       \
 		FILE_OF("gid_map", 0644, show_id_map), FILE_OF("setgroups", 0644, show_setgroups),           \
 		FILE_OF("schedstat", 0444, show_schedstat),                                                  \
-		FILE_BY(proc_pid_mounts_ops, "mounts", 0444, show_mounts),                                   \
-		FILE_BY(proc_pid_mounts_ops, "mountinfo", 0444, show_mountinfo),                             \
+		FILE_BY(proc_pid_mounts_ops, "mounts", 0444, proc_show_mounts),                              \
+		FILE_BY(proc_pid_mounts_ops, "mountinfo", 0444, proc_show_mountinfo),                        \
 		FILE_OF("syscall", 0400, proc_show_syscall), FILE_OF("stack", 0400, proc_show_stack),        \
-		FILE_OF("mountstats", 0400, show_mountstats, .guarded = true),                               \
+		FILE_OF("mountstats", 0400, proc_show_mountstats, .guarded = true),                          \
 		FILE_BY(proc_pid_summed_ops, "smaps_rollup", 0444, show_smaps_rollup, .guarded = true),      \
 		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),         \
 		FILE_OF("timens_offsets", 0644, proc_show_timens), {"mem", S_IFREG | 0600, &proc_mem_ops},   \

@@ -33,6 +33,11 @@ int proc_show_stat(struct task *t, struct task *reader, struct text *out);
 int proc_show_statm(struct task *t, struct task *reader, struct text *out);
 int proc_show_status(struct task *t, struct task *reader, struct text *out);
 
+/* proc_mounts.c */
+int proc_show_mounts(struct task *t, struct task *reader, struct text *out);
+int proc_show_mountinfo(struct task *t, struct task *reader, struct text *out);
+int proc_show_mountstats(struct task *t, struct task *reader, struct text *out);
+
 /* proc_mem.c: /proc/PID/mem of @t, opened by @reader, as who may trace it: 0, -ESRCH (it has no memory any
  * more), -EACCES, -ENOMEM. */
 int proc_open_mem(struct task *t, struct task *reader, u32 flags, struct file **out);

@@ -207,15 +207,27 @@ static void show_cpus(struct task *t, struct text *out)
 	text_add(out, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
 }
 
+/* A name that would look like more lines of the file (fs/proc/array.c: proc_task_name()). */
+static void show_name(const char *comm, struct text *out)
+{
+	text_add(out, "Name:\t");
+	for (; *comm; comm++) {
+		if (*comm == '\n' || *comm == '\\')
+			text_add(out, "\\%c", *comm == '\n' ? 'n' : '\\');
+		else
+			text_add_bytes(out, comm, 1);
+	}
+}
+
 int proc_show_status(struct task *t, struct task *reader, struct text *out)
 {
 	struct thread_group *g = t->group;
 	const struct cred *c = t->cred;
 
+	show_name(t->comm, out);
 	text_add(out,
-		 "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
-		 "\t%d\n",
-		 t->comm, t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g),
+		 "\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		 t->fs ? t->fs->umask : 022, state_name(t), g->tgid, t->tid, parent_pid(g),
 		 t->trace ? t->trace->tracer->group->tgid : 0);
 	show_ids(t, out);
 	text_add(out, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n", g->tgid, t->tid,

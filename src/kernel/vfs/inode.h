@@ -145,6 +145,7 @@ struct super {
 	struct kernel *k;
 	const char *type;   /* "tmpfs", as /proc/mounts shows it */
 	const char *source; /* "tmpfs", "/dev/root" */
+	char options[80];   /* ",size=1024k": what is told of it there beside rw or ro */
 	u64 dev;            /* st_dev */
 	bool read_only;
 	bool no_cache;      /* dentries are not kept after their last use (proc) */

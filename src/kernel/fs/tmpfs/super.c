@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -129,6 +130,22 @@ static void tmpfs_release_super(struct super *sb)
 	free(sb->priv);
 }
 
+/* What is not as it would be by itself (mm/shmem.c: shmem_show_options()). */
+static void tell_options(struct super *sb, u32 mode, u32 uid, u32 gid, u64 max_bytes)
+{
+	size_t room = sizeof sb->options;
+	char *at = sb->options;
+
+	if (max_bytes != sb->k->vfs->memory_max)
+		at += snprintf(at, room, ",size=%luk", max_bytes / 1024);
+	if (mode != 01777)
+		at += snprintf(at, room - (size_t)(at - sb->options), ",mode=%03o", mode);
+	if (uid)
+		at += snprintf(at, room - (size_t)(at - sb->options), ",uid=%u", uid);
+	if (gid)
+		snprintf(at, room - (size_t)(at - sb->options), ",gid=%u", gid);
+}
+
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out)
 {
 	struct super *sb = calloc(1, sizeof *sb);
@@ -149,6 +166,7 @@ int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, str
 	sb->priv = fs;
 	sb->statfs = tmpfs_statfs;
 	sb->release = tmpfs_release_super;
+	tell_options(sb, mode, uid, gid, max_bytes);
 	err = tnode_new(k, sb, fs, S_IFDIR | (mode & 07777), uid, gid, &sb->root);
 	if (err) {
 		free(fs);
