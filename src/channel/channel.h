@@ -105,6 +105,7 @@
 #define SLOT_R9     (SLOT_REGS + 8 * 8)
 #define SLOT_R8     (SLOT_REGS + 9 * 8)
 #define SLOT_RAX    (SLOT_REGS + 10 * 8)
+#define SLOT_RCX    (SLOT_REGS + 11 * 8)
 #define SLOT_RDX    (SLOT_REGS + 12 * 8)
 #define SLOT_RSI    (SLOT_REGS + 13 * 8)
 #define SLOT_RDI    (SLOT_REGS + 14 * 8)
@@ -193,9 +194,10 @@ enum stub_op_kind {
 	OP_MINCORE,  /* a: addr, len, offset in the slot for the vector */
 	OP_COPY_OUT, /* a: guest address, bytes, offset in the slot */
 	OP_COPY_IN,  /* a: guest address, bytes, offset in the slot */
-	OP_CMPXCHG,  /* a: guest address, old, new; result: the old value */
-	OP_ROBUST,   /* a: head, tid, offset in the slot for the words to wake; result: their number */
-	OP_RECV,     /* a: number of descriptors to receive */
+	OP_XSTATE, /* a: guest address, bytes, components: the vector state goes there, and a fresh one takes its place */
+	OP_CMPXCHG, /* a: guest address, old, new; result: the old value */
+	OP_ROBUST,  /* a: head, tid, offset in the slot for the words to wake; result: their number */
+	OP_RECV,    /* a: number of descriptors to receive */
 	OP_DONATE, /* a: index of a donated file, index into the received descriptors, its word: never fails */
 	OP_CLOSE,  /* a: index of the first donated file to close, of the last: never fails */
 };

@@ -39,6 +39,7 @@
 	X(close, 3)           \
 	X(fcntl, 72)          \
 	X(getdents64, 217)    \
+	X(rt_sigreturn, 15)   \
 	X(wait4, 61)          \
 	X(ptrace, 101)
 

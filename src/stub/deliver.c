@@ -122,26 +122,39 @@ static void fill_frame(const struct slot *slot, struct frame *f, u64 fp)
 }
 
 /* The vector state, with what software says of it, to @fp: 1 when it is there. */
-static int save_vectors(const struct slot *slot, const struct ucontext *uc, u64 fp)
+static int save_vectors(const struct ucontext *uc, u64 fp, u64 size, u64 features)
 {
 	const struct sigcontext *mc = (const struct sigcontext *)&uc->uc_mcontext;
-	struct sw_bytes sw = {XSTATE_MAGIC1,
-			      (u32)slot->handler.xsize + 4,
-			      slot->handler.xfeatures,
-			      (u32)slot->handler.xsize,
-			      {0}};
+	struct sw_bytes sw = {XSTATE_MAGIC1, (u32)size + 4, features, (u32)size, {0}};
 	const u32 magic2 = XSTATE_MAGIC2;
 	u64 zero[8] = {0};
 
 	if (uc) {
-		if (stub_copy((void *)fp, mc->fpstate, slot->handler.xsize))
+		if (stub_copy((void *)fp, mc->fpstate, size))
 			return 0;
-	} else if (stub_copy((void *)(fp + XSTATE_LEGACY), zero, sizeof zero) ||
-		   stub_xsave(fp, slot->handler.xfeatures) ||
+	} else if (stub_copy((void *)(fp + XSTATE_LEGACY), zero, sizeof zero) || stub_xsave(fp, features) ||
 		   stub_copy((void *)(fp + XSTATE_SW), &sw, sizeof sw)) {
 		return 0;
 	}
-	return !stub_copy((void *)(fp + slot->handler.xsize), &magic2, sizeof magic2);
+	return !stub_copy((void *)(fp + size), &magic2, sizeof magic2);
+}
+
+/* What a handler begins with: in the frame that is to be left, or in the CPU. */
+static int fresh_vectors(struct ucontext *uc, u64 features)
+{
+	const struct sigcontext *mc = (const struct sigcontext *)&uc->uc_mcontext;
+
+	if (!uc)
+		return !stub_xrstor((u64)&initial_xstate, features & ~FEATURE_PKRU);
+	return !stub_copy((char *)mc->fpstate + MXCSR_OFFSET, &initial_xstate.mxcsr,
+			  sizeof initial_xstate.mxcsr) &&
+	       !stub_copy((char *)mc->fpstate + XSTATE_LEGACY, (const char *)&initial_xstate + XSTATE_LEGACY,
+			  sizeof initial_xstate - XSTATE_LEGACY);
+}
+
+int stub_push_vectors(struct ucontext *uc, u64 fp, u64 size, u64 features)
+{
+	return save_vectors(uc, fp, size, features) && fresh_vectors(uc, features);
 }
 
 /* Sites that come by a signal are shown to the kernel now and then, which may patch them. */
@@ -160,10 +173,11 @@ int stub_deliver(struct slot *slot, struct ucontext *uc)
 		return 0;
 	r[SREG_EFLAGS] &= ~EFLAGS_RF;
 	fill_frame(slot, &f, fp);
-	if (!save_vectors(slot, uc, fp) || stub_copy((void *)at, &f, sizeof f))
+	if (!save_vectors(uc, fp, slot->handler.xsize, slot->handler.xfeatures) ||
+	    stub_copy((void *)at, &f, sizeof f))
 		return 0;
 	/* A handler begins with a fresh vector state; behind a signal of the host's it is one already. */
-	if (!uc && stub_xrstor((u64)&initial_xstate, slot->handler.xfeatures & ~FEATURE_PKRU))
+	if (!uc && !fresh_vectors(0, slot->handler.xfeatures))
 		return 0;
 	stub_set_mask(slot, slot->mask | slot->handler.adds);
 	r[SREG_RDI] = SIGSYS;
@@ -178,19 +192,23 @@ int stub_deliver(struct slot *slot, struct ucontext *uc)
 
 /* ---- the way back ---- */
 
-/* Whether a `syscall` lies right before @ip: what is patched otherwise there is the kernel's to know. */
-static int behind_call(u64 ip)
-{
-	u8 code[2];
+#define JUMP 0xe9
 
-	return !stub_copy(code, (void *)(ip - 2), 2) && code[0] == 0x0f && code[1] == 0x05;
+/* Whether a thread may go on at @ip as it stands there: not when that may lie within the jump of a patched tail, whose
+ * `syscall` was two bytes long (trap/site.h). Where else it goes is the kernel's to know. */
+static int usual_place(u64 ip)
+{
+	u8 code[3];
+
+	return ip < HUSK_GUEST_TOP && !stub_copy(code, (void *)(ip - 4), 3) && code[0] != JUMP &&
+	       code[1] != JUMP && code[2] != JUMP;
 }
 
 static int usual(const struct slot *slot, const struct frame *f)
 {
 	return f->flags == UC_FLAGS && f->selectors == SELECTORS && f->stack_sp == slot->handler.alt_sp &&
 	       (u32)f->stack_flags == (u32)stack_flags(slot) && f->stack_size == slot->handler.alt_size &&
-	       !(f->eflags & EFLAGS_ODD) && f->fpstate && !(f->fpstate & 63) && behind_call(f->rip);
+	       !(f->eflags & EFLAGS_ODD) && f->fpstate && !(f->fpstate & 63) && usual_place(f->rip);
 }
 
 /* Whether the vector state at @fp is as the host, or XRSTOR, takes it. */
@@ -219,12 +237,8 @@ int stub_return(struct slot *slot, struct ucontext *uc)
 	u64 *r = slot->regs;
 	struct frame f;
 
-	if (!slot->handler.on || shown(slot, uc) ||
-	    stub_copy(&f, (void *)(r[SREG_RSP] - 8), __builtin_offsetof(struct frame, info)) ||
+	if (stub_copy(&f, (void *)(r[SREG_RSP] - 8), __builtin_offsetof(struct frame, info)) ||
 	    !usual(slot, &f) || !usual_vectors(slot, f.fpstate))
-		return 0;
-	/* The way out of a patched call leaves rcx as `syscall` does. */
-	if (!uc && f.rcx != f.rip)
 		return 0;
 	if (uc ? stub_copy(mc->fpstate, (void *)f.fpstate, slot->handler.xsize) != 0
 	       : stub_xrstor(f.fpstate, slot->handler.xfeatures))
@@ -237,6 +251,7 @@ int stub_return(struct slot *slot, struct ucontext *uc)
 	r[SREG_EFLAGS] = (r[SREG_EFLAGS] & ~EFLAGS_RETURN) | (f.eflags & EFLAGS_RETURN);
 	r[SREG_ORIG_RAX] = ~0UL;
 	stub_set_mask(slot, f.mask & ~(BIT(SIGKILL) | BIT(SIGSTOP)));
-	slot->stub_calls++;
+	if (uc)
+		stub_restore_regs(slot, uc);
 	return 1;
 }

@@ -114,7 +114,7 @@ s64 stub_robust_list(u64 head_addr, u32 tid, u64 *wake)
 	return n;
 }
 
-static s64 run_op(struct slot *slot, u32 kind, const u64 *a)
+static s64 run_op(struct slot *slot, struct ucontext *uc, u32 kind, const u64 *a)
 {
 	char *base = (char *)slot;
 
@@ -137,6 +137,8 @@ static s64 run_op(struct slot *slot, u32 kind, const u64 *a)
 		return stub_copy((void *)a[0], base + a[2] % HUSK_SLOT_SIZE, a[1]) ? -EFAULT : 0;
 	case OP_COPY_IN:
 		return stub_copy(base + a[2] % HUSK_SLOT_SIZE, (void *)a[0], a[1]) ? -EFAULT : 0;
+	case OP_XSTATE:
+		return stub_push_vectors(uc, a[0], a[1], a[2]) ? 0 : -EFAULT;
 	case OP_CMPXCHG:
 		return stub_cmpxchg((u32 *)a[0], (u32)a[1], (u32)a[2]);
 	case OP_ROBUST:
@@ -172,20 +174,20 @@ s64 stub_run_line(struct slot *slot)
 {
 	const u64 a[6] = {slot->arg[1], slot->arg[2], slot->nr, (u32)slot->arg[5], ~0UL, 0};
 	u32 kind = slot->nin, batch = (u32)(slot->arg[5] >> LINE_BATCH);
-	s64 result = run_op(slot, kind, a);
+	s64 result = run_op(slot, 0, kind, a);
 
 	acknowledge(slot, batch);
 	return failed(kind, result) ? result : 0;
 }
 
-s64 stub_run_ops(struct slot *slot)
+s64 stub_run_ops(struct slot *slot, struct ucontext *uc)
 {
 	struct stub_op *ops = (void *)((char *)slot + HUSK_OPS_OFFSET);
 	u32 n = slot->nops, nfds = 0;
 	s64 err = 0;
 
 	for (u32 i = 0; i < n && i < HUSK_MAX_OPS; i++) {
-		ops[i].result = run_op(slot, ops[i].kind, ops[i].a);
+		ops[i].result = run_op(slot, uc, ops[i].kind, ops[i].a);
 		if (ops[i].kind == OP_RECV)
 			nfds = (u32)ops[i].a[0];
 		if (failed(ops[i].kind, ops[i].result)) {

@@ -32,8 +32,8 @@ __attribute__((used)) void stub_patched_call(struct slot *slot)
 
 	/* As the SIGSYS path has it from the host: numbers are ints. */
 	r[SREG_ORIG_RAX] = (u64)(s64)(s32)r[SREG_ORIG_RAX];
-	if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && slot->handler.on &&
-	    stub_verdict(slot, &ahead) == GO_ON && stub_return(slot, 0))
+	if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && stub_verdict(slot, &ahead) == GO_ON &&
+	    stub_short(slot, 0))
 		return;
 	if (needs_frame(r[SREG_ORIG_RAX])) {
 		r[SREG_RIP] -= 2;

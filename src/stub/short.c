@@ -106,6 +106,8 @@ static int answer(struct slot *slot, struct ucontext *uc, u64 nr)
 		return short_sched_yield(r);
 	case __NR_rt_sigprocmask:
 		return stub_short_sigprocmask(slot);
+	case __NR_rt_sigreturn:
+		return stub_return(slot, uc);
 	case __NR_mmap:
 	case __NR_mprotect:
 	case __NR_munmap:

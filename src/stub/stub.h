@@ -86,13 +86,14 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc);
  * registers in the slot are where it goes on, whatever @uc says: leave by stub_patched_exit. */
 int stub_call(struct slot *slot, struct ucontext *uc, u32 event);
 void stub_save_regs(struct slot *slot, struct ucontext *uc);
+void stub_restore_regs(struct slot *slot, struct ucontext *uc); /* the general ones */
 /* Says in the slot where the frame of @uc lies; NULL: there is none. */
 void stub_note_frame(struct slot *slot, struct ucontext *uc);
 void stub_save_bases(struct slot *slot);
 /* Turns on what kpage->dispatch says, for the calling thread: 0 or -errno. */
 long stub_dispatch(void);
-/* ops.c: carries out the batch: 0, or -errno with slot->op_index at the operation that failed. */
-s64 stub_run_ops(struct slot *slot);
+/* ops.c: carries out the batch of a thread with the frame @uc (0: none): 0, or -errno with slot->op_index at the operation that failed. */
+s64 stub_run_ops(struct slot *slot, struct ucontext *uc);
 s64 stub_run_line(struct slot *slot); /* the same, of the one in the turn's line */
 s64 stub_receive(struct slot *slot, u32 count);
 /* Marks what the dying thread @tid owns on the robust list at @head; words with waiters go to @wake: how many. */
@@ -113,8 +114,12 @@ enum verdict stub_verdict(struct slot *slot, struct stub_ahead *ahead);
 /* deliver.c. The call is to be the guest's SIGSYS: 1 when it is, and slot->regs are the handler's; leave by
  * stub_patched_exit. @uc: the host's frame; 0: the vector registers are the guest's. */
 int stub_deliver(struct slot *slot, struct ucontext *uc);
-/* rt_sigreturn: 1 when slot->regs, and the vector state, are what the guest's frame says. */
+/* rt_sigreturn, as stub_short(): the registers, in @uc too unless it is 0, and the vector state are what the guest's frame
+ * says. */
 int stub_return(struct slot *slot, struct ucontext *uc);
+/* Writes the vector state, of @size bytes and @features, to a frame at @fp; a fresh one takes its place: 1, or 0 when it
+ * cannot be written. */
+int stub_push_vectors(struct ucontext *uc, u64 fp, u64 size, u64 features);
 /* Vector state to and from memory, with a fixup: 0, or 1 when that failed. */
 int stub_xsave(u64 to, u64 features);
 int stub_xrstor(u64 from, u64 features);

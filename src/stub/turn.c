@@ -82,7 +82,7 @@ void stub_save_regs(struct slot *slot, struct ucontext *uc)
 	stub_note_frame(slot, uc);
 }
 
-static void restore_general(struct slot *slot, struct ucontext *uc)
+void stub_restore_regs(struct slot *slot, struct ucontext *uc)
 {
 	struct sigcontext *mc = (struct sigcontext *)&uc->uc_mcontext;
 	const u64 *r = slot->regs;
@@ -290,7 +290,7 @@ static void set_tsc(struct slot *slot)
 }
 
 /* Does what the kernel has answered: 1, and there is a result to hand over; or 0, and the thread goes on. */
-static int obey(struct slot *slot)
+static int obey(struct slot *slot, struct ucontext *uc)
 {
 	s64 result;
 
@@ -318,12 +318,12 @@ static int obey(struct slot *slot)
 		}
 		/* fall through */
 	case ANSWER_HOST_CALL:
-		result = slot->nops ? stub_run_ops(slot) : 0;
+		result = slot->nops ? stub_run_ops(slot, uc) : 0;
 		if (!result)
 			return 0;
 		break;
 	default:
-		result = slot->nops ? stub_run_ops(slot) : 0;
+		result = slot->nops ? stub_run_ops(slot, uc) : 0;
 		break;
 	}
 	slot->result = result;
@@ -338,7 +338,7 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 			stub_note_frame(slot, 0);
 			return 1;
 		}
-		if (!obey(slot))
+		if (!obey(slot, uc))
 			break;
 		stub_hand_over(slot, EVENT_DONE);
 	}
@@ -353,7 +353,7 @@ int stub_turn_framed(struct slot *slot, struct ucontext *uc)
 	if (slot->answer_flags & ANSWER_FLAG_KEPT)
 		return 0;
 	if (uc)
-		restore_general(slot, uc);
+		stub_restore_regs(slot, uc);
 	restore_bases(slot);
 	return 0;
 }
@@ -374,10 +374,6 @@ int stub_call(struct slot *slot, struct ucontext *uc, u32 event)
 	if (verdict == DISPATCH && stub_deliver(slot, uc))
 		return 1;
 	if (verdict == GO_ON) {
-		if (r[SREG_ORIG_RAX] == __NR_rt_sigreturn && uc && stub_return(slot, uc)) {
-			restore_general(slot, uc);
-			return 0;
-		}
 		if (stub_short(slot, uc))
 			return 0;
 		stub_copy_ahead(slot, &ahead);

@@ -326,6 +326,10 @@ struct trap_ops {
 	size_t (*xstate_size)(struct trap *trap);
 	void (*xstate_get)(struct trap_thread *thread, void *to);
 	int (*xstate_set)(struct trap_thread *thread, const void *from, size_t size);
+	/* Queues the vector state, with no_xstate too, to be written to @addr, with FP_XSTATE_MAGIC2 behind it, by the stub on
+	 * the way back, and a fresh program's to take its place: get() has that from now on. 0, or -ENOSPC: by get() and
+	 * set(), which are possible then. NULL: the same always. */
+	int (*xstate_out)(struct trap_thread *thread, u64 addr);
 
 	/* Donated files: the stubs of @space read them by themselves. NULL where there is no stub to do so.
 	 * donate(): gives the space a descriptor of what @file is open to, open for reading alone, as *number: 0, -ENOSPC while

@@ -133,6 +133,11 @@ void call_restart(struct task *t, bool handler, bool sa_restart)
 	(void)sa_restart;
 }
 
+void task_whole(struct task *t)
+{
+	(void)t;
+}
+
 void wake_all(struct wait_queue *q)
 {
 }
@@ -201,6 +206,12 @@ int user_write(struct task *t, u64 addr, const void *from, size_t size)
 	return 0;
 }
 
+static int fake_access(struct task *t, u64 addr, u64 size, bool write, u64 *ok)
+{
+	(void)t;
+	return inside(addr, size) ? 0 : -EFAULT;
+}
+
 static size_t fake_size(struct trap *trap)
 {
 	(void)trap;
@@ -262,6 +273,7 @@ static void world_make(void)
 
 	memset(&kernel, 0, sizeof kernel);
 	kernel.trap_ops = &fake_trap;
+	kernel.ops.access = fake_access;
 	CHECK(signal_init(&kernel) == 0);
 	group_make(&parent, 2);
 	group_make(&group, 5);

@@ -375,6 +375,12 @@ static void whole_now(void *arg, long result)
 	task_return(t);
 }
 
+void task_whole(struct task *t)
+{
+	(void)task_regs(t);
+	t->k->trap_ops->whole(t->thread, whole_now, t);
+}
+
 static void settled_now(struct task *t)
 {
 	t->settled = true;
@@ -414,10 +420,9 @@ void task_return(struct task *t)
 	struct kernel *k = t->k;
 
 	t->state = TASK_KERNEL;
-	/* Handlers' frames and stops want all of the thread's state. */
-	if (t->work && t->thread->no_xstate) {
-		(void)task_regs(t);
-		k->trap_ops->whole(t->thread, whole_now, t);
+	/* Stops want all of the thread's state, and some handlers' frames. */
+	if (t->work && t->thread->no_xstate && !k->ops.frames_suffice(t)) {
+		task_whole(t);
 		return;
 	}
 	/* Frames and stops tell the call's result: what it has ordered is to have happened. */

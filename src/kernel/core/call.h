@@ -89,6 +89,8 @@ void step_end(struct task *t);
 void call_op_failed(struct task *t, long error);
 /* The task goes on after a stop: it is put on the runnable list. */
 void task_continue(struct task *t);
+/* Has the vector state of a task in the kernel brought, which its thread has not (no_xstate); then task_return(). */
+void task_whole(struct task *t);
 
 /* Restart of an interrupted call, on the way out (the one place that decides it; kernel/entry and
  * arch/x86/kernel/signal.c): if rax holds one of the ERESTART values, rewinds the registers or sets EINTR.

@@ -85,6 +85,8 @@ struct kernel_ops {
 	/* task: runs everything in t->work before the task goes back to the guest: signals, stops, group
 	 * exit. False when the task does not go back now (stopped, exiting, parked). */
 	bool (*return_work)(struct task *t);
+	/* Whether return_work() will do nothing for which it must have the thread's vector state. */
+	bool (*frames_suffice)(const struct task *t);
 	/* task: TASK_WORK_ERRAND of a task that waits: true when its stub is at work. */
 	bool (*errand)(struct task *t);
 	/* task: a fault's signal that cannot be blocked or ignored: si_code @code, si_addr @addr. */

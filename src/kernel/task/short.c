@@ -19,6 +19,8 @@
 #define ALL_WAYS      ((1u << NR_SHORT_CALLS) - 1)
 #define ALL_CONSTANTS ((1u << NR_CONSTANT_CALLS) - 1)
 
+#define SS_AUTODISARM_BIT (1u << 31)
+
 static int parent_of(const struct thread_group *g)
 {
 	return g->parent ? g->parent->tgid : HUSK_INIT_PID;
@@ -64,9 +66,22 @@ static void lend_mask(struct task *t)
 	struct trap_thread *th = t->thread;
 
 	th->mask_lent = t->k->trap_ops->mask_now &&
-			((th->short_ways & SHORT_BIT(rt_sigprocmask)) || th->user_handler.on);
+			((th->short_ways & (SHORT_BIT(rt_sigprocmask) | SHORT_BIT(rt_sigreturn))) ||
+			 th->user_handler.on);
 	th->mask = t->blocked;
 	th->pending = signal_pending_set(t);
+}
+
+/* What a frame must say of the alternate stack for the stub to go back by it: that nothing changes. */
+static bool lend_return(struct task *t)
+{
+	struct user_handler *h = &t->thread->user_handler;
+
+	h->alt_sp = t->altstack.sp;
+	h->alt_size = t->altstack.size;
+	h->alt_flags = (u32)t->altstack.flags;
+	/* Linux forgets here how to go on with an interrupted call. */
+	return !t->restart_block.fn && !((u32)t->altstack.flags & SS_AUTODISARM_BIT);
 }
 
 /* kernel_ops.short_ways */
@@ -99,6 +114,8 @@ static void short_ways(struct task *t)
 		ways &= ~(SHORT_DONATED | SHORT_BIT(write));
 	if (!mm_leave_give(t))
 		ways &= ~SHORT_MEMORY;
+	if (!lend_return(t))
+		ways &= ~SHORT_BIT(rt_sigreturn);
 	t->thread->short_ways = ways;
 	lend_mask(t);
 	tell_constants(t, constants);

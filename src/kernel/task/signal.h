@@ -122,6 +122,8 @@ void task_stop_now(struct task *t);
 /* A thread has stopped or ended: true when the stop is complete with it, and the parent is to be told. */
 bool group_stop_done(struct thread_group *g);
 void group_continue(struct thread_group *g);
+/* kernel_ops.frames_suffice: nothing but handlers are due, and the stub writes the vector state into their frames. */
+bool signal_frames_suffice(const struct task *t);
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info);
 int sigaltstack_set(struct task *t, u64 sp, u64 size, int flags, u64 user_sp);
 

@@ -91,6 +91,11 @@ bool signal_deliver(struct task *t)
 	siginfo_t info;
 
 	for (;;) {
+		/* Stops and core files want all of the thread's state. */
+		if (t->thread->no_xstate && !signal_frames_suffice(t)) {
+			task_whole(t);
+			return false;
+		}
 		if (t->work & TASK_WORK_EXIT) {
 			if (coredump_holds(t))
 				return false;

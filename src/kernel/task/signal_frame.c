@@ -172,43 +172,82 @@ static void fp_init(char *buf, size_t size)
 	memcpy(buf + FP_SW, &sw, sizeof sw);
 }
 
+static void frame_fill(struct task *t, const struct k_sigaction *action, const siginfo_t *info, u64 fp,
+		       struct frame *f)
+{
+	*f = (struct frame){.restorer = action->restorer, .info = *info};
+	f->uc.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+	f->uc.stack = (struct frame_stack){t->altstack.sp, t->altstack.size ? t->altstack.flags : SS_DISABLE,
+					   0, t->altstack.size};
+	context_save(t, task_regs(t), &f->uc.context);
+	f->uc.sigmask = t->work & TASK_WORK_SIGMASK ? t->saved_sigmask : t->blocked;
+	f->uc.context.oldmask = f->uc.sigmask;
+	f->uc.context.fpstate = fp;
+}
+
+/* Writes the vector state to @fp, and lets the handler begin with a fresh one (fpu__clear_user_states): 0 or -EFAULT. */
+static int fp_push(struct task *t, u64 fp)
+{
+	const struct trap_ops *ops = t->k->trap_ops;
+	size_t size = ops->xstate_size(t->k->trap);
+	const u32 magic2 = FP_MAGIC2;
+	char *buf = malloc(size + sizeof magic2);
+	int r;
+
+	if (!buf)
+		return -EFAULT;
+	ops->xstate_get(t->thread, buf);
+	memcpy(buf + size, &magic2, sizeof magic2);
+	r = user_write(t, fp, buf, size + sizeof magic2);
+	if (r >= 0) {
+		fp_init(buf, size);
+		r = ops->xstate_set(t->thread, buf, size);
+	}
+	free(buf);
+	return r < 0 ? -EFAULT : 0;
+}
+
+/* Whether the stub writes vector state: where it lies when the thread has come without a frame of the host's. */
+static bool fp_by_stub(const struct task *t)
+{
+	const struct trap_ops *ops = t->k->trap_ops;
+
+	return ops->xstate_out && !t->trace && ops->xstate_size(t->k->trap) > FP_LEGACY;
+}
+
+bool signal_frames_suffice(const struct task *t)
+{
+	u64 set = signal_pending_set(t) & ~t->blocked;
+
+	if (!fp_by_stub(t) || t->ending || (t->work & ~(TASK_WORK_SIGNAL | TASK_WORK_SIGMASK)))
+		return false;
+	for (; set; set &= set - 1) {
+		int signo = __builtin_ctzl(set) + 1;
+		u64 handler = t->sighand->action[signo - 1].handler;
+
+		if (handler == (u64)SIG_DFL && !(SIG_BIT(signo) & SIGNAL_IGNORED))
+			return false;
+	}
+	return true;
+}
+
 /* Writes the frame and sets the registers for the handler: 0 or -EFAULT (also for no memory). Nothing is
  * changed then. */
 int signal_frame_push(struct task *t, const struct k_sigaction *action, const siginfo_t *info)
 {
 	const struct trap_ops *ops = t->k->trap_ops;
 	struct guest_regs *regs = task_regs(t);
-	size_t xsize = ops->xstate_size(t->k->trap), size;
-	u32 magic2 = FP_MAGIC2;
+	size_t fp_size = ops->xstate_size(t->k->trap) + sizeof(u32);
+	struct frame f;
 	u64 at, fp;
-	struct frame *f;
-	int r;
 
-	if (!(action->flags & HUSK_SA_RESTORER) || !frame_place(t, action, xsize + sizeof magic2, &at, &fp))
+	if (!(action->flags & HUSK_SA_RESTORER) || !frame_place(t, action, fp_size, &at, &fp) ||
+	    t->k->ops.access(t, at, fp - at + fp_size, true, NULL))
 		return -EFAULT;
-	size = (size_t)(fp - at) + xsize + sizeof magic2;
-	f = calloc(1, size);
-	if (!f)
+	frame_fill(t, action, info, fp, &f);
+	if (user_write(t, at, &f, sizeof f) < 0)
 		return -EFAULT;
-	f->restorer = action->restorer;
-	f->uc.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	f->uc.stack = (struct frame_stack){t->altstack.sp, t->altstack.size ? t->altstack.flags : SS_DISABLE,
-					   0, t->altstack.size};
-	context_save(t, regs, &f->uc.context);
-	f->uc.sigmask = t->work & TASK_WORK_SIGMASK ? t->saved_sigmask : t->blocked;
-	f->uc.context.oldmask = f->uc.sigmask;
-	f->uc.context.fpstate = fp;
-	f->info = *info;
-	ops->xstate_get(t->thread, (char *)f + (fp - at));
-	memcpy((char *)f + (fp - at) + xsize, &magic2, sizeof magic2);
-	r = user_write(t, at, f, size);
-	if (r >= 0) {
-		/* The handler begins with a fresh one (fpu__clear_user_states). */
-		fp_init((char *)f + (fp - at), xsize);
-		r = ops->xstate_set(t->thread, (char *)f + (fp - at), xsize);
-	}
-	free(f);
-	if (r < 0)
+	if ((!fp_by_stub(t) || ops->xstate_out(t->thread, fp)) && fp_push(t, fp))
 		return -EFAULT;
 
 	regs->rdi = (u64)info->si_signo;

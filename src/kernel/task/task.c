@@ -127,6 +127,7 @@ void task_init(struct kernel *k)
 {
 	k->pids = pid_table_new();
 	k->ops.return_work = return_work;
+	k->ops.frames_suffice = signal_frames_suffice;
 	k->ops.space_died = task_space_died;
 	k->ops.limit = op_limit;
 	k->ops.cpu_times = all_times;

@@ -120,6 +120,9 @@ stub_quick_end:
 stub_patched_exit:
 	cmpl $0, SLOT_INTERRUPTED(%rbx)
 	jne 3b
+	mov SLOT_RIP(%rbx), %rcx
+	cmp %rcx, SLOT_RCX(%rbx)
+	jne 4f
 	/* The arithmetic flags; the others are what they were, or there was a frame to go back by. */
 	movzbl SLOT_EFLAGS+1(%rbx), %eax
 	and $8, %eax
@@ -144,6 +147,29 @@ stub_patched_exit:
 	mov SLOT_RSP(%rcx), %rsp
 	mov SLOT_RIP(%rcx), %rcx
 	jmp *%rcx
+	/* Not behind a call: all flags, and rcx. */
+4:	lea HUSK_STACK_TOP(%rbx), %rsp
+	pushq $0x2b
+	pushq SLOT_RSP(%rbx)
+	pushq SLOT_EFLAGS(%rbx)
+	pushq $0x33
+	push %rcx
+	mov SLOT_R15(%rbx), %r15
+	mov SLOT_R14(%rbx), %r14
+	mov SLOT_R13(%rbx), %r13
+	mov SLOT_R12(%rbx), %r12
+	mov SLOT_RBP(%rbx), %rbp
+	mov SLOT_R11(%rbx), %r11
+	mov SLOT_R10(%rbx), %r10
+	mov SLOT_R9(%rbx), %r9
+	mov SLOT_R8(%rbx), %r8
+	mov SLOT_RAX(%rbx), %rax
+	mov SLOT_RCX(%rbx), %rcx
+	mov SLOT_RDX(%rbx), %rdx
+	mov SLOT_RSI(%rbx), %rsi
+	mov SLOT_RDI(%rbx), %rdi
+	mov SLOT_RBX(%rbx), %rbx
+	iretq
 	.globl stub_patched_end
 stub_patched_end:
 

@@ -18,8 +18,8 @@ static u32 give_registers(struct sthread *th)
 {
 	struct guest_regs *r = &th->base.regs;
 	struct slot *slot = th->slot;
-	/* Without a frame rcx is what a call leaves there: where it returns to, also when it is made again. */
-	bool odd = (r->eflags & ODD_FLAGS) || (r->rcx != r->rip && r->rcx != r->rip + 2);
+	/* What the stub's own way out cannot do. */
+	bool odd = (r->eflags & ODD_FLAGS) || r->rip >= TRAP_GUEST_TOP;
 	u64 gs = r->gs_base;
 	u32 flags;
 
@@ -72,20 +72,21 @@ void tell_pending(struct trap_thread *thread, u64 pending)
 	store_seq(&th->slot->pending, pending);
 }
 
-/* Leave to deliver dispatched calls. */
+/* Leave to deliver dispatched calls, and what the stub must know to go back from handlers. */
 static void give_handler(struct sthread *th)
 {
 	const struct user_handler *h = &th->base.user_handler;
 	const struct xstate_layout *x = &th->space->trap->xstate;
 	struct slot *slot = th->slot;
 
-	if (!h->on && !th->handler_given)
+	if (th->handler_given && !memcmp(h, &th->given_handler, sizeof *h))
 		return;
-	th->handler_given = h->on && x->features;
+	th->given_handler = *h;
+	th->handler_given = true;
 	memcpy(&slot->handler, h, sizeof *h);
 	slot->handler.xfeatures = x->features;
 	slot->handler.xsize = x->size;
-	slot->handler.on = th->handler_given;
+	slot->handler.on = h->on && x->features;
 }
 
 void handler_off(struct trap_thread *thread)
@@ -93,6 +94,7 @@ void handler_off(struct trap_thread *thread)
 	struct sthread *th = sthread_of(thread);
 
 	thread->user_handler.on = 0;
+	th->given_handler.on = 0;
 	store_seq(&th->slot->handler.on, 0);
 }
 

@@ -8,6 +8,9 @@
 
 #include "base/bug.h"
 
+/* Copies in one batch: there is always room for the first xstate_out(). */
+#define ROOM (ARRAY_SIZE(((struct sthread *)0)->copies) - 1)
+
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
@@ -41,7 +44,7 @@ size_t copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t s
 	struct sthread *th = sthread_of(thread);
 
 	size = min(size, TRAP_COPY_MAX - th->out_used);
-	if (!size || th->ncopies >= ARRAY_SIZE(th->copies))
+	if (!size || th->ncopies >= ROOM)
 		return 0;
 	memcpy((char *)th->slot + HUSK_OUT_OFFSET + th->out_used, from, size);
 	copy_op(th, OP_COPY_OUT, addr, size, HUSK_OUT_OFFSET + th->out_used);
@@ -53,7 +56,7 @@ int copy_in(struct trap_thread *thread, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
 
-	if (size > TRAP_COPY_MAX || th->ncopies >= ARRAY_SIZE(th->copies))
+	if (size > TRAP_COPY_MAX || th->ncopies >= ROOM)
 		return -ENOSPC;
 	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET);
 	th->in[0].addr = addr;
@@ -112,18 +115,48 @@ size_t xstate_size(struct trap *trap)
 	return strap_of(trap)->xstate.size;
 }
 
+/* Whether the vector state is queued to be written, and a fresh one's then. */
+static bool xstate_is_out(const struct sthread *th)
+{
+	for (u32 i = 0; i < th->ncopies; i++)
+		if (th->copies[i].kind == OP_XSTATE)
+			return true;
+	return false;
+}
+
 void xstate_get(struct trap_thread *thread, void *to)
 {
 	struct sthread *th = sthread_of(thread);
+	const struct xstate_layout *x = &th->space->trap->xstate;
 
+	if (xstate_is_out(th)) {
+		memcpy(to, x->init, x->size);
+		return;
+	}
 	BUG_ON(thread->no_xstate);
-	memcpy(to, (char *)th->slot + th->fpstate_offset, th->space->trap->xstate.size);
+	memcpy(to, (char *)th->slot + th->fpstate_offset, x->size);
 }
 
 int xstate_set(struct trap_thread *thread, const void *from, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
 
+	/* Only another handler's frame can follow, which wants a fresh one, too. */
+	if (xstate_is_out(th))
+		return 0;
 	BUG_ON(thread->no_xstate);
 	return xstate_clean(&th->space->trap->xstate, (char *)th->slot + th->fpstate_offset, from, size);
+}
+
+int xstate_out(struct trap_thread *thread, u64 addr)
+{
+	struct sthread *th = sthread_of(thread);
+	const struct xstate_layout *x = &th->space->trap->xstate;
+	struct stub_op *op;
+
+	if (th->ncopies >= ARRAY_SIZE(th->copies))
+		return -ENOSPC;
+	op = copy_op(th, OP_XSTATE, addr, x->size, 0);
+	op->a[2] = x->features;
+	return 0;
 }

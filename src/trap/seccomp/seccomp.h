@@ -76,6 +76,7 @@ struct sthread {
 	struct user_dispatch given_dispatch;
 	bool dispatch_given;
 	bool tsc_touched; /* its leave to read the time stamp counter was taken once */
+	struct user_handler given_handler;
 	bool handler_given;
 	bool mask_given; /* slot->mask is the thread's, slot->pending too */
 	u64 given_mask, given_pending;
@@ -536,5 +537,6 @@ long copy_write(struct trap_space *space, u64 addr, const void *from, size_t siz
 size_t xstate_size(struct trap *trap);
 void xstate_get(struct trap_thread *thread, void *to);
 int xstate_set(struct trap_thread *thread, const void *from, size_t size);
+int xstate_out(struct trap_thread *thread, u64 addr);
 
 #endif
