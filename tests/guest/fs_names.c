@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names: mkdir, rmdir, link, unlink, the rename matrix, getdents offsets, removed working directories. */
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -201,6 +202,72 @@ static void removed_cwd(const char *base)
 	CHECK_ERRNO(chdir("none"), ENOENT);
 }
 
+/* A name that is too long is told where it would be looked up: after what is wrong with the way there. */
+static void long_names(void)
+{
+	char name[257];
+
+	memset(name, 'n', 256);
+	name[256] = 0;
+	CHECK_OK(make("short"));
+	CHECK_ERRNO(rename("none", name), ENOENT);
+	CHECK_ERRNO(rename("short", name), ENAMETOOLONG);
+	CHECK_ERRNO(rename(name, "short"), ENAMETOOLONG);
+	CHECK_ERRNO(rename(name, "none/x"), ENOENT);
+	CHECK_ERRNO(rename(name, "short/x"), ENOTDIR);
+	CHECK_ERRNO(rename(name, "/proc/x"), EXDEV);
+	CHECK_ERRNO(rename(name, "."), EBUSY);
+	CHECK_ERRNO(rename(".", name), EBUSY);
+	CHECK_ERRNO(syscall(SYS_renameat2, AT_FDCWD, name, 999, "x", 0), EBADF);
+	CHECK_ERRNO(rename2("short", name, RENAME_EXCHANGE), ENAMETOOLONG);
+	CHECK_ERRNO(mkdir(name, 0755), ENAMETOOLONG);
+	CHECK_ERRNO(link("short", name), ENAMETOOLONG);
+	CHECK_ERRNO(unlink(name), ENAMETOOLONG);
+	name[255] = 0;
+	CHECK_OK(rename("short", name));
+	CHECK_OK(unlink(name));
+}
+
+/* By a descriptor alone only who has opened it makes a link, or who may read everything. */
+static int given;
+
+static void linked_by_child(void)
+{
+	CHECK_ERRNO(linkat(given, "", AT_FDCWD, "l4", AT_EMPTY_PATH), ENOENT);
+}
+
+static void linked_by_other(void)
+{
+	int own;
+
+	CHECK_OK(linkat(given, "", AT_FDCWD, "l1", AT_EMPTY_PATH));
+	CHECK_OK(setresgid(65534, 65534, 65534));
+	CHECK_OK(setresuid(65534, 65534, 65534));
+	CHECK_ERRNO(linkat(given, "", AT_FDCWD, "l2", AT_EMPTY_PATH), ENOENT);
+	CHECK_ERRNO(linkat(given, "x", AT_FDCWD, "l2", AT_EMPTY_PATH), ENOENT);
+	CHECK_ERRNO(linkat(given, "x", AT_FDCWD, "l2", 0), ENOTDIR);
+	CHECK_OK(linkat(AT_FDCWD, "l1", AT_FDCWD, "l2", AT_EMPTY_PATH));
+	own = open("l1", O_PATH);
+	CHECK_OK(linkat(own, "", AT_FDCWD, "l3", AT_EMPTY_PATH));
+	given = own;
+	CHECK_EQ(check_in_child(linked_by_child), 0);
+}
+
+static void links_by_descriptor(void)
+{
+	umask(0);
+	CHECK_OK(mkdir("linked", 0777));
+	CHECK_OK(chmod(".", 0755));
+	CHECK_OK(chdir("linked"));
+	given = open("f", O_RDWR | O_CREAT, 0666);
+	if (!geteuid())
+		CHECK_EQ(check_in_child(linked_by_other), 0);
+	else
+		CHECK_OK(linkat(given, "", AT_FDCWD, "l1", AT_EMPTY_PATH));
+	CHECK_OK(chdir(".."));
+	umask(022);
+}
+
 int main(void)
 {
 	char dir[64] = "/tmp/fs_names.XXXXXX", command[128];
@@ -211,6 +278,8 @@ int main(void)
 	directories();
 	hard_links();
 	renames();
+	long_names();
+	links_by_descriptor();
 	offsets();
 	removed_cwd(dir);
 	snprintf(command, sizeof command, "rm -rf %s", dir);

@@ -16,6 +16,10 @@
 
 #include "check.h"
 
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
+
 static char dir[] = "/tmp/task_exec.XXXXXX";
 static char self[PATH_MAX];
 
@@ -85,6 +89,9 @@ static void errors(void)
 	CHECK_ERRNO(execve("/bin/true", no_args, bad), EFAULT);
 	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "/bin/true", no_args, environ, 0x8000), EINVAL);
 	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "", no_args, environ, 0), ENOENT);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "", no_args, environ, 0x8000), ENOENT);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, 8, no_args, environ, 0x8000), EFAULT);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "/none", no_args, environ, 0x8000), EINVAL);
 	CHECK_ERRNO(syscall(SYS_execveat, 999, "x", no_args, environ, 0), EBADF);
 }
 
@@ -236,6 +243,26 @@ static void *wait_for_ever(void *arg)
 }
 
 /* A thread's exec ends all others and takes the process's id. */
+/* AT_EXECVE_CHECK: everything up to looking into the program (Linux 6.14). */
+static void only_checked(void)
+{
+	char *const args[] = {"x", NULL};
+	const char *text = put_file("text", "plain", 5, 0755), *closed;
+
+	if (syscall(SYS_execveat, AT_FDCWD, "/bin/true", args, environ, AT_EXECVE_CHECK) == -1 &&
+	    errno == EINVAL)
+		return;
+	CHECK_OK(syscall(SYS_execveat, AT_FDCWD, "/bin/true", args, environ, AT_EXECVE_CHECK));
+	CHECK_OK(syscall(SYS_execveat, AT_FDCWD, text, args, environ, AT_EXECVE_CHECK));
+	closed = put_file("closed", "plain", 5, 0644);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, closed, args, environ, AT_EXECVE_CHECK), EACCES);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "/", args, environ, AT_EXECVE_CHECK), EACCES);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "/none", args, environ, AT_EXECVE_CHECK), ENOENT);
+	CHECK_ERRNO(syscall(SYS_execveat, AT_FDCWD, "/bin/true", 8, environ, AT_EXECVE_CHECK), EFAULT);
+	unlink(path_of("text"));
+	unlink(path_of("closed"));
+}
+
 static void from_thread(void)
 {
 	int status = -1;
@@ -412,6 +439,7 @@ int main(int argc, char *argv[])
 	scripts();
 	headers();
 	arguments();
+	only_checked();
 	from_thread();
 	survivors();
 	by_descriptor();

@@ -170,8 +170,8 @@ static long may_link(struct task *t, struct inode *i)
  * there. */
 static long do_link(struct task *t, int old_fd, u64 old_addr, int new_fd, u64 new_addr, int flags)
 {
-	u32 lookup =
-		(flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0);
+	u32 lookup = (flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0) |
+		     (flags & AT_EMPTY_PATH ? LOOKUP_EMPTY | LOOKUP_LINKED : 0);
 	struct inode *i, *dir;
 	struct parent p;
 	struct path old;

@@ -120,7 +120,9 @@ static int copy_resources(struct task *t, struct task *child, const struct clone
 	child->files = f & CLONE_FILES ? fdtable_get(t->files) : fdtable_copy(t->files);
 	child->fs = f & CLONE_FS ? fs_info_get(t->fs) : fs_info_copy(t->fs);
 	child->sighand = f & CLONE_SIGHAND ? sighand_get(t->sighand) : sighand_copy(t->sighand);
-	if (!child->files || !child->fs || !child->sighand)
+	/* A process has credentials of its own, alike as they are (kernel/cred.c: copy_creds()). */
+	child->cred = f & CLONE_THREAD ? cred_get(t->cred) : cred_copy(t->cred);
+	if (!child->files || !child->fs || !child->sighand || !child->cred)
 		return -ENOMEM;
 	if (f & HUSK_CLONE_CLEAR_SIGHAND)
 		sighand_exec(child->sighand);
@@ -149,7 +151,6 @@ static void inherit_schedule(const struct task *t, struct task *child)
 static void copy_state(const struct task *t, struct task *child, const struct clone_request *r)
 {
 	memcpy(child->comm, t->comm, sizeof child->comm);
-	child->cred = cred_get(t->cred);
 	child->no_new_privs = t->no_new_privs;
 	child->no_tsc = t->no_tsc;
 	seccomp_inherit(t, child);

@@ -27,6 +27,10 @@
 #include "vfs/donate.h"
 #include "vfs/inode.h"
 
+#ifndef AT_EXECVE_CHECK
+#define AT_EXECVE_CHECK 0x10000
+#endif
+
 /* ---- life ---- */
 
 static struct exec *exec_new(struct task *t)
@@ -266,13 +270,13 @@ static int open_program(struct task *t, struct exec *e, int dirfd, u64 path, int
 {
 	long n;
 
-	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-		return -EINVAL;
 	n = user_string(t, e->path, path, sizeof e->path);
 	if (n < 0)
 		return (int)n;
 	if (!n && !(flags & AT_EMPTY_PATH))
 		return -ENOENT;
+	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK))
+		return -EINVAL;
 	n = vfs_open_exec(t, dirfd, e->path, flags, &e->file);
 	if (n)
 		return (int)n;
@@ -314,8 +318,9 @@ long task_exec(struct task *t, struct call *c, int dirfd, u64 path, u64 argv, u6
 		err = exec_read_strings(t, e, &e->env, envp);
 	if (!err)
 		err = exec_check_size(e);
-	if (!err)
-		err = find_format(t, e);
+	if (err || flags & AT_EXECVE_CHECK)
+		return err;
+	err = find_format(t, e);
 	if (!err)
 		err = exec_find_ids(t, e);
 	if (err)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "core/task.h"
 #include "vfs/async.h"
 #include "vfs/dnotify.h"
 #include "vfs/donate.h"
@@ -29,6 +30,7 @@ int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct ino
 	f->flags = flags & ~(u32)O_NOCTTY; /* for opening alone */
 	f->inode = inode;
 	f->priv = priv;
+	f->cred = k->current ? cred_get(k->current->cred) : NULL;
 	f->donate_at = DONATE_AFTER;
 	list_init(&f->epoll_items);
 	*out = f;
@@ -67,6 +69,7 @@ void file_put(struct file *f)
 		path_put(&f->path->path);
 	}
 	inode_put(f->inode);
+	cred_put(f->cred);
 	object_count(f->k, "file", -1);
 	free(f);
 }

@@ -168,6 +168,7 @@ struct file {
 	struct inode *inode;   /* owned; NULL for anonymous files without one */
 	struct path_ref *path; /* how it was opened: &own_path; NULL for anonymous files */
 	struct path_ref own_path;
+	struct cred *cred; /* owned; who opened it; NULL: husk itself */
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
 	struct list epoll_items; /* struct file_link: epoll entries that watch this file */

@@ -305,8 +305,10 @@ long inode_change_wait(struct task *t, struct inode *i, u64 size);
 /* ---- walking ---- */
 #define LOOKUP_FOLLOW    1u /* the last component's symlink too */
 #define LOOKUP_DIRECTORY 2u /* -ENOTDIR for anything else */
-#define LOOKUP_LONG      8u /* path_parent(): a last name that is too long is LAST_LONG */
-#define LOOKUP_EMPTY     4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
+#define LOOKUP_LINKED \
+	16u /* as linkat(2) with AT_EMPTY_PATH: by a descriptor that the caller has opened itself */
+#define LOOKUP_LONG  8u /* path_parent(): a last name that is too long is LAST_LONG */
+#define LOOKUP_EMPTY 4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
 /* and openat2's RESOLVE_* in the high half */
 #define LOOKUP_RESOLVE(r) ((u32)(r) << 16)
 

@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,7 @@ static long open_existing(struct task *t, struct call *c, const struct path *p, 
 	}
 	err = vfs_open_path(t, p, flags, out);
 	if (!err && flags & O_TRUNC) {
+		notify_open(*out); /* comes before the change */
 		err = truncate_opened(t, p);
 		if (err)
 			file_put(*out);
@@ -228,7 +230,9 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 {
 	struct inode *dir = path_inode(&w->cur), *made;
 	struct path p;
+	char name[24];
 	long err;
+	int len;
 
 	if (dir->type != S_IFDIR)
 		return -ENOTDIR;
@@ -241,7 +245,9 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 				w->task->cred, &made);
 	if (err)
 		return err;
-	p.dentry = dentry_make(w->cur.dentry, "#tmpfile", 8, made);
+	/* fs/dcache.c: d_tmpfile() */
+	len = snprintf(name, sizeof name, "#%lu", made->ino);
+	p.dentry = dentry_make(w->cur.dentry, name, (size_t)len, made);
 	if (!p.dentry)
 		return -ENOMEM;
 	dentry_drop(p.dentry, true);
@@ -283,7 +289,7 @@ long vfs_open_at(struct task *t, struct call *c, int dirfd, const char *path, u3
 			err = open_existing(t, c, &w.cur, flags, out);
 	}
 	walk_end(&w);
-	if (!err)
+	if (!err && !(*out)->opened)
 		notify_open(*out);
 	return err;
 }

@@ -365,7 +365,9 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 			w->root = (struct path){0};
 			return err;
 		}
-		if (!*path || (f->path && path_inode(&f->path->path)->type == S_IFDIR))
+		if (flags & LOOKUP_LINKED && f->cred != t->cred && !capable(t, CAP_DAC_READ_SEARCH))
+			err = -ENOENT;
+		else if (!*path || (f->path && path_inode(&f->path->path)->type == S_IFDIR))
 			err = file_place(f, &w->cur);
 		file_put(f);
 		if (err) {
