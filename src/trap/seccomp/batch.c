@@ -23,20 +23,13 @@
 
 bool batch_pending(struct sspace *s)
 {
-	struct sthread *th;
-
-	if (oplog_has(&s->log, s->log.number))
-		return true;
-	list_for_each (th, &s->threads, node)
-		if (th->unacked)
-			return true;
-	return false;
+	return oplog_has(&s->log, s->log.number) || !list_empty(&s->unacked);
 }
 
 /* Nothing is carried out any more. */
 static void carried_none(struct sthread *th)
 {
-	th->unacked = false;
+	list_del(&th->unacked_node);
 	th->ncarried = 0;
 	th->space->alone -= th->alone;
 	th->alone = false;
@@ -88,7 +81,7 @@ static bool log_meets(struct sthread *th, struct sthread *other)
 static bool must_wait(struct sthread *th)
 {
 	struct sspace *s = th->space;
-	struct sthread *other;
+	struct sthread *other, *next;
 	bool wait = false, log = has_log(th) || th->answer == ANSWER_FORK;
 
 	if (!log && !s->alone)
@@ -97,8 +90,8 @@ static bool must_wait(struct sthread *th)
 	 * that. */
 	if (log && order_fork_before(th))
 		return true;
-	list_for_each (other, &s->threads, node) {
-		if (other == th || !other->unacked)
+	list_for_each_safe (other, next, &s->unacked, unacked_node) {
+		if (other == th)
 			continue;
 		if (load_acquire(&other->slot->acked) == other->batch) {
 			batch_acknowledge(other);
@@ -277,7 +270,7 @@ static void launch(struct sthread *th)
 		th->out_used = 0;
 		work = false;
 	}
-	if (!list_empty(&th->carried) || th->unacked)
+	if (!list_empty(&th->carried) || !list_empty(&th->unacked_node))
 		batch_acknowledge(th);
 	if (work) {
 		int err = has_log(th) ? take_log(th) : 0;
@@ -298,7 +291,7 @@ static void launch(struct sthread *th)
 	}
 	if (th->nops) {
 		th->batch = ++th->space->batches;
-		th->unacked = true;
+		list_add_tail(&th->space->unacked, &th->unacked_node);
 		th->line_op = batch_fits_line(th);
 	}
 	answer_now(th);

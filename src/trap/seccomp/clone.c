@@ -198,11 +198,9 @@ static bool is_new_thread(struct sspace *s, int tid)
 {
 	struct sthread *th;
 
-	for (u32 i = 1; i < HUSK_NR_SLOTS; i++) {
-		th = s->by_index[i];
-		if (th && th->tid == tid)
+	list_for_each (th, &s->trap->by_tid[(u32)tid % PID_BUCKETS], tid_node)
+		if (th->tid == tid && th->space == s)
 			return false;
-	}
 	return tid > 0 && syscall(SYS_tgkill, s->pid, tid, 0) == 0;
 }
 
@@ -262,7 +260,7 @@ static void order_check(struct strap *t, struct order *o)
 	}
 	if (o->space)
 		space_named(o->space, (int)o->result);
-	o->child->tid = (int)o->result;
+	thread_named(o->child, (int)o->result);
 	if (o->space)
 		family_child(o->child, o->started_at);
 	child_begins(t, o->child);

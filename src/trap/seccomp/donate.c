@@ -44,11 +44,8 @@ static u64 oldest_epoch(struct sspace *s)
 	u64 oldest = ~0UL;
 	struct sthread *th;
 
-	if (!s->running)
-		return oldest;
-	list_for_each (th, &s->threads, node)
-		if (thread_is_out(th))
-			oldest = min(oldest, th->epoch);
+	list_for_each (th, &s->out, out_node)
+		oldest = min(oldest, th->epoch);
 	return oldest;
 }
 

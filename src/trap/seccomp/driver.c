@@ -170,8 +170,10 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	family_init(t);
 	list_init(&t->spaces);
 	list_init(&t->out);
-	for (size_t i = 0; i < PID_BUCKETS; i++)
+	for (size_t i = 0; i < PID_BUCKETS; i++) {
 		list_init(&t->by_pid[i]);
+		list_init(&t->by_tid[i]);
+	}
 	list_init(&t->ready);
 	list_init(&t->orders);
 	list_init(&t->completions);

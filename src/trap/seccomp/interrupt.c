@@ -165,9 +165,8 @@ void space_settled(struct sspace *s)
 	struct settle *w;
 	struct sthread *th;
 
-	list_for_each (th, &s->threads, node)
-		if (thread_is_out(th))
-			oldest = min(oldest, th->epoch);
+	list_for_each (th, &s->out, out_node)
+		oldest = min(oldest, th->epoch);
 	while ((w = settle_next(&s->settling, oldest))) {
 		complete(s->trap, w->done, w->arg, s->base.dead ? -ESRCH : 0);
 		free(w);
@@ -182,9 +181,8 @@ int space_settle(struct trap_space *space, trap_done_fn *done, void *arg)
 
 	if (err)
 		return err;
-	list_for_each (th, &s->threads, node)
-		if (thread_is_out(th))
-			thread_interrupt(th);
+	list_for_each (th, &s->out, out_node)
+		thread_interrupt(th);
 	space_settled(s);
 	return 0;
 }

@@ -59,6 +59,8 @@ struct sthread {
 	struct list ready_node;   /* in trap->ready: its turn word is to be looked at */
 	struct list waiting_node; /* in space->waiting */
 	struct list node;         /* in space->threads or space->free */
+	struct list out_node;     /* in space->out, while it is out */
+	struct list tid_node;     /* in trap->by_tid, while it has a tid */
 	enum stub_answer answer;  /* the answer in flight, or to be given when WAITING */
 	bool fresh;               /* was given its first answer as STARTING, and has taken no turn since */
 	bool partial;         /* in flight is only a part of the log: the rest follows before that answer */
@@ -96,7 +98,8 @@ struct sthread {
 	u32 ncarried, first_carried; /* index in the slot's operations of the first */
 	u32 nops;
 	struct stub_op ops[HUSK_MAX_OPS]; /* the batch, as it is put into the slot */
-	bool unacked, with_fds;
+	struct list unacked_node;         /* in space->unacked: some of it may not be carried out yet */
+	bool with_fds;
 	bool ack_asked;                              /* slot->ack_wanted is set */
 	u32 first_copy, carried_copies, carried_out; /* its copies: index of the first, how many, bytes */
 
@@ -145,6 +148,7 @@ struct sspace {
 	struct region_pool *from; /* nullable: where its own region goes */
 	u32 alone;                /* threads that carry out such operations */
 	struct list threads, free, waiting;
+	struct list out, unacked; /* threads of which that is so: most of a thousand sleep */
 	struct sthread *by_index[HUSK_NR_SLOTS];
 	struct oplog log;
 	struct settling settling;
@@ -238,8 +242,9 @@ struct strap {
 	int kpage_fd, listener, sigchld, watchdog, procfs;
 	struct watch listener_watch, sigchld_watch, watchdog_watch;
 	struct sspace *zygote;
-	struct list out; /* spaces of which threads are out */
-	struct list by_pid[PID_BUCKETS];
+	struct list out;                 /* spaces of which threads are out */
+	struct list by_pid[PID_BUCKETS]; /* spaces */
+	struct list by_tid[PID_BUCKETS]; /* threads */
 	struct list spaces, ready, orders, completions, dead, interrupts;
 	int nkept;            /* regions in pools */
 	struct sspace *spare; /* forked ahead of need, held */
@@ -309,7 +314,8 @@ u32 thread_free_index(struct sspace *s); /* 0: none */
 void thread_free(struct sthread *th);
 void thread_out(struct sthread *th); /* it counts as one that is out, or no more */
 void thread_in(struct sthread *th);
-void space_named(struct sspace *s, int pid); /* its host process is known */
+void thread_named(struct sthread *th, int tid); /* the host's number */
+void space_named(struct sspace *s, int pid);    /* its host process is known */
 struct sspace *space_find(struct strap *t, int pid);
 void space_kill(struct sspace *s); /* its death will be reported by SIGCHLD */
 void space_free(struct sspace *s);

@@ -63,6 +63,8 @@ int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out)
 	list_init(&s->dead_node);
 	list_init(&s->out_node);
 	list_init(&s->pid_node);
+	list_init(&s->out);
+	list_init(&s->unacked);
 	list_add_tail(&t->spaces, &s->node);
 	*out = s;
 	return 0;
@@ -90,6 +92,9 @@ struct sthread *thread_alloc(struct sspace *s, u32 index)
 	list_init(&th->family_node);
 	list_init(&th->waiting_node);
 	list_init(&th->interrupt_node);
+	list_init(&th->out_node);
+	list_init(&th->tid_node);
+	list_init(&th->unacked_node);
 	list_init(&th->carried);
 	list_add_tail(&s->threads, &th->node);
 	s->by_index[index] = th;
@@ -111,6 +116,7 @@ void thread_out(struct sthread *th)
 	if (!s->running++)
 		list_add_tail(&s->trap->out, &s->out_node);
 	s->trap->running++;
+	list_add_tail(&s->out, &th->out_node);
 }
 
 void thread_in(struct sthread *th)
@@ -120,6 +126,14 @@ void thread_in(struct sthread *th)
 	if (!--s->running)
 		list_del(&s->out_node);
 	s->trap->running--;
+	list_del(&th->out_node);
+}
+
+void thread_named(struct sthread *th, int tid)
+{
+	th->tid = tid;
+	list_del(&th->tid_node);
+	list_add(&th->space->trap->by_tid[(u32)tid % PID_BUCKETS], &th->tid_node);
 }
 
 void thread_free(struct sthread *th)
@@ -146,6 +160,8 @@ void thread_free(struct sthread *th)
 	list_del(&th->ready_node);
 	list_del(&th->waiting_node);
 	list_del(&th->interrupt_node);
+	list_del(&th->tid_node);
+	list_del(&th->unacked_node);
 	list_del(&th->node);
 	s->by_index[th->index] = NULL;
 	free(th);

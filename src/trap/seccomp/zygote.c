@@ -327,7 +327,7 @@ static int start_once(struct strap *t, int image, struct launch *l, char *why, s
 		snprintf(why, size, "cannot start a process (%s); %s", strerror(-err), advice_for(err));
 		return err;
 	}
-	th->tid = s->pid;
+	thread_named(th, s->pid);
 	meanwhile(t);
 	if (wait_ready(t, th, &status))
 		return start_failed(t, s, status, why, size);
