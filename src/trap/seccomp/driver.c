@@ -32,11 +32,12 @@ static void listener_ready(struct watch *w, u32 events)
 
 static void child_died(struct watch *w, u32 events)
 {
+	struct strap *t = container_of(w, struct strap, sigchld_watch);
 	struct signalfd_siginfo info;
 
 	/* At most one is pending. */
-	(void)!read(w->fd.fd, &info, sizeof info);
-	spaces_reap(container_of(w, struct strap, sigchld_watch));
+	if (read(w->fd.fd, &info, sizeof info) == sizeof info)
+		spaces_reap_some(t, (int)info.ssi_pid);
 }
 
 static void watchdog_rang(struct watch *w, u32 events)
@@ -178,6 +179,7 @@ static int start(struct trap **out, struct poller *poller, const struct trap_con
 	list_init(&t->orders);
 	list_init(&t->completions);
 	list_init(&t->dead);
+	list_init(&t->dying);
 	list_init(&t->interrupts);
 	t->nslots = count_slots();
 	err = check_address_space(why, size);

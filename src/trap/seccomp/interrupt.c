@@ -139,6 +139,8 @@ void watchdog_check(struct strap *t)
 	struct sthread *th, *tmp;
 
 	t->watching = false;
+	if (t->reap_all)
+		spaces_reap(t);
 	together_check(t);
 	orders_poll(t);
 	list_for_each_safe (th, tmp, &t->interrupts, interrupt_node) {

@@ -154,8 +154,9 @@ struct sspace {
 	struct settling settling;
 	struct donations *donations; /* owned; NULL: it has been given no file */
 	u32 batches;
-	int running;           /* threads that are out: thread_is_out() */
-	struct list dead_node; /* in trap->dead: its death is to be reported */
+	int running;            /* threads that are out: thread_is_out() */
+	struct list dead_node;  /* in trap->dead: its death is to be reported */
+	struct list dying_node; /* in trap->dying: it was killed, and is not reaped */
 	int death_signo;
 };
 
@@ -245,7 +246,9 @@ struct strap {
 	struct list out;                 /* spaces of which threads are out */
 	struct list by_pid[PID_BUCKETS]; /* spaces */
 	struct list by_tid[PID_BUCKETS]; /* threads */
-	struct list spaces, ready, orders, completions, dead, interrupts;
+	struct list spaces, ready, orders, completions, dead, dying, interrupts;
+	u32 ndying;
+	bool reap_all;        /* the watchdog is to ask after all children */
 	int nkept;            /* regions in pools */
 	struct sspace *spare; /* forked ahead of need, held */
 	bool spare_ordered;
@@ -321,7 +324,8 @@ void space_kill(struct sspace *s); /* its death will be reported by SIGCHLD */
 void space_free(struct sspace *s);
 void space_meddled(struct sspace *s); /* its shared memory makes no sense: kill, report as SIGKILL */
 void spaces_reap(struct strap *t);
-bool space_death_due(struct strap *t); /* whether space_next_dead() has one to tell of */
+void spaces_reap_some(struct strap *t, int pid); /* SIGCHLD came for the child @pid, and maybe for others */
+bool space_death_due(struct strap *t);           /* whether space_next_dead() has one to tell of */
 bool space_next_dead(struct strap *t, struct trap_event *event);
 
 /* region.c */

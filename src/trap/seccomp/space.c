@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MOST_ASKED 8 /* children by their numbers: more at a time are as soon all asked after */
+
 u64 now_ns(void)
 {
 	struct timespec ts;
@@ -61,6 +63,7 @@ int space_alloc(struct strap *t, struct sspace *parent, struct sspace **out)
 	oplog_init(&s->log);
 	settling_init(&s->settling);
 	list_init(&s->dead_node);
+	list_init(&s->dying_node);
 	list_init(&s->out_node);
 	list_init(&s->pid_node);
 	list_init(&s->out);
@@ -174,8 +177,19 @@ void space_kill(struct sspace *s)
 		return;
 	s->killed = true;
 	s->base.dead = true;
-	if (s->pid)
-		kill(s->pid, SIGKILL);
+	if (!s->pid)
+		return;
+	kill(s->pid, SIGKILL);
+	list_add_tail(&s->trap->dying, &s->dying_node);
+	s->trap->ndying++;
+}
+
+static void no_more_dying(struct sspace *s)
+{
+	if (list_empty(&s->dying_node))
+		return;
+	list_del(&s->dying_node);
+	s->trap->ndying--;
 }
 
 void space_meddled(struct sspace *s)
@@ -203,6 +217,7 @@ void space_free(struct sspace *s)
 		region_pool_close(s->pool);
 	space_keep_region(s);
 	list_del(&s->dead_node);
+	no_more_dying(s);
 	list_del(&s->pid_node);
 	list_del(&s->node);
 	free(s);
@@ -226,35 +241,69 @@ struct sspace *space_find(struct strap *t, int pid)
 	return NULL;
 }
 
-/* Reaps what has died. The host may use the pid again from here on, so nothing may name it any more. */
+/* The host may use the pid again from here on, so nothing may name it any more. */
+static void space_reaped(struct strap *t, struct sspace *s, int status)
+{
+	s->pid = 0;
+	list_del(&s->pid_node);
+	no_more_dying(s);
+	s->base.dead = true;
+	s->killed = true;
+	orders_space_died(t, s);
+	if (s == t->spare) {
+		t->spare = NULL;
+		s->put = true;
+	}
+	if (s->put) {
+		space_free(s);
+		return;
+	}
+	if (!s->death_signo)
+		s->death_signo = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
+	list_add_tail(&t->dead, &s->dead_node);
+}
+
+/* Reaps what has died, whatever it is. */
 void spaces_reap(struct strap *t)
 {
 	int status, pid;
 
+	t->reap_all = false;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct sspace *s = space_find(t, pid);
 
-		if (!s) {
+		if (s)
+			space_reaped(t, s, status);
+		else
 			orders_child_died(t, pid);
-			continue;
-		}
-		s->pid = 0;
-		list_del(&s->pid_node);
-		s->base.dead = true;
-		s->killed = true;
-		orders_space_died(t, s);
-		if (s == t->spare) {
-			t->spare = NULL;
-			s->put = true;
-		}
-		if (s->put) {
-			space_free(s);
-			continue;
-		}
-		if (!s->death_signo)
-			s->death_signo = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
-		list_add_tail(&t->dead, &s->dead_node);
 	}
+}
+
+/* To ask after all children the host goes through all of them, 0.1 us for each that lives: with each process that ends. So
+ * those that were killed, mostly one, are asked after by number. A death that is none of theirs, and whose signal was lost
+ * since another was pending, is the watchdog's to find, a moment later. */
+void spaces_reap_some(struct strap *t, int pid)
+{
+	u32 n = t->ndying;
+	bool found = false;
+
+	for (u32 i = 0; n <= MOST_ASKED && i < n && !list_empty(&t->dying); i++) {
+		struct sspace *s = list_first(&t->dying, struct sspace, dying_node);
+		int status;
+
+		list_del(&s->dying_node);
+		list_add_tail(&t->dying, &s->dying_node);
+		if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+			continue;
+		found |= s->pid == pid;
+		space_reaped(t, s, status);
+	}
+	if (!found) {
+		spaces_reap(t);
+		return;
+	}
+	t->reap_all = true;
+	watchdog_start(t);
 }
 
 /* The next death to tell of: of a space that has no owner the kernel does not know yet. */
