@@ -315,7 +315,7 @@ static int write_changes(const struct run *r)
 		text += n;
 		left -= (size_t)n;
 	}
-	return r->result.changes ? 0 : -ENOMEM;
+	return r->result.changes_error;
 }
 
 static int run_report(const struct run *r, int status)

@@ -132,6 +132,10 @@ run -- sh -c "cat hostile/$long; cat hostile/loop; cat hostile/${long}x; cat hos
 run -- sh -c 'cat hostile/gone; rm hostile/gone; cat hostile/gone; echo new >hostile/gone; cat hostile/gone; rm -r hostile; ls hostile' 2>/dev/null
 [ "$(head -n 2 out | tr '\n' ' ')" = 'going new ' ] && [ -e hostile/gone ]; check 'a tree of them removed'
 if [ "$(id -u)" = 0 ]; then
+	chmod 711 hostile
+	install -m 755 "$HUSK" husk-for-all
+	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/husk-for-all" run --uid 0 --gid 0 --changes -- sh -c 'mv hostile h2; echo x >h2/new; rm h2/gone; mv h2/null h2/nil; mkdir hostile; ls h2 2>/dev/null || echo closed'
+	said closed && printf '%s\n' "A $dir/h2" "A $dir/h2/new" "A $dir/h2/nil" "C $dir/hostile" | cmp -s - err; check 'changes of what husk itself may not list'
 	chmod 700 hostile
 	install -m 755 "$HUSK" husk-for-all
 	limited 30 setpriv --reuid 65534 --regid 65534 --clear-groups "$dir/husk-for-all" run --uid 0 --gid 0 -- sh -c "ls hostile; echo x >hostile/y; cat tree/a"

@@ -56,8 +56,9 @@ struct sandbox_config {
 };
 
 struct sandbox_result {
-	char *changes; /* what guests changed, a line each, sorted; malloc()ed, the caller's; NULL: not asked for */
-	int status;   /* of the first program, as waitpid() gives it */
+	char *changes; /* what guests changed, a line each, sorted; malloc()ed, the caller's; NULL: not asked for, or */
+	int changes_error; /* why it cannot be told: -errno */
+	int status;        /* of the first program, as waitpid() gives it */
 	int error;    /* negative errno when the program could not be started (-ENOENT, -EACCES, ...) or husk
 			 failed */
 	bool started; /* the program ran */

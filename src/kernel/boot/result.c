@@ -76,6 +76,7 @@ void sandbox_collect_changes(struct sandbox *s)
 	if (text)
 		*to = 0;
 	s->result->changes = text;
+	s->result->changes_error = err ? err : text ? 0 : -ENOMEM;
 }
 
 void sandbox_fill_result(struct sandbox *s)

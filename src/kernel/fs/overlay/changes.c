@@ -152,7 +152,8 @@ static bool each_name(struct dir_context *ctx, const char *name, size_t len, u64
 	return !n->c->err;
 }
 
-static void list_names(struct comparison *c, struct inode *dir, struct each_name *n)
+/* False: husk may not list the directory, or the host has removed it meanwhile. */
+static bool list_names(struct comparison *c, struct inode *dir, struct each_name *n)
 {
 	struct file *f;
 	u64 before;
@@ -166,16 +167,21 @@ static void list_names(struct comparison *c, struct inode *dir, struct each_name
 			break;
 		}
 	}
+	if (err == -EACCES || err == -ENOENT || err == -ESTALE)
+		return false;
 	if (err && !c->err)
 		c->err = err;
+	return true;
 }
 
-/* A directory that is not what lay there. */
+/* A directory that is not what lay there. Of names that husk cannot list no guest has heard either: those that guests gave
+ * are left to tell. */
 static void compare_names(struct comparison *c, const struct waiting *w)
 {
 	struct each_name n = {.ctx.emit = each_name, .c = c, .w = w};
 
-	list_names(c, w->dir, &n);
+	if (!list_names(c, w->dir, &n))
+		compare_entries(c, w);
 	n.gone = true;
 	if (w->below && !c->err)
 		list_names(c, w->below, &n);
