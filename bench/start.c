@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STARTS 31
+#define STARTS 101
 #define MOST   8
 
 struct command {
