@@ -63,6 +63,9 @@ static void test_shrink_grow(void)
 	CHECK_ERRNO(ftruncate(fd, 12289), EPERM);
 	CHECK_ERRNO(fallocate(fd, 0, 0, 16384), EPERM);
 	CHECK_OK(fallocate(fd, 0, 0, 12288));
+	CHECK_ERRNO(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 16384), EPERM);
+	CHECK_OK(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 12288));
+	CHECK_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 16384));
 	CHECK_EQ(pwrite(fd, "abc", 3, 12286), 2); /* up to the end */
 	CHECK_ERRNO(pwrite(fd, "abc", 3, 12288), EPERM);
 	close(fd);

@@ -370,7 +370,7 @@ long tnode_allocate(struct tnode *n, bool keep_size, u64 offset, u64 len)
 	int mode = keep_size ? FALLOC_FL_KEEP_SIZE : 0, err;
 	u64 end = offset + len, rest = 0;
 
-	if (!keep_size && n->seals & F_SEAL_GROW && end > (u64)n->size)
+	if (n->seals & F_SEAL_GROW && end > (u64)n->size)
 		return -EPERM;
 	if (!has_room(n, end > n->charged ? end - n->charged : 0))
 		return -ENOSPC;
