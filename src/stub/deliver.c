@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A dispatched call becomes the guest's SIGSYS, and its handler comes back, without the kernel and without a signal of
- * the host's: the frame is put where the kernel would put it (task/signal_frame.c), and the thread goes to the handler
- * as to where a patched call returns.
+ * Handlers' frames, without a signal of the host's (task/signal_frame.c): a dispatched call becomes the guest's SIGSYS; the
+ * vector state goes into a frame that the kernel has written, for whatever signal; and the thread comes back from its
+ * handler. It goes to the handler, and on, as to where a patched call returns.
  *
- * The kernel gives leave, in slot->handler, where nobody has a say in it: no filter, no tracer, a handler of the common
- * kind. The one state of the kernel's that changes is the thread's signal mask: see mask.c.
+ * For a dispatched call the kernel gives leave, in slot->handler, where nobody has a say in it: no filter, no tracer, a
+ * handler of the common kind. The one state of the kernel's that changes is the thread's signal mask: see mask.c.
  *
  * Whatever is unusual is left to the kernel, before anything but memory below the stack has changed.
  */

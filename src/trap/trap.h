@@ -58,6 +58,11 @@ enum trap_event_type {
 	TRAP_LOST, /* the driver's own process is gone: no space can be made any more (no thread, no space) */
 };
 
+/* x86's page fault, by the names of arch/x86/include/asm/trapnr.h and trap_pf.h: trap number, bits of its error code. */
+#define X86_TRAP_PF  14
+#define X86_PF_WRITE 0x2
+#define X86_PF_INSTR 0x10
+
 struct trap_event {
 	enum trap_event_type type;
 	struct trap_thread *thread;

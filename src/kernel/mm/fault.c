@@ -13,11 +13,6 @@
 
 #include "mm/internal.h"
 
-/* Bits of the x86 page fault's error code. */
-#define PF_WRITE 0x2
-#define PF_INSTR 0x10
-#define TRAP_PF  14 /* trap number of a page fault */
-
 /* How often a fault that should not be is tried again before it is the guest's: while another thread carries
  * an operation out (it may have lost its CPU in between), and else. */
 #define MAX_REFAULTS_PENDING 1000000
@@ -146,14 +141,14 @@ static bool try_again(struct task *t, const struct trap_event *event)
 
 static void page_fault(struct task *t, const struct trap_event *event)
 {
-	bool write = event->error & PF_WRITE, grown;
+	bool write = event->error & X86_PF_WRITE, grown;
 	struct vma *v = find_or_grow(t, t->mm, event->addr, write, &grown);
 
 	if (!v) {
 		force(t, event, SIGSEGV, SEGV_MAPERR, event->addr);
 		return;
 	}
-	if (may_access(v, write, event->error & PF_INSTR)) {
+	if (may_access(v, write, event->error & X86_PF_INSTR)) {
 		if (grown || try_again(t, event))
 			return;
 		/* A guard page, of which the host knows. */
@@ -168,7 +163,7 @@ void mm_fault(struct task *t, const struct trap_event *event)
 	/* A signal that the guest's host process got from elsewhere, or an address that is none (general
 	 * protection), has a code of the host's own. */
 	if (event->signo == SIGSEGV && event->code > 0 && event->code != SI_KERNEL && t->mm &&
-	    event->trapno == TRAP_PF)
+	    event->trapno == X86_TRAP_PF)
 		page_fault(t, event);
 	else
 		force(t, event, event->signo, event->code, event->addr);

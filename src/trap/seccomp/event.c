@@ -19,9 +19,6 @@
 #define LOOKS_RUNNING 16  /* else, while guests run */
 #define UCONTEXT_SIZE 304 /* up to and with the signal mask */
 
-#define TRAP_PF  14   /* number of the page fault among x86's exceptions, and in its error code: */
-#define PF_INSTR 0x10 /* it was fetching an instruction */
-
 static int current_cpu(void)
 {
 	u32 aux;
@@ -367,7 +364,7 @@ static void read_fault(struct sthread *th, struct trap_event *event)
 	event->addr = read_once(slot->arg[0]);
 	event->error = read_once(slot->arg[1]);
 	event->code = (int)read_once(slot->arg[2]);
-	if (event->signo != SIGSEGV || event->trapno != TRAP_PF || event->error & PF_INSTR)
+	if (event->signo != SIGSEGV || event->trapno != X86_TRAP_PF || event->error & X86_PF_INSTR)
 		load_regs(&th->base);
 }
 
