@@ -18,6 +18,9 @@ run() {
 
 # The caller's own.
 [ "$(nice -n 3 timeout 30 "$HUSK" run -- nice 2>err)" = "$(nice -n 3 nice)" ]; check "the caller's niceness"
+# Where the caller's own file stands.
+run -- sh -c 'echo abcdef; head -n 1 /proc/self/fdinfo/1'
+[ "$(tr '\t' ' ' <out)" = "$(printf 'abcdef\npos: 7')" ]; check "the offset of the caller's file"
 # A CPU whose number is beyond those that the host's files tell of.
 cpu=$(sed -n 's/^Cpus_allowed_list:.*[^0-9]//p' /proc/self/status)
 if [ "$cpu" != 0 ] && echo 0 >online && unshare -rm mount --bind online /sys/devices/system/cpu/online 2>/dev/null; then
