@@ -11,8 +11,9 @@
 #include "mm/internal.h"
 #include "mm/patch_map.h"
 
-#define WORTH_IT     2 /* signals from a site before it is learnt, for the next process that maps its code */
-#define WORTH_A_PAGE 4 /* and before this one gets a copy of its page, which takes as long as ten signals */
+#define WORTH_IT     2  /* signals from a site before it is learnt, for the next process that maps its code */
+#define WORTH_A_PAGE 4  /* and before this one gets a copy of its page, which takes as long as ten signals */
+#define FEW_PAGES    12 /* that are worth a mapping of their own */
 #define MAX_MAPPINGS 50000 /* mappings of an address space above which none are added */
 
 static struct mm_patch *mm_patch_of(struct mm *mm)
@@ -106,16 +107,30 @@ static void patch_site(struct mm *mm, u64 call, bool page, bool *never)
 	patch_text_put(patch_store_of(mm), text);
 }
 
+/* A patched copy in the mapping *@v at @addr: the first; NULL: there is none. */
+static const struct patch_range *patched_in(struct mm *mm, u64 addr, struct vma **v)
+{
+	const struct mm_patch *p = mm->patch;
+	u32 i;
+
+	*v = vma_lookup(&mm->vmas, addr);
+	if (!*v || !p)
+		return NULL;
+	i = patch_range_from(p, (*v)->start);
+	return i < p->nranges && p->ranges[i].start < (*v)->end ? &p->ranges[i] : NULL;
+}
+
 /* The first signal from a site of code that other address spaces have, too: its next copies are to be patched there. */
 static void note_site(struct mm *mm, u64 call)
 {
-	const struct patch_range *r = patch_range_at(mm->patch, call);
 	struct mmap_backing backing = {.fd = HOSTFD_NONE};
+	struct vma *v;
+	const struct patch_range *r = patched_in(mm, call, &v);
 	u64 at;
 
 	if (r && patch_text_note(r->text, call - r->bias) &&
 	    !r->file->ops->mmap(r->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
-		patch_text_learn(r->text, backing.fd, call - r->bias, r->start - r->bias, r->end - r->bias,
+		patch_text_learn(r->text, backing.fd, call - r->bias, v->start - r->bias, v->end - r->bias,
 				 &at);
 }
 
@@ -167,6 +182,29 @@ static void map_whole(struct mm *mm, struct patch_range *r, struct hostfd fd)
 		patch_map_copy(mm, mm->patch, r, copy, 0);
 }
 
+/* Has copies of the few pages mapped of which sites are known at *r. False: they are not few. */
+static bool map_few(struct mm *mm, const struct patch_range *r, struct hostfd fd)
+{
+	u64 pages[FEW_PAGES], offset;
+	u32 n;
+
+	if (mm->vmas.count > MAX_MAPPINGS)
+		return false;
+	n = patch_text_few(r->text, r->start - r->bias, r->end - r->start, pages, FEW_PAGES);
+	if (!n || !mm_patch_of(mm) || !patch_area_ensure(mm, mm->patch, r->text, r->bias))
+		return n;
+	for (u32 i = 0; i < n; i++) {
+		struct patch_range page = *r;
+
+		page.start = pages[i] + r->bias;
+		page.end = page.start + PAGE_SIZE;
+		if (patch_text_page(r->text, fd, pages[i], &offset, &page.version) ||
+		    !patch_map_copy(mm, mm->patch, &page, patch_text_fd(r->text), offset))
+			break;
+	}
+	return true;
+}
+
 void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
 		     const struct mmap_backing *backing)
 {
@@ -181,27 +219,32 @@ void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 p
 	r.text = patch_text_get(store, backing->fd, lowest_mapping(v) - PATCH_AREA_SIZE - bias, false);
 	if (!r.text)
 		return;
-	map_whole(mm, &r, backing->fd);
+	if (!map_few(mm, &r, backing->fd))
+		map_whole(mm, &r, backing->fd);
 	patch_text_put(store, r.text);
 }
 
 bool mm_patch_unread(struct mm *mm, u64 addr)
 {
-	const struct patch_range *r = mm->patch && !mm->patch->off ? patch_range_at(mm->patch, addr) : NULL;
+	struct vma *v;
+	const struct patch_range *r = mm->patch && !mm->patch->off ? patched_in(mm, addr, &v) : NULL;
 
 	return r && patch_text_unread(r->text);
 }
 
 void mm_patch_read(struct mm *mm, u64 addr, struct patch_code *code)
 {
-	const struct patch_range *at = patch_range_at(mm->patch, addr);
+	struct vma *v;
+	const struct patch_range *in = patched_in(mm, addr, &v);
 	struct mmap_backing backing = {.fd = HOSTFD_NONE};
 	struct patch_range r;
 
-	if (!at || at->file->ops->mmap(at->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
+	if (!in || in->file->ops->mmap(in->file, PROT_READ | PROT_EXEC, MAP_PRIVATE, &backing))
 		return;
 	/* The map has these again. */
-	r = *at;
+	r = *in;
+	r.start = v->start;
+	r.end = v->end;
 	patch_text_ref(r.text);
 	file_get(r.file);
 	patch_text_learn_all(r.text, code);

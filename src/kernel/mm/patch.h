@@ -33,8 +33,8 @@ void mm_patch_exit(struct kernel *k);
  * of its code is mapped in its place. */
 void mm_patch_mapped(struct mm *mm, u64 start, u64 len, struct file *file, u64 pgoff,
 		     const struct mmap_backing *backing);
-/* Whether the code at @addr is a patched copy, and of code that nobody has looked through; it is the caller's to do so, and to
- * tell by mm_patch_read() of what it has found, before it runs. */
+/* Whether the code mapped at @addr is patched, some of it at least, and nobody has looked through it; it is the caller's to do
+ * so, and to tell by mm_patch_read() of what it has found, before it runs. */
 bool mm_patch_unread(struct mm *mm, u64 addr);
 void mm_patch_read(struct mm *mm, u64 addr, struct patch_code *code);
 /* The same of a file that is about to be mapped for the first time, its trampolines at position @area_at. */

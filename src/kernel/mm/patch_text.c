@@ -16,6 +16,7 @@
 #define MAX_COPIES (2UL << 20) /* bytes of page copies that one text keeps */
 #define MAX_WHOLE  (4UL << 20) /* the longest text that is copied whole */
 #define MIN_WHOLE  4           /* sites that make it worth while */
+#define MAP_COST   4           /* of a page's copy mapped alone: as many pages could be copied */
 #define SIGNAL_COST \
 	3 /* of calls from a site in a process that has it unpatched: as many pages could be copied */
 #define MAX_SITES      (PATCH_AREA_SIZE / SITE_TRAMPOLINE - 1)
@@ -48,6 +49,7 @@ struct patch_text {
 	u64 noted[NR_NOTED]; /* calls of one address space each */
 	struct page_copy *pages;
 	u32 npages, page_room;
+	u32 alone; /* copies of pages that were mapped alone when processes mapped the code */
 	struct {
 		struct hostfd read_fd;
 		u64 start, len;
@@ -494,6 +496,25 @@ static bool whole_is_good(const struct patch_text *text, u64 start, u64 len)
 static bool whole_is_worth_it(const struct patch_text *text, u64 len)
 {
 	return len <= MAX_WHOLE && text->nsites >= MIN_WHOLE;
+}
+
+u32 patch_text_few(struct patch_text *text, u64 start, u64 len, u64 *pages, u32 max)
+{
+	u32 n = 0;
+
+	if (text->nsites < MIN_WHOLE || hostfd_valid(text->whole.read_fd))
+		return 0;
+	for (u32 i = 0; i < text->npages; i++) {
+		if (!text->pages[i].newest || text->pages[i].page - start >= len)
+			continue;
+		if (n == max)
+			return 0;
+		pages[n++] = text->pages[i].page;
+	}
+	if (len <= MAX_WHOLE && (text->alone + n) * MAP_COST > len / PAGE_SIZE)
+		return 0;
+	text->alone += n;
+	return n;
 }
 
 void patch_text_make_whole(struct patch_text *text, struct patch_code *code)

@@ -67,6 +67,9 @@ bool patch_text_enter(struct patch_text *text, u64 entry, u64 cpuid_entry);
 bool patch_text_note(struct patch_text *text, u64 call);
 /* A copy of the page at position @page with all sites known in it, in patch_text_fd() at *offset. 0 or -errno. */
 int patch_text_page(struct patch_text *text, struct hostfd fd, u64 page, u64 *offset, u32 *version);
+/* Another process maps [start, start + len). The pages there with sites, in @pages[@max], if a whole copy is not worth while
+ * yet, since copies of these pages alone have cost less so far: how many; else 0. */
+u32 patch_text_few(struct patch_text *text, u64 start, u64 len, u64 *pages, u32 max);
 /* A copy of [start, start + len) with all sites known now or lately, to be mapped from its offset 0; borrowed.
  * HOSTFD_NONE: not worth it, or no memory. */
 struct hostfd patch_text_whole(struct patch_text *text, struct hostfd fd, u64 start, u64 len, u32 *version);
