@@ -59,6 +59,7 @@ static bool bind_self(struct strap *t, int cpu)
 static void bound(struct family *f, struct sthread *th)
 {
 	th->bound = true;
+	f->out += thread_is_out(th);
 	list_add_tail(&f->bound, &th->family_node);
 }
 
@@ -72,12 +73,20 @@ static void bind_thread(struct sthread *th)
 		bound(f, th);
 }
 
+void family_forget(struct sthread *th)
+{
+	if (!th->bound)
+		return;
+	list_del(&th->family_node);
+	th->bound = false;
+	th->space->trap->family.out -= thread_is_out(th);
+}
+
 static void let_go(struct sthread *th)
 {
 	struct family *f = &th->space->trap->family;
 
-	list_del(&th->family_node);
-	th->bound = false;
+	family_forget(th);
 	if (th->space->pid)
 		sched_setaffinity(th->tid, sizeof f->own, &f->own);
 }
@@ -223,22 +232,6 @@ void family_see_turn(struct sthread *th)
 	f->turns += th->bound;
 	f->strangers += !th->bound;
 	f->beside += (u32)t->running;
-}
-
-bool family_runs(const struct strap *t)
-{
-	const struct sthread *th;
-
-	list_for_each (th, &t->family.bound, family_node)
-		if (thread_is_out(th))
-			return true;
-	return false;
-}
-
-void family_forget(struct sthread *th)
-{
-	list_del(&th->family_node);
-	th->bound = false;
 }
 
 void family_init(struct strap *t)

@@ -10,7 +10,8 @@
 	5000 /* while none is free: two switches, and what it takes to wake who sleeps elsewhere */
 #define STEP_NS 4000
 #define SPIN_CLONE_NS \
-	300000 /* while a clone is on its way: its copying of an address space takes that long */
+	300000            /* while a clone is on its way: its copying of an address space takes that long */
+#define MOST_LOOKS     16 /* at threads of one process */
 #define SHORT_SLEEP_NS 100000 /* that spinning would have spared: the way out of the sleep counts, too */
 
 /*
@@ -37,10 +38,15 @@ u64 event_spin_ns(struct trap *trap)
 	/* Stubs read this page in every turn: writing it makes them wait for it. */
 	if (t->kpage->spin_cycles != cycles)
 		t->kpage->spin_cycles = cycles;
-	if (!ns || family_runs(t))
+	if (!ns || t->family.out)
 		return 0;
 	list_for_each (s, &t->out, out_node) {
-		list_for_each (th, &s->threads, node) {
+		u32 looks = 0;
+
+		/* A thousand threads may be out, and asleep in host calls: those that went last are the likeliest to run. */
+		for (struct list *at = s->out.prev; at != &s->out && looks < MOST_LOOKS;
+		     at = at->prev, looks++) {
+			th = list_entry(at, struct sthread, out_node);
 			if (th->state != THREAD_RUNNING && th->state != THREAD_CLONING)
 				continue;
 			if ((int)(read_once(th->slot->cpu) & SLOT_CPU) != t->page_cpu &&

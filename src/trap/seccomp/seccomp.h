@@ -219,6 +219,7 @@ struct family {
 	int timer; /* -1: not made yet */
 	struct watch watch;
 	struct list bound;             /* sthreads */
+	int out;                       /* those of them that are out: they cannot run while we do */
 	u64 since, forked, not_before; /* cycles: when it began; the last fork; the next trial */
 	u64 ended;                     /* ns */
 	u32 turns, strangers,
@@ -498,8 +499,6 @@ void family_child(struct sthread *child, u64 ordered);
 void family_thread(struct sthread *parent);
 /* @th has no task any more, or ends. */
 void family_forget(struct sthread *th);
-/* Whether one of those who are bound is out: it cannot run while we do. */
-bool family_runs(const struct strap *t);
 void family_see_answer(struct sthread *th);
 void family_see_turn(struct sthread *th);
 /* @th is about to be answered. */

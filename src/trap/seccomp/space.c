@@ -119,6 +119,7 @@ void thread_out(struct sthread *th)
 	if (!s->running++)
 		list_add_tail(&s->trap->out, &s->out_node);
 	s->trap->running++;
+	s->trap->family.out += th->bound;
 	list_add_tail(&s->out, &th->out_node);
 }
 
@@ -129,6 +130,7 @@ void thread_in(struct sthread *th)
 	if (!--s->running)
 		list_del(&s->out_node);
 	s->trap->running--;
+	s->trap->family.out -= th->bound;
 	list_del(&th->out_node);
 }
 
