@@ -96,10 +96,32 @@ static void test_pidfd(void)
 		CHECK_ERRNO(pwrite(fd, &c, 1, 0), EINVAL);
 	}
 	CHECK_ERRNO(lseek(fd, 0, SEEK_CUR), ESPIPE);
-	CHECK_ERRNO(fchmod(fd, 0777), EOPNOTSUPP);
 	CHECK_EQ(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	close(fd);
 	close(again);
+}
+
+/* Attributes that nobody may change are not asked for permission. */
+static void test_fixed_attributes(void)
+{
+	const struct timespec times[2] = {{1, 1}, {1, 1}};
+	int fds[] = {(int)syscall(NR_pidfd_open, getpid(), 0), eventfd(0, 0)};
+
+	for (size_t i = 0; is_linux(6, 16) && i < sizeof fds / sizeof *fds; i++) {
+		CHECK_ERRNO(fchmod(fds[i], 0777), EOPNOTSUPP);
+		CHECK_ERRNO(fchown(fds[i], 1, 1), EOPNOTSUPP);
+		CHECK_ERRNO(fchown(fds[i], -1, -1), EOPNOTSUPP);
+		CHECK_ERRNO(futimens(fds[i], times), EOPNOTSUPP);
+		CHECK_ERRNO(futimens(fds[i], NULL), geteuid() ? EACCES : EOPNOTSUPP);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void fixed_attributes_of_nobody(void)
+{
+	CHECK_OK(setresuid(65534, 65534, 65534));
+	test_fixed_attributes();
 }
 
 /* A process's directory in /proc does as well. */
@@ -486,6 +508,9 @@ int main(void)
 
 	CHECK_ERRNO(pipe2(p, O_EXCL), ENOPKG);
 	test_pidfd();
+	test_fixed_attributes();
+	if (!geteuid())
+		CHECK_EQ(check_in_child(fixed_attributes_of_nobody), 0);
 	test_signal_by_directory();
 	test_async();
 	test_ioctls();

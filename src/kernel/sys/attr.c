@@ -78,6 +78,12 @@ static long change(struct task *t, struct target *g, struct iattr *a)
 	return i->ops->setattr ? i->ops->setattr(i, a) : -EPERM;
 }
 
+/* Permissions are the file system's affair (setattr_prepare()), and some have nothing that they would be asked for. */
+static bool never_changes(const struct target *g)
+{
+	return target_inode((struct target *)g)->ops->setattr == fixed_setattr;
+}
+
 bool target_read_only(struct target *g)
 {
 	return !g->bare && path_read_only(&g->path);
@@ -93,7 +99,7 @@ static long do_chmod(struct task *t, struct target *g, u32 mode)
 
 	if (target_read_only(g))
 		return -EROFS;
-	if (target_inode(g)->type == S_IFLNK)
+	if (target_inode(g)->type == S_IFLNK || never_changes(g))
 		return -EOPNOTSUPP;
 	err = target_inode(g)->ops->getattr(target_inode(g), &st);
 	if (err)
@@ -155,6 +161,8 @@ static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
 
 	if (target_read_only(g))
 		return -EROFS;
+	if (never_changes(g))
+		return -EOPNOTSUPP;
 	err = target_inode(g)->ops->getattr(target_inode(g), &st);
 	if (err)
 		return err;
@@ -241,7 +249,7 @@ static long do_utimes(struct task *t, struct target *g, const struct timespec *t
 		return err;
 	if (t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER)) {
 		if (!touch)
-			return -EPERM;
+			return never_changes(g) ? -EOPNOTSUPP : -EPERM;
 		err = inode_permission(t->cred, target_inode(g), MAY_WRITE);
 		if (err)
 			return err;

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "task/life.h"
-#include "vfs/inode.h"
+#include "vfs/anon.h"
 
 #define PIDFS_DEV 5 /* a device without a name, as on Linux */
 
@@ -38,12 +38,7 @@ static int pidfd_getattr(struct inode *i, struct kstat *st)
 	return 0;
 }
 
-static int pidfd_setattr(struct inode *i, const struct iattr *attr)
-{
-	return -EOPNOTSUPP;
-}
-
-static const struct inode_ops pidfd_inode_ops = {.getattr = pidfd_getattr, .setattr = pidfd_setattr};
+static const struct inode_ops pidfd_inode_ops = {.getattr = pidfd_getattr, .setattr = fixed_setattr};
 
 static const struct file_ops pidfd_ops = {
 	.show = pidfd_show,

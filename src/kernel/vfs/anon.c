@@ -81,12 +81,12 @@ static int shared_getattr(struct inode *i, struct kstat *st)
 	return 0;
 }
 
-static int shared_setattr(struct inode *i, const struct iattr *attr)
+int fixed_setattr(struct inode *i, const struct iattr *attr)
 {
 	return -EOPNOTSUPP;
 }
 
-static const struct inode_ops shared_ops = {.getattr = shared_getattr, .setattr = shared_setattr};
+static const struct inode_ops shared_ops = {.getattr = shared_getattr, .setattr = fixed_setattr};
 
 struct inode *file_inode(struct file *f)
 {

@@ -10,6 +10,8 @@ struct inode *anon_inode_new(struct kernel *k, const struct cred *cred, u32 mode
 /* The inode of a file, borrowed: its own, or the one that files without their own share (an epoll instance, an eventfd, ...),
  * as Linux's do, which is made when it is first asked for. NULL: no memory. */
 struct inode *file_inode(struct file *f);
+/* What changing the attributes of such a file comes to, whoever asks: -EOPNOTSUPP (fs/anon_inodes.c, fs/pidfs.c). */
+int fixed_setattr(struct inode *i, const struct iattr *attr);
 /* A path that leads to @i and nowhere else, as /proc/self/fd/N of a pipe does. 0 or -ENOMEM; references for
  * the caller. */
 int anon_path(struct inode *i, struct path *out);
