@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "deadline.h"
 
 #define NR_futex_wake    454
 #define NR_futex_wait    455
@@ -40,17 +41,6 @@ static long wake_word(uint32_t *word, uint64_t mask, int n)
 static long requeue(const struct word *pair, int wake, int move)
 {
 	return syscall(NR_futex_requeue, pair, 0, wake, move);
-}
-
-static struct timespec in_ms(int clock, long ms)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	ts.tv_nsec += ms * 1000000;
-	ts.tv_sec += ts.tv_nsec / 1000000000;
-	ts.tv_nsec %= 1000000000;
-	return ts;
 }
 
 static void test_flags(void)

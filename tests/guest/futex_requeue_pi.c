@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "deadline.h"
 
 #define WORKERS 5
 
@@ -53,17 +54,6 @@ static void give(uint32_t *word)
 
 	if (!__atomic_compare_exchange_n(word, &own, 0, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		CHECK_OK(futex(word, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
-}
-
-static struct timespec in_ms(int clock, long ms)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	ts.tv_nsec += ms * 1000000;
-	ts.tv_sec += ts.tv_nsec / 1000000000;
-	ts.tv_nsec %= 1000000000;
-	return ts;
 }
 
 /* ---- errors ---- */

@@ -110,6 +110,23 @@ stub_quick_end:
 	lea -2(%r11), %rcx
 	jmp *%rcx
 
+/* All but rbx, the slot, and rcx, rsp and rip, in which the ways out differ. */
+	.macro load_registers
+	mov SLOT_R15(%rbx), %r15
+	mov SLOT_R14(%rbx), %r14
+	mov SLOT_R13(%rbx), %r13
+	mov SLOT_R12(%rbx), %r12
+	mov SLOT_RBP(%rbx), %rbp
+	mov SLOT_R11(%rbx), %r11
+	mov SLOT_R10(%rbx), %r10
+	mov SLOT_R9(%rbx), %r9
+	mov SLOT_R8(%rbx), %r8
+	mov SLOT_RAX(%rbx), %rax
+	mov SLOT_RDX(%rbx), %rdx
+	mov SLOT_RSI(%rbx), %rsi
+	mov SLOT_RDI(%rbx), %rdi
+	.endm
+
 /*
  * rbx slot. An interrupt that finds the instruction pointer in [stub_patched_exit, stub_patched_end) is taken there:
  * the slot still holds all that is about to be restored.
@@ -129,19 +146,7 @@ stub_patched_exit:
 	add $0x78, %al			/* the overflow flag */
 	mov SLOT_EFLAGS(%rbx), %ah
 	sahf
-	mov SLOT_R15(%rbx), %r15
-	mov SLOT_R14(%rbx), %r14
-	mov SLOT_R13(%rbx), %r13
-	mov SLOT_R12(%rbx), %r12
-	mov SLOT_RBP(%rbx), %rbp
-	mov SLOT_R11(%rbx), %r11
-	mov SLOT_R10(%rbx), %r10
-	mov SLOT_R9(%rbx), %r9
-	mov SLOT_R8(%rbx), %r8
-	mov SLOT_RAX(%rbx), %rax
-	mov SLOT_RDX(%rbx), %rdx
-	mov SLOT_RSI(%rbx), %rsi
-	mov SLOT_RDI(%rbx), %rdi
+	load_registers
 	mov %rbx, %rcx
 	mov SLOT_RBX(%rcx), %rbx
 	mov SLOT_RSP(%rcx), %rsp
@@ -154,20 +159,8 @@ stub_patched_exit:
 	pushq SLOT_EFLAGS(%rbx)
 	pushq $0x33
 	push %rcx
-	mov SLOT_R15(%rbx), %r15
-	mov SLOT_R14(%rbx), %r14
-	mov SLOT_R13(%rbx), %r13
-	mov SLOT_R12(%rbx), %r12
-	mov SLOT_RBP(%rbx), %rbp
-	mov SLOT_R11(%rbx), %r11
-	mov SLOT_R10(%rbx), %r10
-	mov SLOT_R9(%rbx), %r9
-	mov SLOT_R8(%rbx), %r8
-	mov SLOT_RAX(%rbx), %rax
+	load_registers
 	mov SLOT_RCX(%rbx), %rcx
-	mov SLOT_RDX(%rbx), %rdx
-	mov SLOT_RSI(%rbx), %rsi
-	mov SLOT_RDI(%rbx), %rdi
 	mov SLOT_RBX(%rbx), %rbx
 	iretq
 	.globl stub_patched_end
