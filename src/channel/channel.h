@@ -19,7 +19,7 @@
  *	0x02e00  what a tracer asks next (channel/foreseen.h)
  *	0x03000  stub stack      of a thread's start (a signal handler runs on the signal stack)
  *	0x04000  signal stack    the host's signal frames; the guest's general and vector registers lie there
- *	0x10000  in              bytes that the stub read from guest memory
+ *	0x10000  in              bytes that the stub read from guest memory: before a call, when asked to, or while it waits
  *	0x18000  out             bytes that the stub shall write to guest memory
  *
  * The turn. slot.state says who owns the slot. The stub fills the event, sets TURN_KERNEL, sets its bit in the ready
@@ -31,6 +31,7 @@
 #define HUSK_CHANNEL_CHANNEL_H
 
 #include "channel/cpuid.h"
+#include "channel/user_state.h"
 
 #define HUSK_STUB_BASE 0x7fff00000000
 #define HUSK_STUB_SIZE 0x10000
@@ -148,7 +149,10 @@ enum turn_state {
 	TURN_KERNEL, /* the kernel does */
 	TURN_PARKED, /* the kernel does and it may take long: sleep at once */
 	TURN_HANDOFF, /* the kernel does, and a guest that wants this processor decides how long: give way to it first */
+	TURN_AHEAD, /* the kernel does, and wants slot.next meanwhile; in the bits from TURN_ORDER on, the order's number */
 };
+
+#define TURN_ORDER 8
 
 enum stub_event {
 	EVENT_CALL = 1, /* regs; in[]: what was copied ahead */
@@ -320,6 +324,14 @@ struct slot {
 		u64 xfeatures, xsize; /* of vector state, in bytes */
 		u64 by_signal;        /* the stub's: how often it was here behind a signal */
 	} handler;
+
+	/* TURN_AHEAD: guest memory that the stub copies to HUSK_IN_OFFSET while it waits, and its answer: how much could be read,
+	 * then the turn word of the order. */
+	struct {
+		u64 addr, size;
+		u64 got __attribute__((aligned(64)));
+		u32 done;
+	} next;
 
 	/* By number: the result plus 1 of calls whose result is known; how often the stub has answered each call. */
 	u32 constants[HUSK_QUICK_CALLS] __attribute__((aligned(0x100)));

@@ -36,12 +36,16 @@ int host_open_listing(struct hostfd dir, const char *name, struct hostfd *out)
 	return opened(openat(dir.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), out);
 }
 
-/* What @fd stands for, by the name that /proc gives it. */
+void host_fd_path(struct hostfd fd, char path[HOST_FD_PATH])
+{
+	snprintf(path, HOST_FD_PATH, "/proc/self/fd/%d", fd.fd);
+}
+
 static int reopen(struct hostfd fd, int flags, struct hostfd *out)
 {
-	char path[32];
+	char path[HOST_FD_PATH];
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	host_fd_path(fd, path);
 	return opened(open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), out);
 }
 

@@ -27,6 +27,9 @@ int host_open_dir(struct hostfd fd, struct hostfd *out);
 /* The same for writing too: @access is O_WRONLY or O_RDWR. */
 int host_reopen_writable(struct hostfd fd, int access, struct hostfd *out);
 void host_close(struct hostfd *fd);
+/* The name by which the host's /proc knows what @fd is open to. */
+#define HOST_FD_PATH 32
+void host_fd_path(struct hostfd fd, char path[HOST_FD_PATH]);
 
 #ifndef SYS_cachestat
 #define SYS_cachestat 451

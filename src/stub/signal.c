@@ -197,8 +197,6 @@ static int take(int signo, siginfo_t *info, struct ucontext *uc, struct slot *sl
 
 #define EFLAGS_TF 0x100UL
 #define EFLAGS_NT 0x4000UL
-#define USER_CS   0x33
-#define USER_SS   0x2b
 
 /* Whether the frame can be left without the host: the signal mask was never another, nor the stack. The components of
  * the vector state that there are; 0: it cannot. */
@@ -207,7 +205,7 @@ static u64 usual_exit(const struct ucontext *uc)
 	const struct sigcontext *mc = (const struct sigcontext *)&uc->uc_mcontext;
 	const struct _fpx_sw_bytes *sw;
 
-	if ((mc->eflags & (EFLAGS_TF | EFLAGS_NT)) || mc->cs != USER_CS || mc->ss != USER_SS ||
+	if ((mc->eflags & (EFLAGS_TF | EFLAGS_NT)) || mc->cs != USER_CS || mc->ss != USER_DS ||
 	    mc->rip >= HUSK_TASK_TOP || !mc->fpstate)
 		return 0;
 	sw = &mc->fpstate->sw_reserved;

@@ -166,15 +166,15 @@ static void give_way(struct slot *slot)
 	slot->sleepier /= 2;
 }
 
-/* Looks for the answer as long as that pays: never for a kernel on one's own CPU. */
-static void spin_for_answer(const struct slot *slot)
+/* Looks for another turn word than @held as long as that pays: never for a kernel on one's own CPU. */
+static void spin_for_answer(const struct slot *slot, u32 held)
 {
 	u32 cpu;
 	u64 start = 0, now;
 
 	for (;;) {
 		for (int i = 0; i < LOOKS; i++)
-			if (load(&slot->state) != TURN_KERNEL)
+			if (load(&slot->state) != held)
 				return;
 		/* Without a clock nobody knows how long it has spun. */
 		if (slot->tsc_off)
@@ -188,21 +188,41 @@ static void spin_for_answer(const struct slot *slot)
 	}
 }
 
+static int is_order(u32 state)
+{
+	return state % (1u << TURN_ORDER) == TURN_AHEAD;
+}
+
+/* Carries out an order of a kernel that is busy with what came before. */
+static void copy_next(struct slot *slot, u32 order)
+{
+	u64 size = slot->next.size < HUSK_COPY_SIZE ? slot->next.size : HUSK_COPY_SIZE;
+
+	slot->next.got = size - stub_copy((char *)slot + HUSK_IN_OFFSET, (void *)slot->next.addr, size);
+	store(&slot->next.done, order);
+}
+
 /* Waits for the answer: spins while that pays, then sleeps. Who is woken before it is there has it soon, and spins again. */
 static void wait_for_answer(struct slot *slot)
 {
-	u32 state;
+	u32 state, held = TURN_KERNEL; /* that says nothing new */
 
-	spin_for_answer(slot);
+	spin_for_answer(slot, held);
 	if (load(&slot->state) == TURN_HANDOFF)
 		give_way(slot);
 	/* A word that is no state is somebody's scribble: going on ends it sooner than sleeping. */
-	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED || state == TURN_HANDOFF) {
-		store(&slot->sleeping, 1);
-		if (load(&slot->state) == state)
-			stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);
-		store(&slot->sleeping, 0);
-		spin_for_answer(slot);
+	while ((state = load(&slot->state)) == TURN_KERNEL || state == TURN_PARKED || state == TURN_HANDOFF ||
+	       is_order(state)) {
+		if (is_order(state) && state != held) {
+			copy_next(slot, state);
+			held = state;
+		} else {
+			store(&slot->sleeping, 1);
+			if (load(&slot->state) == state)
+				stub_host_futex(&slot->state, FUTEX_WAIT, state, 0, 0, 0);
+			store(&slot->sleeping, 0);
+		}
+		spin_for_answer(slot, held);
 	}
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "channel/channel.h"
+#include "host/file.h"
 #include "trap/advice.h"
 
 #ifndef MFD_EXEC
@@ -40,7 +41,7 @@ static int write_image(int fd)
 static int open_in(const char *dir)
 {
 	struct statvfs st;
-	char path[32];
+	char path[HOST_FD_PATH];
 	int fd, again, err;
 
 	if (statvfs(dir, &st) || st.f_flag & ST_NOEXEC)
@@ -49,7 +50,7 @@ static int open_in(const char *dir)
 	if (fd < 0)
 		return -errno;
 	err = write_image(fd);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	host_fd_path((struct hostfd){fd}, path);
 	again = err ? err : open(path, O_RDONLY | O_CLOEXEC);
 	if (!err && again < 0)
 		again = -errno;
@@ -128,7 +129,7 @@ int image_exec(int image, const int *fds, int n, int filler)
 	struct rlimit no_core = {0, 0};
 	int high[MAX_FDS], at = HUSK_SOCKET_FD + n;
 	long err;
-	char path[32];
+	char path[HOST_FD_PATH];
 
 	filler = (int)raw(SYS_fcntl, filler, F_DUPFD, HIGH_FD, 0, 0);
 	image = (int)raw(SYS_fcntl, image, F_DUPFD, HIGH_FD, 0, 0);
@@ -148,7 +149,7 @@ int image_exec(int image, const int *fds, int n, int filler)
 	raw(SYS_prlimit64, 0, RLIMIT_CORE, (long)&no_core, 0, 0);
 	err = raw(SYS_execveat, at, (long)"", (long)none, (long)none, AT_EMPTY_PATH);
 	/* Where that call is refused, the name that /proc gives the descriptor will do. */
-	snprintf(path, sizeof path, "/proc/self/fd/%d", at);
+	host_fd_path((struct hostfd){at}, path);
 	raw(SYS_execve, (long)path, (long)none, (long)none, 0, 0);
 	return (int)err;
 }

@@ -27,6 +27,7 @@
 #include "channel/known.h"
 #include "channel/memory.h"
 #include "channel/short.h"
+#include "channel/user_state.h"
 #include "host/types.h"
 
 struct trap;
@@ -41,6 +42,13 @@ struct guest_regs {
 	u64 orig_rax; /* the call's number on TRAP_CALL, else ~0 */
 	u64 rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
+
+/* Those of a thread that is to begin at @rip, with the stack @rsp. */
+static inline struct guest_regs regs_at(u64 rip, u64 rsp)
+{
+	return (struct guest_regs){
+		.rip = rip, .rsp = rsp, .cs = USER_CS, .ss = USER_DS, .eflags = USER_FLAGS, .orig_rax = ~0UL};
+}
 
 enum trap_event_type {
 	TRAP_CALL = 1, /* a system call: its number, an int, in orig_rax, rax as the guest had it, the six
@@ -309,6 +317,11 @@ struct trap_ops {
 	/* Copies bytes that the stub read for this call before handing it over. Returns how many of the @size
 	 * bytes at guest address @addr, from its start, are to be had (0: none). */
 	size_t (*precopied)(struct trap_thread *thread, void *to, u64 addr, size_t size);
+	/* Whether a thread that waits for the end of its call can copy meanwhile: ahead() orders @size bytes at @addr (at most
+	 * TRAP_COPY_MAX), which the caller has checked, for precopied() to find instead of all that it had. It waits for them a
+	 * moment: where they do not come, nothing is there. Both NULL: no. */
+	bool (*can_ahead)(struct trap_thread *thread);
+	void (*ahead)(struct trap_thread *thread, u64 addr, size_t size);
 	/* Queues @size bytes for @addr, to be written by the stub on the way back. Returns how many were
 	 * taken. */
 	size_t (*copy_out)(struct trap_thread *thread, u64 addr, const void *from, size_t size);

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-#define KINDS 9
+#define KINDS 10
 #define ALONE 8 /* this kind is told by the only thread */
 
 struct plan {
@@ -110,6 +110,10 @@ static void lie(struct plan *plan)
 			value;
 		((struct slot_memory *)((char *)s + HUSK_MEMORY_OFFSET))->said += (uint32_t)value % 4;
 		break;
+	case 9: /* what is copied while a write goes on */
+		((volatile uint64_t *)&s->next)[next_random(&plan->seed) % (sizeof(s->next) / 8)] = value;
+		__atomic_store_n(&s->state, (uint32_t)value << TURN_ORDER | TURN_AHEAD, __ATOMIC_SEQ_CST);
+		break;
 	}
 }
 
@@ -123,6 +127,16 @@ static void *liar(void *arg)
 			;
 	}
 	return NULL;
+}
+
+/* From memory that the kernel has copied ahead, if it does. */
+static void write_long(void)
+{
+	static char bytes[1 << 20];
+	int fd = open("/tmp/long", O_CREAT | O_RDWR, 0600);
+
+	(void)!pwrite(fd, bytes, sizeof(bytes), 1 << 20);
+	close(fd);
 }
 
 /* What any program does; its results are worth nothing here. */
@@ -154,6 +168,8 @@ static int victim(void *arg)
 				munmap(p, 4096);
 			close(fd);
 		}
+		if (plan.kind == 9 && i % 4 == 0)
+			write_long();
 		(void)!readlink("/proc/self/exe", path, sizeof(path));
 		if (i % 8 == 7) {
 			pid = fork();

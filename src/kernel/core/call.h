@@ -60,6 +60,11 @@ struct call {
  * -ETIMEDOUT when c->deadline has passed. The caller returns CALL_PARK, turns the others into what its manual
  * says. */
 long call_wait(struct task *t);
+/* What a call comes to that has moved c->done bytes and would have waited for more, where waiting said @n. */
+static inline long call_partly(const struct call *c, long n)
+{
+	return n == CALL_PARK || !c->done ? n : (long)c->done;
+}
 
 /* Handles one call event. */
 void call_enter(struct task *t);

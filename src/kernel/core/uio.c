@@ -7,9 +7,9 @@
 
 #include "core/task.h"
 
-#define MAX_RW_COUNT 0x7ffff000UL
-#define UIO_MAXIOV   1024
-#define LONG_MOVE    (256UL * 1024) /* who waits for so much sleeps by then */
+#define UIO_MAXIOV 1024
+#define LONG_AHEAD (128UL * 1024) /* of so many bytes and more some are copied while others are written */
+#define LONG_MOVE  (256UL * 1024) /* who waits for so much sleeps by then */
 
 void uio_init(struct uio *u, struct task *task, u64 addr, size_t size)
 {
@@ -110,6 +110,18 @@ long uio_to_user(struct uio *u, const void *from, size_t size)
 	return (long)moved;
 }
 
+long uio_to_user_whole(struct uio *u, const void *from, size_t size)
+{
+	struct uio before = *u;
+	long n = uio_to_user(u, from, size);
+
+	if (n >= 0 && (size_t)n < size)
+		n = -EFAULT;
+	if (n < 0)
+		*u = before;
+	return n;
+}
+
 /* What is left of its call is to put away what came last. */
 static void rouse(struct task *t)
 {
@@ -132,24 +144,42 @@ long uio_from_user(struct uio *u, void *to, size_t size)
 	while (moved < size) {
 		size_t piece = size - moved;
 		u64 addr = uio_piece(u, &piece);
-		int err = user_read(u->task, (char *)to + moved, addr, piece);
+		long n = piece ? user_read_part(u->task, (char *)to + moved, addr, piece) : 0;
 
-		if (err == -EFAULT) {
-			size_t ok = user_readable(u->task, addr, piece);
-
-			if (ok && ok < piece && !user_read(u->task, (char *)to + moved, addr, ok)) {
-				uio_advance(u, ok);
-				moved += ok;
-			}
-		}
-		if (err)
-			return moved && err == -EFAULT ? (long)moved : err;
-		uio_advance(u, piece);
-		moved += piece;
+		if (n < 0)
+			return moved && n == -EFAULT ? (long)moved : n;
+		uio_advance(u, (size_t)n);
+		moved += (size_t)n;
+		if ((size_t)n < piece)
+			return (long)moved;
 	}
 	if (!u->left && u->done >= LONG_MOVE)
 		rouse(u->task);
 	return (long)moved;
+}
+
+size_t uio_pieces(const struct uio *u)
+{
+	const struct task *t = u->task;
+	const struct trap_ops *trap;
+
+	if (!t || u->done + u->left < LONG_AHEAD || t->mem.stale || t->mem.in)
+		return 0;
+	trap = t->k->trap_ops;
+	return trap->can_ahead && trap->can_ahead(t->thread) ? TRAP_COPY_MAX : 0;
+}
+
+void uio_ahead(struct uio *u, size_t size)
+{
+	struct task *t = u->task;
+	u64 addr;
+
+	size = min(size, u->left);
+	if (!size || !uio_pieces(u))
+		return;
+	addr = uio_piece(u, &size);
+	if (user_readable(t, addr, size) == size)
+		t->k->trap_ops->ahead(t->thread, addr, size);
 }
 
 long uio_zero(struct uio *u, size_t size)

@@ -18,7 +18,8 @@ struct chunk {
 	struct chunk *next;
 	u64 addr;
 	size_t size, at; /* at: bytes already fetched, or already carried */
-	bool bad;        /* cannot be read */
+	bool paged;      /* is fetched page by page, because some of it cannot be read */
+	bool bad;        /* cannot be read from there on */
 	char data[];
 };
 
@@ -77,13 +78,13 @@ static long read_raw(struct task *t, void *to, u64 addr, size_t size)
 	long got;
 
 	/* Before the look at what the stub copied: what it could not read has room there, too. */
-	if (c && c->bad)
+	if (c && c->bad && addr - c->addr >= c->at)
 		return -EFAULT;
 	n = t->mem.stale ? 0 : trap->precopied(t->thread, to, addr, size);
 	if (n)
 		return (long)n;
 	if (c) {
-		n = min(size, c->size - (addr - c->addr));
+		n = min(size, (c->bad ? c->at : c->size) - (addr - c->addr));
 		memcpy(to, c->data + (addr - c->addr), n);
 		return (long)n;
 	}
@@ -110,18 +111,25 @@ static long read_some(struct task *t, void *to, u64 addr, size_t size)
 	return n;
 }
 
-int user_read(struct task *t, void *to, u64 addr, size_t size)
+long user_read_part(struct task *t, void *to, u64 addr, size_t size)
 {
-	while (size) {
-		long n = read_some(t, to, addr, size);
+	size_t done = 0;
+
+	while (done < size) {
+		long n = read_some(t, (char *)to + done, addr + done, size - done);
 
 		if (n < 0)
-			return (int)n;
-		to = (char *)to + n;
-		addr += (u64)n;
-		size -= (size_t)n;
+			return done && n == -EFAULT ? (long)done : n;
+		done += (size_t)n;
 	}
-	return 0;
+	return (long)done;
+}
+
+int user_read(struct task *t, void *to, u64 addr, size_t size)
+{
+	long n = size ? user_read_part(t, to, addr, size) : 0;
+
+	return n < 0 ? (int)n : (size_t)n < size ? -EFAULT : 0;
 }
 
 long user_string(struct task *t, char *to, u64 addr, size_t size)
@@ -165,17 +173,28 @@ size_t user_peek(struct task *t, void *to, u64 addr, size_t size)
 
 static void fetch_piece(struct task *t);
 
-/* The stub has brought a piece, or could not. */
+/* How much is asked for next. */
+static size_t piece_of(const struct chunk *c)
+{
+	u64 addr = c->addr + c->at;
+
+	return min(c->size - c->at, c->paged ? PAGE_SIZE - addr % PAGE_SIZE : TRAP_COPY_MAX);
+}
+
+/* The stub has brought a piece, or could not: then what lies in front of the page that cannot be read is looked for. */
 static void fetched(void *arg, long result)
 {
 	struct task *t = arg;
 	struct chunk *c = t->mem.in;
-	size_t piece = min(c->size - c->at, TRAP_COPY_MAX);
+	size_t piece = piece_of(c);
+	bool came = result >= 0 &&
+		    t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) == piece;
 
-	if (result < 0 ||
-	    t->k->trap_ops->precopied(t->thread, c->data + c->at, c->addr + c->at, piece) != piece)
+	if (came)
+		c->at += piece;
+	else if (c->paged)
 		c->bad = true;
-	c->at += piece;
+	c->paged = c->paged || !came;
 	if (c->bad || c->at == c->size)
 		task_run(t);
 	else
@@ -196,7 +215,7 @@ static void fetch_piece(struct task *t)
 {
 	const struct trap_ops *trap = t->k->trap_ops;
 	struct chunk *c = t->mem.in;
-	int r = trap->copy_in(t->thread, c->addr + c->at, min(c->size - c->at, TRAP_COPY_MAX));
+	int r = trap->copy_in(t->thread, c->addr + c->at, piece_of(c));
 
 	trap->run(t->thread, r < 0 ? made_room : fetched, t);
 }

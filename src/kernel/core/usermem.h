@@ -16,9 +16,13 @@
 struct task;
 struct mm;
 
+#define MAX_RW_COUNT 0x7ffff000UL /* bytes that one call moves at most (include/linux/fs.h) */
+
 /* All three return a negative errno (-EFAULT), or CALL_FETCH, to be passed on. */
 int user_read(struct task *t, void *to, u64 addr, size_t size);
 int user_write(struct task *t, u64 addr, const void *from, size_t size);
+/* As much of it as can be read: bytes, more than 0, or negative as above. */
+long user_read_part(struct task *t, void *to, u64 addr, size_t size);
 /* A string with its NUL: its length without it; -ENAMETOOLONG when no NUL is among the first @size bytes. */
 long user_string(struct task *t, char *to, u64 addr, size_t size);
 
@@ -66,6 +70,15 @@ long uio_read_iovec(struct task *t, u64 addr, u64 count, struct user_iovec **out
  * none. @from may be where kernel memory would get them: they are there already. */
 long uio_to_user(struct uio *u, const void *from, size_t size);
 long uio_from_user(struct uio *u, void *to, size_t size);
+/* The same for what comes and goes as a whole: @size bytes, or negative with nothing advanced (of what is written some may
+ * be there all the same). */
+long uio_to_user_whole(struct uio *u, const void *from, size_t size);
+/* How many bytes at most uio_from_user() had best be asked for at once, with uio_ahead() between two of them; 0: any number,
+ * and uio_ahead() does nothing. */
+size_t uio_pieces(const struct uio *u);
+/* Has the guest copy what uio_from_user() will be asked for next, up to @size bytes, while the caller does something else.
+ */
+void uio_ahead(struct uio *u, size_t size);
 /* Zeroes instead of copying. */
 long uio_zero(struct uio *u, size_t size);
 

@@ -14,9 +14,6 @@
 #include "core/usermem.h"
 #include "ptrace/request.h"
 
-#define USER_CS 0x33
-#define USER_DS 0x2b
-
 #define FLAGS_TF 0x100UL
 /* CF PF AF ZF SF TF DF OF NT RF AC: what a tracer may set. */
 #define FLAGS_SETTABLE 0x54dd5UL

@@ -28,9 +28,6 @@
 #define FP_LEGACY 512u /* bytes of the FXSAVE area */
 #define FP_SW     464u /* of struct fpx_sw_bytes in it */
 
-#define USER_CS 0x33
-#define USER_DS 0x2b
-
 #define EFLAGS_TF (1u << 8)
 #define EFLAGS_DF (1u << 10)
 #define EFLAGS_RF (1u << 16)

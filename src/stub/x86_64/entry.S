@@ -7,7 +7,7 @@
  */
 #include <asm/unistd.h>
 
-#include "channel/channel.h"
+#include "stub/x86_64/leave.h"
 
 	.text
 
@@ -100,27 +100,7 @@ FUNCTION stub_direct_exit
 LABEL stub_direct_xrstor_at
 	xrstor64 (%rcx)
 	mov %rsp, %rbx
-	pushq $0x2b
-	pushq UC_RSP(%rbx)
-	pushq UC_EFLAGS(%rbx)
-	pushq $0x33
-	pushq UC_RIP(%rbx)
-	mov UC_R8(%rbx), %r8
-	mov UC_R9(%rbx), %r9
-	mov UC_R10(%rbx), %r10
-	mov UC_R11(%rbx), %r11
-	mov UC_R12(%rbx), %r12
-	mov UC_R13(%rbx), %r13
-	mov UC_R14(%rbx), %r14
-	mov UC_R15(%rbx), %r15
-	mov UC_RDI(%rbx), %rdi
-	mov UC_RSI(%rbx), %rsi
-	mov UC_RBP(%rbx), %rbp
-	mov UC_RDX(%rbx), %rdx
-	mov UC_RAX(%rbx), %rax
-	mov UC_RCX(%rbx), %rcx
-	mov UC_RBX(%rbx), %rbx
-	iretq
+	LEAVE_BY_IRETQ(UC)
 LABEL stub_direct_end
 
 /* The signal restorer: never reached, since stub_signal_entry leaves by itself. */

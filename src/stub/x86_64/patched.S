@@ -7,7 +7,7 @@
  * guest does not use it. `wrgsbase` is invisible, so it is checked to lie in the channel's window; if it does not, the
  * `syscall` right before the return address takes the signal path.
  */
-#include "channel/channel.h"
+#include "stub/x86_64/leave.h"
 
 	.text
 
@@ -81,7 +81,7 @@ stub_quick_end:
 	pushfq
 	testl $ODD_FLAGS, (%rsp)
 	jnz 2f
-	pushq $0x33
+	pushq $USER_CS
 	push %r11			/* rip */
 	push %rax			/* orig_rax */
 	push %rdi
@@ -110,23 +110,6 @@ stub_quick_end:
 	lea -2(%r11), %rcx
 	jmp *%rcx
 
-/* All but rbx, the slot, and rcx, rsp and rip, in which the ways out differ. */
-	.macro load_registers
-	mov SLOT_R15(%rbx), %r15
-	mov SLOT_R14(%rbx), %r14
-	mov SLOT_R13(%rbx), %r13
-	mov SLOT_R12(%rbx), %r12
-	mov SLOT_RBP(%rbx), %rbp
-	mov SLOT_R11(%rbx), %r11
-	mov SLOT_R10(%rbx), %r10
-	mov SLOT_R9(%rbx), %r9
-	mov SLOT_R8(%rbx), %r8
-	mov SLOT_RAX(%rbx), %rax
-	mov SLOT_RDX(%rbx), %rdx
-	mov SLOT_RSI(%rbx), %rsi
-	mov SLOT_RDI(%rbx), %rdi
-	.endm
-
 /*
  * rbx slot. An interrupt that finds the instruction pointer in [stub_patched_exit, stub_patched_end) is taken there:
  * the slot still holds all that is about to be restored.
@@ -146,7 +129,7 @@ stub_patched_exit:
 	add $0x78, %al			/* the overflow flag */
 	mov SLOT_EFLAGS(%rbx), %ah
 	sahf
-	load_registers
+	LOAD_REGISTERS(SLOT)
 	mov %rbx, %rcx
 	mov SLOT_RBX(%rcx), %rbx
 	mov SLOT_RSP(%rcx), %rsp
@@ -154,15 +137,7 @@ stub_patched_exit:
 	jmp *%rcx
 	/* Not behind a call: all flags, and rcx. */
 4:	lea HUSK_STACK_TOP(%rbx), %rsp
-	pushq $0x2b
-	pushq SLOT_RSP(%rbx)
-	pushq SLOT_EFLAGS(%rbx)
-	pushq $0x33
-	push %rcx
-	load_registers
-	mov SLOT_RCX(%rbx), %rcx
-	mov SLOT_RBX(%rbx), %rbx
-	iretq
+	LEAVE_BY_IRETQ(SLOT)
 	.globl stub_patched_end
 stub_patched_end:
 

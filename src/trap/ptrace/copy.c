@@ -64,6 +64,7 @@ void transfer_end(struct tracee *th, long result)
 
 		if (result != (long)len) {
 			th->error = -EFAULT;
+			out_clear(th);
 			return;
 		}
 		th->out_at += (u32)len;
@@ -74,8 +75,10 @@ void transfer_end(struct tracee *th, long result)
 	th->in_ready = result == (long)th->in_size &&
 		       pread(th->space->trap->transfer, th->in, th->in_size,
 			     transfer_at(th) + (off_t)TRAP_COPY_MAX) == (ssize_t)th->in_size;
-	if (!th->in_ready)
-		th->error = -EFAULT;
+	if (th->in_ready)
+		return;
+	th->error = -EFAULT;
+	th->in_size = 0; /* it is asked for once */
 }
 
 void transfer_drop(struct tracee *th)
@@ -122,6 +125,8 @@ long copies_make(struct tracee *th)
 		th->in_ready = memory_peek(th, th->in, th->in_addr, th->in_size) == (long)th->in_size;
 		result = th->in_ready ? 0 : -EFAULT;
 	}
+	if (!th->in_ready)
+		th->in_size = 0;
 	return result;
 }
 

@@ -31,17 +31,10 @@
 
 struct guest_regs job_regs(const struct tracee *th, u64 rip)
 {
-	struct guest_regs r = {
-		.rip = rip,
-		.rsp = scratch_at(HUSK_SCRATCH_STACK),
-		.cs = 0x33,
-		.ss = 0x2b,
-		.eflags = 0x202,
-		.orig_rax = ~0UL,
-		.fs_base = th->base.regs.fs_base,
-		.gs_base = th->base.regs.gs_base,
-	};
+	struct guest_regs r = regs_at(rip, scratch_at(HUSK_SCRATCH_STACK));
 
+	r.fs_base = th->base.regs.fs_base;
+	r.gs_base = th->base.regs.gs_base;
 	return r;
 }
 
@@ -164,8 +157,8 @@ static void resume(struct tracee *th)
 	if (restarts(th->base.regs.rax))
 		regs_load(&th->base);
 	r = th->base.regs;
-	r.cs = 0x33;
-	r.ss = 0x2b;
+	r.cs = USER_CS;
+	r.ss = USER_DS;
 	r.ds = r.es = r.fs = r.gs = 0;
 	r.orig_rax = ~0UL; /* restarting calls is the kernel's own affair */
 	th->state = TRACEE_RUNNING;

@@ -65,22 +65,14 @@ static void look_later(struct near *n)
 /* Whether the service thread is bound now. */
 static bool bind_tracer(struct near *n)
 {
-	int cpu;
-
-	if (n->cpu >= 0)
+	if (n->bound)
 		return true;
 	if (n->refused || n->now < n->choosing_until)
 		return false;
-	cpu = sched_getcpu();
-	n->refused = cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof n->own, &n->own) < 0;
+	n->bound = !onecpu_choose(&n->one, 0, sched_getcpu()) && !onecpu_bind(&n->one, 0);
+	n->refused = !n->bound;
 	if (n->refused)
 		return false;
-	CPU_ZERO(&n->one);
-	CPU_SET((size_t)cpu, &n->one);
-	n->refused = sched_setaffinity(0, sizeof n->one, &n->one) < 0;
-	if (n->refused)
-		return false;
-	n->cpu = cpu;
 	n->since = n->now;
 	n->seen = n->stops;
 	look_later(n);
@@ -93,7 +85,10 @@ static void place(struct near *n, struct tracee *th, int cpu)
 	if (th->cpu == cpu || th->gone)
 		return;
 	th->cpu = cpu;
-	sched_setaffinity(th->tid, sizeof(cpu_set_t), cpu < 0 ? &n->own : &n->one);
+	if (cpu < 0)
+		onecpu_release(&n->one, th->tid);
+	else
+		onecpu_bind(&n->one, th->tid);
 }
 
 static void let_be(struct near *n, struct tracee *th)
@@ -105,22 +100,19 @@ static void let_be(struct near *n, struct tracee *th)
 /* As let_be(), for one that computes while others want our CPU, too: the host's scheduler would leave it there for a while. */
 static void send_away(struct near *n, struct tracee *th)
 {
-	cpu_set_t others = n->own;
-
-	CPU_CLR((size_t)n->cpu, &others);
-	if (CPU_COUNT(&others) && !th->gone)
-		sched_setaffinity(th->tid, sizeof others, &others);
+	if (!th->gone)
+		onecpu_keep_off(&n->one, th->tid);
 	let_be(n, th);
 }
 
 static void unbind_all(struct near *n)
 {
-	if (n->cpu < 0)
+	if (!n->bound)
 		return;
 	while (!list_empty(&n->beside))
 		let_be(n, list_first(&n->beside, struct tracee, beside_node));
-	n->cpu = -1;
-	sched_setaffinity(0, sizeof n->own, &n->own);
+	n->bound = false;
+	onecpu_release(&n->one, 0);
 }
 
 static void look(struct watch *w, u32 events)
@@ -146,7 +138,7 @@ static void look(struct watch *w, u32 events)
 		unbind_all(n);
 	}
 	n->seen = n->stops;
-	if (n->cpu >= 0)
+	if (n->bound)
 		look_later(n);
 	else
 		(void)!read(n->timer, &(u64){0}, sizeof(u64));
@@ -162,7 +154,7 @@ void near_go(struct tracee *th, int request)
 	n->now = th->went = clock_ns();
 	if (!n->one_cpu) {
 		near = near && bind_tracer(n);
-		place(n, th, near ? n->cpu : -1);
+		place(n, th, near ? n->one.cpu : -1);
 	}
 	if (near)
 		list_add(&n->beside, &th->beside_node);
@@ -259,7 +251,6 @@ int near_start(struct ptrap *t)
 	struct near *n = &t->near;
 	cpu_set_t own;
 
-	n->cpu = -1;
 	list_init(&n->beside);
 	n->one_cpu = !sched_getaffinity(0, sizeof own, &own) && CPU_COUNT(&own) == 1;
 	n->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -271,8 +262,8 @@ void near_stop(struct ptrap *t)
 {
 	struct near *n = &t->near;
 
-	if (n->cpu >= 0)
-		sched_setaffinity(0, sizeof n->own, &n->own);
+	if (n->bound)
+		onecpu_release(&n->one, 0);
 	watch_del(&n->watch);
 	if (n->timer >= 0)
 		close(n->timer);

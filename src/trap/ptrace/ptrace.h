@@ -23,11 +23,11 @@
 #ifndef HUSK_TRAP_PTRACE_PTRACE_H
 #define HUSK_TRAP_PTRACE_PTRACE_H
 
-#include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
 #include "channel/channel.h"
+#include "host/onecpu.h"
 #include "host/poller.h"
 #include "trap/oplog.h"
 #include "trap/settle.h"
@@ -153,7 +153,7 @@ struct pspace {
 struct near {
 	bool one_cpu; /* all of us have but one */
 	bool refused;
-	int cpu; /* that the service thread is bound to; -1: none */
+	bool bound; /* the service thread, to the CPU below */
 	int timer;
 	struct watch watch;
 	struct list beside; /* tracees that are out, on our CPU */
@@ -168,7 +168,7 @@ struct near {
 	u64 since;          /* bound */
 	u64 choosing_until; /* not to be bound */
 	u32 alone;          /* stops in a row at which nobody else was out */
-	cpu_set_t own, one; /* what the service thread may use; while bound: that CPU */
+	struct onecpu one;  /* the last CPU, and what the service thread may use else */
 };
 
 struct ptrap {

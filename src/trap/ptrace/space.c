@@ -283,17 +283,6 @@ void orders_next(struct ptrap *t)
 	order_clone(zygote, child);
 }
 
-static void fresh_registers(struct tracee *th)
-{
-	struct guest_regs *r = &th->base.regs;
-
-	memset(r, 0, sizeof *r);
-	r->cs = 0x33;
-	r->ss = 0x2b;
-	r->eflags = 0x202;
-	r->orig_rax = ~0UL;
-}
-
 void tracer_space_new(struct trap *trap, struct trap_thread **thread, trap_done_fn *done, void *arg)
 {
 	struct ptrap *t = ptrap_of(trap);
@@ -313,7 +302,7 @@ void tracer_space_new(struct trap *trap, struct trap_thread **thread, trap_done_
 		th->order = c;
 		list_add_tail(&t->orders, &th->waiting);
 	}
-	fresh_registers(th);
+	th->base.regs = regs_at(0, 0);
 	*thread = &th->base;
 	orders_next(t);
 }

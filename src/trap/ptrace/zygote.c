@@ -189,14 +189,10 @@ static int unmap(struct ptrap *t, struct tracee *th, u64 start, u64 end)
 /* Whether the host can stop a call without making it: tried with one that harms nobody. */
 static bool has_sysemu(struct tracee *th)
 {
-	struct guest_regs r = {.rip = STUB_TRACED_CALL_AT,
-			       .rax = SYS_getpid,
-			       .cs = 0x33,
-			       .ss = 0x2b,
-			       .eflags = 0x202,
-			       .orig_rax = ~0UL};
+	struct guest_regs r = regs_at(STUB_TRACED_CALL_AT, 0);
 	int status;
 
+	r.rax = SYS_getpid;
 	regs_set(th, &r);
 	if (ptrace(PTRACE_SYSEMU, th->tid, 0, 0) < 0)
 		return false;

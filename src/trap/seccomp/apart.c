@@ -75,22 +75,14 @@ static void wake(struct sthread *th)
 void apart_wake(struct sthread *th)
 {
 	struct strap *t = th->space->trap;
-	cpu_set_t all, others;
-
-	if (!apart_due(t, th) || sched_getaffinity(th->tid, sizeof all, &all) < 0) {
-		wake(th);
-		return;
-	}
-	others = all;
-	CPU_CLR((size_t)th->cpu, &others);
+	struct onecpu ours;
 	/* Its number is the host's as long as the thread is there, which is looked at last. */
-	if (!CPU_COUNT(&others) || syscall(SYS_tgkill, th->space->pid, th->tid, 0) < 0 ||
-	    sched_setaffinity(th->tid, sizeof others, &others) < 0) {
-		wake(th);
-		return;
-	}
+	bool elsewhere = apart_due(t, th) && !onecpu_choose(&ours, th->tid, th->cpu) &&
+			 !syscall(SYS_tgkill, th->space->pid, th->tid, 0) && !onecpu_keep_off(&ours, th->tid);
+
 	wake(th);
-	sched_setaffinity(th->tid, sizeof all, &all);
+	if (elsewhere)
+		onecpu_release(&ours, th->tid);
 }
 
 /* Waking takes the other processor as long as the end of a long call takes us. It then waits for the answer by spinning, for

@@ -5,16 +5,64 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <x86intrin.h>
 
 #include "base/bug.h"
 
+#define PATIENCE_US 20 /* with a stub that was looking at its turn word when it was told to copy */
+
 /* Copies in one batch: there is always room for the first xstate_out(). */
 #define ROOM (ARRAY_SIZE(((struct sthread *)0)->copies) - 1)
+
+/* ---- ahead of need ---- */
+
+/* The guest must be looking at its turn word, on another processor, which nobody else wants. */
+bool copy_can_ahead(struct trap_thread *thread)
+{
+	const struct sthread *th = sthread_of(thread);
+	const struct strap *t = th->space->trap;
+
+	return !th->no_ahead && th->state == THREAD_HELD && !t->one_cpu && !t->together.on && !t->family.on &&
+	       t->running + 1 < t->ncpus && th->cpu != t->page_cpu && !read_once(th->slot->sleeping);
+}
+
+void copy_ahead(struct trap_thread *thread, u64 addr, size_t size)
+{
+	struct sthread *th = sthread_of(thread);
+
+	together_not(th->space->trap);
+	th->nin = 0;
+	th->next = (struct slot_piece){addr, (u32)min(size, (size_t)HUSK_COPY_SIZE), HUSK_IN_OFFSET};
+	/* Another one than the stub has carried out last. */
+	th->order_word = ((read_once(th->slot->next.done) >> TURN_ORDER) + 1) << TURN_ORDER | TURN_AHEAD;
+	th->slot->next.addr = addr;
+	th->slot->next.size = th->next.len;
+	store_seq(&th->slot->state, th->order_word);
+}
+
+/* Waits for what was ordered: it becomes what was read ahead. */
+static void take_ahead(struct sthread *th)
+{
+	u64 most = PATIENCE_US * th->space->trap->cycles_per_us, start = __rdtsc();
+
+	while (load_acquire(&th->slot->next.done) != th->order_word)
+		if (__rdtsc() - start > most) {
+			th->no_ahead = true;
+			th->next.len = 0;
+			return;
+		}
+	th->in[0] = th->next;
+	th->in[0].len = (u32)min((u64)th->next.len, read_once(th->slot->next.got));
+	th->nin = 1;
+	th->next.len = 0;
+}
 
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size)
 {
 	struct sthread *th = sthread_of(thread);
 
+	if (th->next.len && addr - th->next.addr < th->next.len)
+		take_ahead(th);
 	for (u32 i = 0; i < th->nin; i++) {
 		u64 skip = addr - th->in[i].addr;
 
@@ -59,6 +107,7 @@ int copy_in(struct trap_thread *thread, u64 addr, size_t size)
 	if (size > TRAP_COPY_MAX || th->ncopies >= ROOM)
 		return -ENOSPC;
 	copy_op(th, OP_COPY_IN, addr, size, HUSK_IN_OFFSET);
+	th->next.len = 0;
 	th->in[0].addr = addr;
 	th->in[0].len = (u32)size;
 	th->in[0].offset = HUSK_IN_OFFSET;

@@ -379,11 +379,12 @@ static u64 seccomp_vdso(struct trap *trap, u64 *start, u64 *end, u64 *code)
 	.quiet = seccomp_quiet, .park = seccomp_park, .hand_off = seccomp_hand_off, .rouse = seccomp_rouse,  \
 	.blocked = seccomp_blocked, .interrupt = seccomp_interrupt, .constant = short_constant,              \
 	.settle = space_settle, .cpu = seccomp_cpu, .op = seccomp_op, .ops_pending = seccomp_ops_pending,    \
-	.deeds = leave_deeds, .precopied = copy_precopied, .copy_out = copy_out, .copy_in = copy_in,         \
-	.word = seccomp_word, .read = copy_read, .write = copy_write, .direct_max = copy_direct_max,         \
-	.xstate_size = xstate_size, .xstate_get = xstate_get, .xstate_set = xstate_set,                      \
-	.xstate_out = xstate_out, .short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid,    \
-	.tid = seccomp_tid, .vdso = seccomp_vdso, .space_clear = spawn_space_clear
+	.deeds = leave_deeds, .precopied = copy_precopied, .can_ahead = copy_can_ahead, .ahead = copy_ahead, \
+	.copy_out = copy_out, .copy_in = copy_in, .word = seccomp_word, .read = copy_read,                   \
+	.write = copy_write, .direct_max = copy_direct_max, .xstate_size = xstate_size,                      \
+	.xstate_get = xstate_get, .xstate_set = xstate_set, .xstate_out = xstate_out,                        \
+	.short_calls = short_calls, .gated = seccomp_gated, .pid = seccomp_pid, .tid = seccomp_tid,          \
+	.vdso = seccomp_vdso, .space_clear = spawn_space_clear
 #define DONATE_OPS                                                                    \
 	.donate = donate, .donate_name = donate_name, .donate_unname = donate_unname, \
 	.donate_end = donate_end, .donate_device = donate_device

@@ -409,7 +409,8 @@ static bool read_event(struct sthread *th, struct trap_event *event)
 	th->held_mark = th->space->log.number;
 	batch_acknowledge(th);
 	batch_retry(th->space);
-	th->nin = 0;
+	th->nin = th->next.len = 0;
+	th->no_ahead = false;
 	switch (kind) {
 	case EVENT_CALL:
 	case EVENT_PATCHED:

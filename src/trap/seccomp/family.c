@@ -42,18 +42,11 @@ static bool bind_self(struct strap *t, int cpu)
 {
 	struct family *f = &t->family;
 
-	if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof f->own, &f->own) < 0 ||
-	    !CPU_ISSET(cpu, &f->own))
-		return false;
-	f->others = f->own;
-	CPU_CLR(cpu, &f->others);
-	CPU_ZERO(&f->one);
-	CPU_SET(cpu, &f->one);
-	if (!CPU_COUNT(&f->others))
+	if (onecpu_choose(&f->one, 0, cpu) < 0 || onecpu_is_only(&f->one))
 		return false;
 	t->page_cpu = cpu;
 	t->kpage->cpu = (u32)cpu;
-	return !sched_setaffinity(0, sizeof f->one, &f->one);
+	return !onecpu_bind(&f->one, 0);
 }
 
 static void bound(struct family *f, struct sthread *th)
@@ -69,7 +62,7 @@ static void bind_thread(struct sthread *th)
 	const struct list *threads = &th->space->threads;
 
 	if (th->space->pid && th->tid == th->space->pid && !th->space->killed &&
-	    threads->next == threads->prev && !sched_setaffinity(th->tid, sizeof f->one, &f->one))
+	    threads->next == threads->prev && !onecpu_bind(&f->one, th->tid))
 		bound(f, th);
 }
 
@@ -84,20 +77,16 @@ void family_forget(struct sthread *th)
 
 static void let_go(struct sthread *th)
 {
-	struct family *f = &th->space->trap->family;
-
 	family_forget(th);
 	if (th->space->pid)
-		sched_setaffinity(th->tid, sizeof f->own, &f->own);
+		onecpu_release(&th->space->trap->family.one, th->tid);
 }
 
 /* The host's scheduler would leave it on our CPU for a while. */
 static void send_away(struct sthread *th)
 {
-	struct family *f = &th->space->trap->family;
-
 	if (th->space->pid)
-		sched_setaffinity(th->tid, sizeof f->others, &f->others);
+		onecpu_keep_off(&th->space->trap->family.one, th->tid);
 	let_go(th);
 }
 
@@ -109,7 +98,7 @@ static void end(struct strap *t)
 	f->ended = now_ns();
 	while (!list_empty(&f->bound))
 		let_go(list_first(&f->bound, struct sthread, family_node));
-	sched_setaffinity(0, sizeof f->own, &f->own);
+	onecpu_release(&f->one, 0);
 }
 
 /* ---- looking after it ---- */
@@ -204,7 +193,7 @@ void family_child(struct sthread *child, u64 ordered)
 	if (f->on && !child->bound)
 		bind_thread(child);
 	if (!f->on && f->ended > ordered)
-		sched_setaffinity(child->tid, sizeof f->own, &f->own);
+		onecpu_release(&f->one, child->tid);
 }
 
 void family_thread(struct sthread *parent)

@@ -27,10 +27,10 @@
 #define HUSK_TRAP_SECCOMP_SECCOMP_H
 
 #include <linux/seccomp.h>
-#include <sched.h>
 
 #include "base/list.h"
 #include "channel/channel.h"
+#include "host/onecpu.h"
 #include "host/poller.h"
 #include "trap/fds.h"
 #include "trap/oplog.h"
@@ -116,6 +116,9 @@ struct sthread {
 	/* What the stub read ahead, checked. */
 	u32 nin;
 	struct slot_piece in[HUSK_MAX_IN];
+	u32 order_word;         /* the turn word of the last order to copy ahead */
+	struct slot_piece next; /* what it was for; len 0: none is on its way */
+	bool no_ahead;          /* one was not carried out in time: no more in this call */
 	u32 uc_offset, fpstate_offset;
 
 	trap_done_fn *run_done;
@@ -210,7 +213,7 @@ struct together {
 	u32 turns, seen; /* in this window; at the watchdog's last look */
 	u32 quick;       /* short sleeps in a row */
 	u64 since;
-	cpu_set_t own, callers; /* while on: what both were allowed before */
+	struct onecpu own, callers; /* while on: that CPU, and what each might use before */
 };
 
 /* See family.c. */
@@ -224,7 +227,8 @@ struct family {
 	u64 ended;                     /* ns */
 	u32 turns, strangers,
 		beside; /* since the last look: of those bound, of others; who ran beside, summed up */
-	cpu_set_t own, one, others; /* while on: what all may use else; that CPU; all but that one */
+	struct onecpu
+		one; /* while on: that CPU, and what all may use else; kept for children that come later */
 };
 
 /* See apart.c. */
@@ -471,6 +475,7 @@ void watchdog_check(struct strap *t);
 
 /* together.c */
 void together_other(struct sthread *th);
+void together_not(struct strap *t); /* who makes calls is best on another CPU, for the time being */
 /* Both may run anywhere again. */
 void together_end(struct strap *t);
 /* @th has no task any more, or ends. */
@@ -537,6 +542,8 @@ static inline void apart_turn(struct strap *t)
 }
 
 /* copy.c */
+bool copy_can_ahead(struct trap_thread *thread);
+void copy_ahead(struct trap_thread *thread, u64 addr, size_t size);
 size_t copy_precopied(struct trap_thread *thread, void *to, u64 addr, size_t size);
 size_t copy_out(struct trap_thread *thread, u64 addr, const void *from, size_t size);
 int copy_in(struct trap_thread *thread, u64 addr, size_t size);

@@ -70,13 +70,7 @@ void space_spare(struct strap *t)
 
 static void fresh_registers(struct sthread *th)
 {
-	struct guest_regs *r = &th->base.regs;
-
-	memset(r, 0, sizeof *r);
-	r->cs = 0x33;
-	r->ss = 0x2b;
-	r->eflags = 0x202;
-	r->orig_rax = ~0UL;
+	th->base.regs = regs_at(0, 0);
 	memcpy((char *)th->slot + th->fpstate_offset, th->space->trap->xstate.init,
 	       th->space->trap->xstate.size);
 }

@@ -28,21 +28,14 @@ static void window_begin(struct together *w, u64 now)
 	w->mixed = false;
 }
 
-static bool bind_both(struct together *w, int tid, u32 cpu)
+static bool bind_both(struct together *w, int tid, int cpu)
 {
-	cpu_set_t one;
-
-	if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof w->own, &w->own) < 0 ||
-	    sched_getaffinity(tid, sizeof w->callers, &w->callers) < 0 || !CPU_ISSET(cpu, &w->own) ||
-	    !CPU_ISSET(cpu, &w->callers))
+	if (onecpu_choose(&w->own, 0, cpu) < 0 || onecpu_choose(&w->callers, tid, cpu) < 0 ||
+	    onecpu_bind(&w->callers, tid) < 0)
 		return false;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(tid, sizeof one, &one) < 0)
-		return false;
-	if (!sched_setaffinity(0, sizeof one, &one))
+	if (!onecpu_bind(&w->own, 0))
 		return true;
-	sched_setaffinity(tid, sizeof w->callers, &w->callers);
+	onecpu_release(&w->callers, tid);
 	return false;
 }
 
@@ -50,17 +43,16 @@ static void together_begin(struct strap *t, u64 now)
 {
 	struct together *w = &t->together;
 	struct sthread *th = w->thread;
-	u32 cpu = (u32)th->cpu;
 
 	if (t->one_cpu || t->family.on || w->refused || !th->space->pid || th->tid != th->space->pid ||
 	    th->space->killed)
 		return;
-	w->on = bind_both(w, th->tid, cpu);
+	w->on = bind_both(w, th->tid, th->cpu);
 	w->refused = !w->on;
 	if (!w->on)
 		return;
-	t->page_cpu = (int)cpu;
-	t->kpage->cpu = cpu;
+	t->page_cpu = th->cpu;
+	t->kpage->cpu = (u32)th->cpu;
 	window_begin(w, now);
 	watchdog_start(t);
 }
@@ -73,9 +65,9 @@ void together_end(struct strap *t)
 	if (!w->on)
 		return;
 	w->on = false;
-	sched_setaffinity(0, sizeof w->own, &w->own);
+	onecpu_release(&w->own, 0);
 	if (th->space->pid)
-		sched_setaffinity(th->tid, sizeof w->callers, &w->callers);
+		onecpu_release(&w->callers, th->tid);
 	window_begin(w, now_ns());
 }
 
@@ -86,6 +78,11 @@ void together_other(struct sthread *th)
 	together_end(th->space->trap);
 	w->mixed = w->thread != NULL;
 	w->thread = th;
+}
+
+void together_not(struct strap *t)
+{
+	t->together.mixed = true;
 }
 
 void together_forget(struct sthread *th)
