@@ -32,11 +32,8 @@ static int open_own_terminal(struct sandbox *s, struct task *t, int fd)
 	struct file *f;
 	int err = p ? devpts_open_peer(p, t, O_RDWR | O_NOCTTY, &f) : -EIO;
 
-	if (err)
-		return err;
-	err = fd_install_at(t, f, false, fd);
-	if (err < 0)
-		file_put(f);
+	if (!err)
+		err = fd_install_at(t, f, false, fd);
 	return min(err, 0);
 }
 
@@ -59,11 +56,8 @@ static int open_stdio(struct sandbox *s, struct task *t)
 		if (fd.fd < 0)
 			return -errno;
 		err = hostio_open(&s->k, fd, &f);
-		if (!err) {
+		if (!err)
 			err = fd_install_at(t, f, false, i);
-			if (err < 0)
-				file_put(f);
-		}
 		if (err < 0)
 			return err;
 	}

@@ -41,6 +41,16 @@ static int mount_super(struct sandbox *s, int (*make)(struct kernel *k, struct s
 	return err ? err : vfs_mount_super(&s->k, sb, path, false);
 }
 
+/* What is said of an error of one of the command line's mounts. */
+static const char *why_not(const struct sandbox_mount *m, int err)
+{
+	if (err == -EBUSY && m->kind == MOUNT_HIDE)
+		return "a mount begins there; leave that out, or mount an empty tree over it with --tmpfs";
+	if (err == -EBUSY)
+		return "the root itself is what --root says";
+	return strerror(-err);
+}
+
 /* Each of the command line's mounts; an error names it. */
 static int mount_one(struct sandbox *s, const struct sandbox_mount *m)
 {
@@ -69,16 +79,24 @@ static int mount_one(struct sandbox *s, const struct sandbox_mount *m)
 		break;
 	case MOUNT_HIDE:
 		err = vfs_hide(&s->k, m->dst);
+		if (err == -EOPNOTSUPP) {
+			snprintf(s->result->why, sizeof s->result->why,
+				 "cannot hide %s: only what the root and binds have can be hidden; to hide a "
+				 "directory of "
+				 "/proc, /sys or /dev mount an empty tree over it (--tmpfs %s)",
+				 m->dst, m->dst);
+			return err;
+		}
 		break;
 	}
 	if (!err)
 		return 0;
 	if (m->src && strcmp(m->src, m->dst))
 		snprintf(s->result->why, sizeof s->result->why, "%s %s at %s: %s", doing[m->kind], m->src,
-			 m->dst, strerror(-err));
+			 m->dst, why_not(m, err));
 	else
 		snprintf(s->result->why, sizeof s->result->why, "%s %s: %s", doing[m->kind], m->dst,
-			 strerror(-err));
+			 why_not(m, err));
 	return err;
 }
 
@@ -91,6 +109,10 @@ int sandbox_mount_all(struct sandbox *s)
 	umask(0);
 	err = vfs_init(&s->k, c->root, c->upper, s->result->why, sizeof s->result->why);
 
+	if (!err && s->result->why[0]) { /* what the user should know of the layer all the same */
+		fprintf(stderr, "husk: %s\n", s->result->why);
+		s->result->why[0] = 0;
+	}
 	if (!err)
 		s->k.vfs->disk_max = c->disk_limit;
 	if (!err)
@@ -107,8 +129,11 @@ int sandbox_mount_all(struct sandbox *s)
 		err = mount_memory(s, "/tmp", 01777, 0, 0);
 	if (!err)
 		err = mount_memory(s, "/run", 0755, 0, 0);
-	if (!err && c->upper)
+	if (!err && c->upper) {
 		err = vfs_hide(&s->k, c->upper);
+		/* It is the working directory, which has a layer of its own. */
+		err = err == -EBUSY ? 0 : err;
+	}
 	for (size_t i = 0; !err && i < c->nmounts; i++) {
 		err = mount_one(s, &c->mounts[i]);
 		if (err)
@@ -116,5 +141,9 @@ int sandbox_mount_all(struct sandbox *s)
 	}
 	if (!err)
 		vfs_begin(&s->k);
+	if (err == -ENOSPC && c->disk_limit)
+		snprintf(s->result->why, sizeof s->result->why,
+			 "--disk-limit: %llu bytes do not hold the guest's empty trees; give 64K at least",
+			 (unsigned long long)c->disk_limit);
 	return err ? sandbox_fail(s, "cannot mount the guest's tree", err) : 0;
 }

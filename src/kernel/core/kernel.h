@@ -179,9 +179,10 @@ struct kernel {
 		struct list list; /* sockets that are in messages, struct unix_sock */
 		u32 count, closed;
 		bool collecting;
-	} unix_travellers; /* net room */
-	struct list ttys;  /* fs room: host terminals, struct tty */
-	struct list ptys;  /* fs room: husk's own, struct pty */
+	} unix_travellers;      /* net room */
+	struct list ttys;       /* fs room: host terminals, struct tty */
+	u32 npty;               /* the same: made so far */
+	struct pty_table *ptys; /* fs room: husk's own; NULL while there are none */
 	struct stats stats;
 
 	struct thread_group *first; /* the program that husk was asked to run */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /dev: a fixed tree. Random bytes are the host's; /dev/tty is the controlling terminal when the session has
- * one; /dev/ptmx makes a pseudo-terminal, which devpts shows at /dev/pts.
+ * /dev: a tmpfs in which husk has made the nodes that programs expect, as Linux's devtmpfs is one. Random bytes are the
+ * host's; /dev/tty is the controlling terminal when the session has one; /dev/ptmx makes a pseudo-terminal, which devpts
+ * shows at /dev/pts. Guests may make, rename and remove names, but no devices (mknod(2): EPERM).
  */
 #include "fs/dev.h"
 
@@ -13,8 +14,8 @@
 #include <sys/random.h>
 
 #include "fs/pty.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "vfs/anon.h"
-#include "vfs/synth.h"
 
 static long null_read(struct file *f, struct uio *to, u64 *pos)
 {
@@ -123,64 +124,110 @@ static const struct file_ops full_ops = {
 static const struct file_ops random_ops = {RANDOM_OPS, .poll = random_poll, .name = "random"};
 static const struct file_ops urandom_ops = {RANDOM_OPS, .name = "urandom"};
 
-static int dev_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
-{
-	return file_new(n->k, n->data, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), NULL,
-			NULL, out);
-}
+/* ---- the nodes ---- */
 
-static int tty_node_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
+static int tty_node_open(struct kernel *k, struct task *t, u32 flags, struct file **out)
 {
-	struct tty *tty = n->k->ops.ctty ? n->k->ops.ctty(t) : NULL;
+	struct tty *tty = k->ops.ctty ? k->ops.ctty(t) : NULL;
 
 	return tty ? tty_open(tty, flags, out) : -ENXIO;
 }
 
-static long dev_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)
-{
-	size_t len = min(strlen(n->data), size);
+#define DEVICE(major, minor) ((major) << 8 | (minor))
 
-	memcpy(buf, n->data, len);
-	return len;
-}
-
-static const struct synth_ops dev_ops = {.open = dev_open};
-static const struct synth_ops tty_node_ops = {.open = tty_node_open};
-static const struct synth_ops ptmx_ops = {.open = ptmx_open};
-static const struct synth_ops link_ops = {.readlink = dev_readlink};
-
-static const struct synth_entry empty_dir[] = {{}};
-
-#define DEVICE(node, major, minor, fops)                                              \
-	{                                                                             \
-		node, S_IFCHR | 0666, &dev_ops, NULL, (major) << 8 | (minor), &(fops) \
-	}
-#define LINK(node, target)                                                           \
-	{                                                                            \
-		node, S_IFLNK | 0777, &link_ops, NULL, 0, target, sizeof(target) - 1 \
-	}
-
-static const struct synth_entry dev_entries[] = {
-	DEVICE("null", 1, 3, null_ops),
-	DEVICE("zero", 1, 5, zero_ops),
-	DEVICE("full", 1, 7, full_ops),
-	DEVICE("random", 1, 8, random_ops),
-	DEVICE("urandom", 1, 9, urandom_ops),
-	{"tty", S_IFCHR | 0666, &tty_node_ops, NULL, 5 << 8},
-	{"ptmx", S_IFCHR | 0666, &ptmx_ops, NULL, 5 << 8 | 2},
-	LINK("fd", "/proc/self/fd"),
-	LINK("stdin", "/proc/self/fd/0"),
-	LINK("stdout", "/proc/self/fd/1"),
-	LINK("stderr", "/proc/self/fd/2"),
-	{"pts", S_IFDIR | 0755, NULL, empty_dir},
-	{"shm", S_IFDIR | 01777, NULL, empty_dir},
-	{"mqueue", S_IFDIR | 01777, NULL, empty_dir},
-	{},
+static const struct device {
+	const char *name;
+	u64 rdev;
+	const struct file_ops *ops; /* of its files; NULL: open() makes them */
+	int (*open)(struct kernel *k, struct task *t, u32 flags, struct file **out);
+} devices[] = {
+	{"null", DEVICE(1, 3), &null_ops},       {"zero", DEVICE(1, 5), &zero_ops},
+	{"full", DEVICE(1, 7), &full_ops},       {"random", DEVICE(1, 8), &random_ops},
+	{"urandom", DEVICE(1, 9), &urandom_ops}, {"tty", DEVICE(5, 0), NULL, tty_node_open},
+	{"ptmx", DEVICE(5, 2), NULL, ptmx_open},
 };
 
-static const struct synth_entry dev_root = {"", S_IFDIR | 0755, NULL, dev_entries};
+static const struct {
+	const char *name, *target;
+} links[] = {
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
+};
+
+static const struct {
+	const char *name;
+	u32 mode;
+} directories[] = {{"pts", 0755}, {"shm", 01777}, {"mqueue", 01777}};
+
+/* Only nodes of @devices have this operation. */
+static int device_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+{
+	const struct device *d = devices;
+	struct file *f;
+	int err;
+
+	while (d->rdev != tnode(i)->rdev)
+		d++;
+	if (d->open)
+		err = d->open(i->k, t, flags, &f);
+	else
+		err = file_new(i->k, d->ops, flags & ~(u32)(O_NOCTTY | O_TRUNC), NULL, NULL, &f);
+	if (err)
+		return err;
+	/* What a device's own file says about itself wins; a fresh one is described by its node. */
+	if (!f->inode)
+		f->inode = inode_get(i);
+	*out = f;
+	return 0;
+}
+
+static const struct inode_ops device_ops = {
+	.getattr = tmpfs_getattr,
+	.ownership = tmpfs_ownership,
+	.setattr = tmpfs_setattr,
+	.getxattr = tmpfs_getxattr,
+	.setxattr = tmpfs_setxattr,
+	.listxattr = tmpfs_listxattr,
+	.removexattr = tmpfs_removexattr,
+	.open = device_open,
+	.release = tmpfs_release_inode,
+};
+
+/* Makes @name in @root by @target, a symlink's, or by @mode and @rdev. */
+static int make_node(struct inode *root, const char *name, const char *target, u32 mode, u64 rdev)
+{
+	static const struct cred by_root;
+	struct inode *i;
+	int err = target ? tmpfs_symlink(root, name, strlen(name), target, &by_root, &i)
+			 : tmpfs_create(root, name, strlen(name), mode, rdev, &by_root, &i);
+
+	if (err)
+		return err;
+	if (rdev)
+		i->ops = &device_ops;
+	inode_put(i);
+	return 0;
+}
 
 int dev_super(struct kernel *k, struct super **out)
 {
-	return synth_super(k, "devtmpfs", &dev_root, out);
+	struct super *sb;
+	int err = tmpfs_super(k, 0755, 0, 0, k->vfs->memory_max, &sb);
+
+	if (err)
+		return err;
+	sb->type = sb->source = "devtmpfs";
+	for (size_t i = 0; !err && i < ARRAY_SIZE(devices); i++)
+		err = make_node(sb->root, devices[i].name, NULL, S_IFCHR | 0666, devices[i].rdev);
+	for (size_t i = 0; !err && i < ARRAY_SIZE(links); i++)
+		err = make_node(sb->root, links[i].name, links[i].target, 0, 0);
+	for (size_t i = 0; !err && i < ARRAY_SIZE(directories); i++)
+		err = make_node(sb->root, directories[i].name, NULL, S_IFDIR | directories[i].mode, 0);
+	if (err)
+		super_put(sb);
+	else
+		*out = sb;
+	return err;
 }

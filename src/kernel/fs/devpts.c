@@ -13,27 +13,37 @@
 #include "core/cred.h"
 #include "core/task.h"
 #include "fs/pty.h"
-#include "vfs/inode.h"
+#include "vfs/notify.h"
 #include "vfs/synth.h"
 #include "vfs/walk.h"
 
 static const struct synth_entry slave_entry;
 
-static struct pty *pty_find(struct kernel *k, u64 index)
+/* Who owns a node: a pty's index, and which of those that have had it. */
+static u64 owner_of(const struct pty *p)
 {
-	struct pty *p;
+	return (u64)p->number << 32 | p->index;
+}
 
-	if (!k->ptys.next)
-		return NULL;
-	list_for_each (p, &k->ptys, node)
-		if (p->index == index && p->master)
-			return p;
-	return NULL;
+/* The one of @index that has a master; nullable. */
+static struct pty *pty_at(struct kernel *k, u64 index)
+{
+	struct pty *p = k->ptys && index < PTY_MAX ? k->ptys->at[index] : NULL;
+
+	return p && p->master ? p : NULL;
+}
+
+static struct pty *node_pty(struct synth_node *n)
+{
+	struct pty *p = pty_at(n->k, (u32)n->owner);
+
+	return p && owner_of(p) == n->owner ? p : NULL;
 }
 
 static int pts_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
 		      const struct synth_entry **entry, u64 *owner)
 {
+	struct pty *p;
 	u64 index = 0;
 
 	if (!len || len > 4 || (name[0] == '0' && len > 1))
@@ -43,37 +53,33 @@ static int pts_lookup(struct synth_node *n, struct task *t, const char *name, si
 			return -ENOENT;
 		index = index * 10 + (u64)(name[i] - '0');
 	}
-	if (!pty_find(n->k, index))
+	p = pty_at(n->k, index);
+	if (!p)
 		return -ENOENT;
 	*entry = &slave_entry;
-	*owner = index;
+	*owner = owner_of(p);
 	return 0;
 }
 
 /* A name's key is its number plus one. */
 static bool pts_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
 {
-	const struct pty *p;
-	u64 best = ~0UL;
-
-	if (!n->k->ptys.next)
-		return false;
-	list_for_each (p, &n->k->ptys, node)
-		if (p->master && p->index + 1UL > *key)
-			best = min(best, p->index + 1UL);
-	if (best == ~0UL)
-		return false;
-	*key = best;
-	*type = IFTODT(S_IFCHR);
-	snprintf(name, 64, "%lu", best - 1);
-	return true;
+	while (n->k->ptys && *key < PTY_MAX) {
+		if (pty_at(n->k, (*key)++)) {
+			*type = IFTODT(S_IFCHR);
+			snprintf(name, 64, "%lu", *key - 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 static void slave_attr(struct synth_node *n, struct kstat *st)
 {
-	const struct pty *p = pty_find(n->k, n->owner);
+	const struct pty *p = node_pty(n);
 
 	st->rdev = makedev(136, (u32)n->owner);
+	st->nlink = p ? 1 : 0;
 	st->uid = p ? p->uid : 0;
 	st->gid = p ? p->gid : GROUP_TTY;
 	if (p)
@@ -83,7 +89,7 @@ static void slave_attr(struct synth_node *n, struct kstat *st)
 /* As mesg(1), login(1) and terminals change it. */
 static int slave_setattr(struct synth_node *n, const struct iattr *a)
 {
-	struct pty *p = pty_find(n->k, n->owner);
+	struct pty *p = node_pty(n);
 
 	if (!p)
 		return -ENOENT;
@@ -98,7 +104,7 @@ static int slave_setattr(struct synth_node *n, const struct iattr *a)
 
 static int slave_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
-	struct pty *p = pty_find(n->k, n->owner);
+	struct pty *p = node_pty(n);
 	int err;
 
 	if (p && p->exclusive[0] && !capable(t, CAP_SYS_ADMIN))
@@ -108,6 +114,50 @@ static int slave_open(struct synth_node *n, struct task *t, u32 flags, struct fi
 	if (!err && !(flags & O_NOCTTY) && file_readable(*out) && t->group)
 		n->k->ops.tty_opened(t, &p->tty);
 	return err;
+}
+
+/* ---- names that come and go ---- */
+
+/* The tree's root; NULL where none is mounted. */
+static struct dentry *pts_dentry(struct kernel *k)
+{
+	struct mount *m;
+
+	if (!k->vfs)
+		return NULL;
+	list_for_each (m, &k->vfs->mounts, node)
+		if (!strcmp(m->sb->type, "devpts"))
+			return m->root;
+	return NULL;
+}
+
+void devpts_made(struct pty *p)
+{
+	struct dentry *root = pts_dentry(p->tty.k);
+	char name[16];
+
+	if (!root || !p->tty.k->vfs->nmarks)
+		return;
+	snprintf(name, sizeof name, "%u", p->index);
+	notify_name(root->inode, IN_CREATE, name, NULL, 0);
+}
+
+void devpts_gone(struct pty *p)
+{
+	struct dentry *root = pts_dentry(p->tty.k), *d = NULL;
+	char name[16];
+
+	snprintf(name, sizeof name, "%u", p->index);
+	if (root)
+		dentry_find(root, name, strlen(name), &d);
+	p->master = false;
+	if (!root)
+		return;
+	notify_name(root->inode, IN_DELETE, name, NULL, 0);
+	if (d) {
+		dentry_drop(d, true);
+		dentry_put(d);
+	}
 }
 
 int devpts_open_peer(struct pty *p, struct task *t, u32 flags, struct file **out)
@@ -129,9 +179,25 @@ int devpts_open_peer(struct pty *p, struct task *t, u32 flags, struct file **out
 	return err;
 }
 
+/* As Linux numbers them: the root, ptmx, the slaves. */
+static u64 slave_ino(u64 owner)
+{
+	return 3 + (u32)owner;
+}
+
+static u64 ptmx_ino(u64 owner)
+{
+	return 2;
+}
+
+static int ptmx_node_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
+{
+	return ptmx_open(n->k, t, flags, out);
+}
+
 static const struct synth_ops slave_node_ops = {
-	.open = slave_open, .attr = slave_attr, .setattr = slave_setattr};
-static const struct synth_ops ptmx_ops = {.open = ptmx_open};
+	.open = slave_open, .attr = slave_attr, .setattr = slave_setattr, .ino = slave_ino};
+static const struct synth_ops ptmx_ops = {.open = ptmx_node_open, .ino = ptmx_ino};
 static const struct synth_ops root_ops = {.lookup = pts_lookup, .next = pts_next};
 
 static const struct synth_entry slave_entry = {"", S_IFCHR | 0620, &slave_node_ops};

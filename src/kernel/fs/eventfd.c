@@ -31,14 +31,11 @@ static long eventfd_read(struct file *f, struct uio *to, u64 *pos)
 	if (!e->count)
 		return -EAGAIN;
 	value = e->semaphore ? 1 : e->count;
-	n = uio_to_user(to, &value, sizeof value);
-	if (n < 0)
-		return n;
-	if (n < (long)sizeof value)
-		return -EFAULT;
+	/* Before it is known whether it can be told, as on Linux. */
 	e->count -= value;
+	n = uio_to_user_whole(to, &value, sizeof value);
 	wake_all(&e->wait);
-	return sizeof value;
+	return n;
 }
 
 static long eventfd_write(struct file *f, struct uio *from, u64 *pos)
@@ -47,7 +44,7 @@ static long eventfd_write(struct file *f, struct uio *from, u64 *pos)
 	u64 value;
 	long n;
 
-	if (from->left < sizeof value)
+	if (from->left != sizeof value)
 		return -EINVAL;
 	n = uio_from_user(from, &value, sizeof value);
 	if (n < 0)

@@ -30,9 +30,26 @@ static void pipe_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "pipe:[%lu]", f->inode->ino);
 }
 
+static long used(struct file *f, long moved, bool written)
+{
+	if (moved > 0 && f->inode->ops && f->inode->ops->used)
+		f->inode->ops->used(f->inode, f, written);
+	return moved;
+}
+
+static long end_read(struct file *f, struct uio *to, u64 *pos)
+{
+	return used(f, pipe_read(f, to, pos), false);
+}
+
+static long end_write(struct file *f, struct uio *from, u64 *pos)
+{
+	return used(f, pipe_write(f, from, pos), true);
+}
+
 static const struct file_ops pipe_ops = {
-	.read = pipe_read,
-	.write = pipe_write,
+	.read = end_read,
+	.write = end_write,
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.fcntl = pipe_fcntl,

@@ -8,6 +8,9 @@
  * second open is refused, poll() is asked first and writes are cut at PIPE_BUF. Regular files keep the shared
  * offset, as natively: read() and write() on the descriptor itself.
  *
+ * What guests open anew by /dev/stdout and the like is the same host descriptor once more, since husk may open nothing for
+ * writing by then; the offset of such a file is kept here.
+ *
  * Readiness is always asked of the host. An edge-triggered watch, set up at the first wait, only tells when
  * to ask.
  */
@@ -15,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,10 +28,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/task.h"
 #include "fs/pty.h"
+#include "host/file.h"
 #include "host/poller.h"
 #include "vfs/inode.h"
 
@@ -38,6 +44,7 @@ struct hostio {
 	struct hostfd fd; /* owned: as inherited */
 	struct hostfd io; /* owned when another one: the same file, not blocking */
 	u32 type;         /* S_IFMT bits */
+	bool anew;        /* opened by a guest: a regular file's offset is the guest's, not the host's */
 	struct watch watch;
 	bool watched;
 	struct wait_queue wait;
@@ -79,10 +86,12 @@ static bool host_ready(const struct hostio *h, short events)
 
 static long host_read_some(struct hostio *h, char *buf, size_t size)
 {
+	struct iovec iov = {buf, size};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	long n;
 
 	if (h->type == S_IFSOCK)
-		n = recv(h->io.fd, buf, size, MSG_DONTWAIT);
+		n = recvmsg(h->io.fd, &message, MSG_DONTWAIT);
 	else if (blocking_io(h) && !host_ready(h, POLLIN))
 		return -EAGAIN;
 	else
@@ -108,10 +117,12 @@ static long hostio_read(struct file *f, struct uio *to, u64 *pos)
 
 static long host_write_some(struct hostio *h, const char *buf, size_t size)
 {
+	struct iovec iov = {(void *)buf, size};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	long n;
 
 	if (h->type == S_IFSOCK)
-		n = send(h->io.fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmsg(h->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else if (blocking_io(h) && !host_ready(h, POLLOUT))
 		return -EAGAIN;
 	else
@@ -166,6 +177,12 @@ static u32 hostio_poll(struct file *f, struct poll_table *pt)
 
 /* ---- regular files and plain devices: never wait ---- */
 
+/* Whether the file offset is the guest's own rather than the host's. */
+static bool own_offset(const struct hostio *h)
+{
+	return h->anew && h->type == S_IFREG;
+}
+
 static long plain_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct hostio *h = f->priv;
@@ -174,12 +191,12 @@ static long plain_read(struct file *f, struct uio *to, u64 *pos)
 
 	while (to->left) {
 		size_t room = uio_room(to, sizeof buf);
-		bool own = pos == &f->pos;
+		bool host_offset = pos == &f->pos && !own_offset(h);
 		long n;
 
 		if (!room)
 			return total ? total : -EFAULT;
-		n = own ? read(h->fd.fd, buf, room) : pread(h->fd.fd, buf, room, *pos);
+		n = host_offset ? read(h->fd.fd, buf, room) : pread(h->fd.fd, buf, room, *pos);
 		if (n < 0)
 			return total ? total : -errno;
 		if (!n)
@@ -188,7 +205,7 @@ static long plain_read(struct file *f, struct uio *to, u64 *pos)
 		if (n < 0)
 			return total ? total : n;
 		total += n;
-		if (!own)
+		if (!host_offset)
 			*pos += n;
 		if ((size_t)n < room || h->type != S_IFREG)
 			break;
@@ -204,12 +221,12 @@ static long plain_write(struct file *f, struct uio *from, u64 *pos)
 
 	while (from->left) {
 		struct uio before = *from;
-		bool own = pos == &f->pos;
+		bool host_offset = pos == &f->pos && !own_offset(h);
 		long got = uio_from_user(from, buf, min(from->left, sizeof buf)), n;
 
 		if (got < 0)
 			return total ? total : got;
-		n = own ? write(h->fd.fd, buf, got) : pwrite(h->fd.fd, buf, got, *pos);
+		n = host_offset ? write(h->fd.fd, buf, got) : pwrite(h->fd.fd, buf, got, *pos);
 		if (n < got) {
 			int err = -errno;
 
@@ -219,7 +236,7 @@ static long plain_write(struct file *f, struct uio *from, u64 *pos)
 			uio_from_user(from, buf, n);
 		}
 		total += n;
-		if (!own)
+		if (!host_offset)
 			*pos += n;
 		if (n < got)
 			break;
@@ -227,11 +244,36 @@ static long plain_write(struct file *f, struct uio *from, u64 *pos)
 	return total;
 }
 
+/* The host's own offset stays where it is: data without holes up to the end. */
+static s64 seek_anew(struct file *f, s64 offset, int whence)
+{
+	struct hostio *h = f->priv;
+	struct stat st;
+	s64 pos = offset;
+
+	if (fstat(h->fd.fd, &st))
+		return -errno;
+	if ((whence == SEEK_DATA || whence == SEEK_HOLE) && (offset < 0 || offset >= st.st_size))
+		return -ENXIO;
+	if (whence == SEEK_HOLE)
+		pos = st.st_size;
+	else if (whence == SEEK_CUR || whence == SEEK_END)
+		if (__builtin_add_overflow(offset, whence == SEEK_END ? st.st_size : (s64)f->pos, &pos))
+			return -EOVERFLOW;
+	if (pos < 0)
+		return -EINVAL;
+	f->pos = (u64)pos;
+	return pos;
+}
+
 static s64 plain_seek(struct file *f, s64 offset, int whence)
 {
 	struct hostio *h = f->priv;
-	off_t at = lseek(h->fd.fd, offset, whence);
+	off_t at;
 
+	if (own_offset(h))
+		return seek_anew(f, offset, whence);
+	at = lseek(h->fd.fd, offset, whence);
 	return at < 0 ? -errno : at;
 }
 
@@ -246,7 +288,10 @@ static int plain_sync(struct file *f, struct hostfd *fd)
 static long plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct hostio *h = f->priv;
+	int err = mode & ~FALLOC_FL_ZERO_RANGE ? 0 : file_size_limit(f->k->current, f->inode, offset + len);
 
+	if (err)
+		return err;
 	return fallocate(h->fd.fd, mode, offset, len) < 0 ? -errno : 0;
 }
 
@@ -254,12 +299,12 @@ static long plain_fallocate(struct file *f, int mode, u64 offset, u64 len)
 static int plain_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
 {
 	struct hostio *h = f->priv;
-	char path[40];
+	char path[HOST_FD_PATH];
 
 	if (h->type != S_IFREG)
 		return -ENODEV;
 	if (!hostfd_valid(h->io)) {
-		snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd.fd);
+		host_fd_path(h->fd, path);
 		h->io.fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (h->io.fd < 0)
 			return -errno;
@@ -289,10 +334,10 @@ static long hostio_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
 static void hostio_link_name(struct file *f, char *buf, size_t size)
 {
 	struct hostio *h = f->priv;
-	char path[40];
+	char path[HOST_FD_PATH];
 	ssize_t n;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd.fd);
+	host_fd_path(h->fd, path);
 	n = readlink(path, buf, size - 1);
 	buf[max(n, (ssize_t)0)] = 0;
 }
@@ -339,6 +384,7 @@ static const struct file_ops plain_ops = {
 	.fallocate = plain_fallocate,
 	.link_name = hostio_link_name,
 	.release = hostio_release,
+	.offset_outside = true,
 };
 
 struct tty *file_tty(struct file *f)
@@ -351,10 +397,10 @@ struct tty *file_tty(struct file *f)
 /* A description of our own that does not block, or the one we have. */
 static struct hostfd open_twin(struct hostfd fd, int flags)
 {
-	char path[40];
+	char path[HOST_FD_PATH];
 	struct hostfd twin;
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	host_fd_path(fd, path);
 	twin.fd = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return hostfd_valid(twin) ? twin : fd;
 }
@@ -370,7 +416,7 @@ static bool can_watch(struct kernel *k, struct hostfd fd)
 	return true;
 }
 
-static int hostio_setup(struct hostio *h, const struct stat *st, int flags, bool *plain)
+static int hostio_setup(struct hostio *h, const struct stat *st, struct hostfd twin, int flags, bool *plain)
 {
 	*plain = h->type == S_IFREG || h->type == S_IFBLK || h->type == S_IFDIR ||
 		 (h->type == S_IFCHR && !isatty(h->fd.fd) && !can_watch(h->k, h->fd));
@@ -384,7 +430,7 @@ static int hostio_setup(struct hostio *h, const struct stat *st, int flags, bool
 			return -ENOMEM;
 	}
 	if (h->type == S_IFIFO || h->type == S_IFCHR)
-		h->io = open_twin(h->fd, flags);
+		h->io = hostfd_valid(twin) ? twin : open_twin(h->fd, flags);
 	return 0;
 }
 
@@ -429,13 +475,35 @@ static int hostio_setattr(struct inode *i, const struct iattr *attr)
 	return 0;
 }
 
+static int open_as(struct kernel *k, struct hostfd fd, struct hostfd twin, bool anew, u32 flags,
+		   struct file **out);
+
+/* The host file once more, for reading: what Landlock and the filter let through by name is better than the descriptor
+ * itself, but only a file or a directory never makes husk wait for it. */
+static struct hostfd open_to_read(const struct hostio *h)
+{
+	bool waits = h->type != S_IFREG && h->type != S_IFDIR;
+	struct hostfd fd = HOSTFD_NONE;
+	char path[HOST_FD_PATH];
+
+	host_fd_path(h->fd, path);
+	if (!waits)
+		fd.fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	return fd;
+}
+
+/* Another descriptor of the same open file of the host's. */
+static struct hostfd copy_descriptor(struct hostfd fd)
+{
+	return (struct hostfd){fcntl(fd.fd, F_DUPFD_CLOEXEC, 3)};
+}
+
 /* open("/dev/stdin") and the like: the host file once more, with no more rights than were given. */
 static int hostio_reopen(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
 	struct hostio *h = i->priv;
+	struct hostfd fd = HOSTFD_NONE, twin = HOSTFD_NONE;
 	u32 given, asked = flags & O_ACCMODE;
-	struct hostfd fd;
-	char path[40];
 	int err;
 
 	if (!h)
@@ -443,15 +511,20 @@ static int hostio_reopen(struct inode *i, struct task *t, u32 flags, struct file
 	given = fcntl(h->fd.fd, F_GETFL) & O_ACCMODE;
 	if (given != O_RDWR && asked != given)
 		return -EACCES;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", h->fd.fd);
-	fd.fd = open(path, asked | (flags & (O_APPEND | O_TRUNC | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
-	if (fd.fd < 0 && errno == EACCES) /* it belongs to somebody else by now: use it as it was given */
-		fd.fd = fcntl(h->fd.fd, F_DUPFD_CLOEXEC, 3);
-	if (fd.fd < 0)
+	if (asked == O_RDONLY)
+		fd = open_to_read(h);
+	if (!hostfd_valid(fd))
+		fd = copy_descriptor(h->fd);
+	if (!hostfd_valid(fd))
 		return -errno;
-	err = hostio_open(h->k, fd, out);
-	if (err < 0)
-		close(fd.fd);
+	if (hostfd_valid(h->io) && h->io.fd != h->fd.fd && h->type != S_IFREG)
+		twin = copy_descriptor(h->io);
+	err = open_as(h->k, fd, twin, true, flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | HUSK_O_LARGEFILE),
+		      out);
+	if (err < 0) {
+		host_close(&fd);
+		host_close(&twin);
+	}
 	return err;
 }
 
@@ -461,15 +534,17 @@ static const struct inode_ops hostio_inode_ops = {
 	.setattr = hostio_setattr,
 };
 
-int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
+/* A file of the descriptors @fd and @twin, which does not block (none: it is made); both are the file's on success. */
+static int open_as(struct kernel *k, struct hostfd fd, struct hostfd twin, bool anew, u32 flags,
+		   struct file **out)
 {
 	struct hostio *h;
 	struct inode *inode;
 	struct stat st;
-	int err, flags = fcntl(fd.fd, F_GETFL);
 	bool plain;
+	int err;
 
-	if (flags < 0 || fstat(fd.fd, &st) < 0)
+	if (fstat(fd.fd, &st) < 0)
 		return -errno;
 	h = calloc(1, sizeof *h);
 	if (!h)
@@ -477,21 +552,33 @@ int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
 	h->k = k;
 	h->fd = h->io = fd;
 	h->type = st.st_mode & S_IFMT;
+	h->anew = anew;
 	wait_queue_init(&h->wait);
-	err = hostio_setup(h, &st, flags, &plain);
+	err = hostio_setup(h, &st, twin, (int)flags, &plain);
 	if (err < 0) {
 		hostio_free(h);
 		return err;
 	}
-	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK | 0100000 /* O_LARGEFILE */;
 	inode = inode_new(k, NULL, &hostio_inode_ops, h->type, st.st_ino, h);
 	err = inode ? file_new(k, plain ? &plain_ops : &hostio_ops, flags, inode, h, out) : -ENOMEM;
 	if (err < 0) {
 		if (inode)
 			inode_put(inode);
+		if (h->io.fd == twin.fd)
+			h->io = h->fd;
 		hostio_free(h);
 		return err;
 	}
 	object_count(k, "hostio", 1);
 	return 0;
+}
+
+int hostio_open(struct kernel *k, struct hostfd fd, struct file **out)
+{
+	int flags = fcntl(fd.fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	flags &= O_ACCMODE | O_APPEND | O_NONBLOCK | HUSK_O_LARGEFILE;
+	return open_as(k, fd, HOSTFD_NONE, false, (u32)flags, out);
 }

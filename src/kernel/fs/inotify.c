@@ -27,10 +27,13 @@ struct user_event {
 
 struct event {
 	struct list node;
-	struct user_event head;
 	size_t name_len;
+	/* As the guest reads it: */
+	struct user_event head;
 	char name[];
 };
+_Static_assert(offsetof(struct event, name) == offsetof(struct event, head) + sizeof(struct user_event),
+	       "the name follows");
 
 struct watch {
 	struct notify_mark mark;
@@ -91,10 +94,8 @@ static void queue_event(struct instance *in, int wd, u32 mask, u32 cookie, const
 		len = 0;
 	}
 	e = calloc(1, sizeof *e + padded(len));
-	if (!e) {
-		/* Nobody can be told; what is lost will show by the next overflow, or not at all. */
+	if (!e) /* what is lost will show by the next overflow, or not at all */
 		return;
-	}
 	e->head = (struct user_event){wd, mask, cookie, (u32)padded(len)};
 	e->name_len = len;
 	if (len)
@@ -130,7 +131,7 @@ static void on_event(struct notify_mark *m, const struct notify_event *e)
 	/* A directory's own end is told without saying that it was one. */
 	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF))
 		mask &= ~(u32)IN_ISDIR;
-	if (e->name && e->unlinked && w->excl_unlink)
+	if (e->unlinked && w->excl_unlink)
 		return;
 	queue_event(w->owner, w->wd, mask, e->cookie, e->name, e->name ? e->len : 0);
 	if (w->oneshot)
@@ -162,9 +163,10 @@ static void set_mask(struct watch *w, u32 mask)
 	notify_mark_want(&w->mark, (mask & IN_ALL_EVENTS) | (add ? w->mark.mask : 0));
 }
 
-int inotify_watch(struct file *f, struct inode *i, u32 mask)
+int inotify_watch(struct file *f, struct dentry *d, u32 mask)
 {
 	struct instance *in = f->priv;
+	struct inode *i = d->inode;
 	struct watch *w = find_watch(in, i);
 
 	if (w) {
@@ -182,7 +184,7 @@ int inotify_watch(struct file *f, struct inode *i, u32 mask)
 	w->wd = ++in->next_wd;
 	w->mark.event = on_event;
 	w->mark.gone = on_gone;
-	notify_mark_add(&w->mark, i);
+	notify_mark_add(&w->mark, i, d);
 	set_mask(w, mask);
 	list_add_tail(&in->watches, &w->node);
 	in->k->vfs->inotify_watches++;
@@ -213,14 +215,11 @@ static long inotify_read(struct file *f, struct uio *to, u64 *pos)
 	while (!list_empty(&in->events)) {
 		struct event *e = list_first(&in->events, struct event, node);
 		size_t size = sizeof e->head + e->head.len;
-		char buf[sizeof e->head + 272];
 		long n;
 
 		if (size > to->left)
 			return done ? done : -EINVAL;
-		memcpy(buf, &e->head, sizeof e->head);
-		memcpy(buf + sizeof e->head, e->name, e->head.len);
-		n = uio_to_user(to, buf, size);
+		n = uio_to_user(to, &e->head, size);
 		if (n < (long)size)
 			return done ? done : n < 0 ? n : -EFAULT;
 		drop_event(in, e);

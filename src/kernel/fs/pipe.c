@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,21 @@
 static struct pipe_page *pipe_at(struct pipe *p, unsigned i)
 {
 	return &p->ring[(p->tail + i) & (p->slots - 1)];
+}
+
+/* A page to be filled, NULL: no memory. Whoever does not need it after all makes it the spare one. */
+static char *page_get(struct pipe *p)
+{
+	char *data = p->spare ? p->spare : malloc(PAGE_SIZE);
+
+	p->spare = NULL;
+	return data;
+}
+
+/* Puts @page, whose data is consumed, behind the newest: there is a slot for it. */
+static void page_push(struct pipe *p, struct pipe_page page)
+{
+	*pipe_at(p, p->used++) = page;
 }
 
 static void pipe_page_drop(struct pipe *p)
@@ -77,6 +93,15 @@ void pipe_free(struct pipe *p)
 }
 
 /* ---- data ---- */
+
+static size_t pipe_bytes(struct pipe *p)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < p->used; i++)
+		bytes += pipe_at(p, i)->len;
+	return bytes;
+}
 
 /* How many of the oldest bytes, @most of them, are a stream: what is in packets comes one by one. */
 static size_t stream_bytes(struct pipe *p, size_t most)
@@ -183,11 +208,9 @@ static long pipe_merge(struct pipe *p, struct uio *from, size_t size)
 
 static long pipe_append(struct pipe *p, struct uio *from, size_t size, bool packet)
 {
-	struct pipe_page *pg = pipe_at(p, p->used);
-	char *data = p->spare ? p->spare : malloc(PAGE_SIZE);
+	char *data = page_get(p);
 	long err;
 
-	p->spare = NULL;
 	if (!data)
 		return -ENOMEM;
 	err = copy_whole(from, data, size);
@@ -195,8 +218,7 @@ static long pipe_append(struct pipe *p, struct uio *from, size_t size, bool pack
 		p->spare = data;
 		return err;
 	}
-	*pg = (struct pipe_page){.data = data, .len = size, .packet = packet};
-	p->used++;
+	page_push(p, (struct pipe_page){.data = data, .len = size, .packet = packet});
 	return 0;
 }
 
@@ -216,13 +238,12 @@ static long append_at_once(struct file *f, struct uio *from, size_t size, bool p
 	if (got <= 0)
 		return got ? got : -EFAULT;
 	while ((size_t)got - done >= PAGE_SIZE) {
-		char *data = p->spare ? p->spare : malloc(PAGE_SIZE);
+		char *data = page_get(p);
 
-		p->spare = NULL;
 		if (!data)
 			break;
 		memcpy(data, buf + done, PAGE_SIZE);
-		*pipe_at(p, p->used++) = (struct pipe_page){.data = data, .len = PAGE_SIZE, .packet = packet};
+		page_push(p, (struct pipe_page){.data = data, .len = PAGE_SIZE, .packet = packet});
 		done += PAGE_SIZE;
 	}
 	/* What did not become a page is not taken. */
@@ -282,6 +303,59 @@ long pipe_write(struct file *f, struct uio *from, u64 *pos)
 	return done ? done : err;
 }
 
+/* Where the page of memory that @from stands in ends, or its piece of the vector. */
+static size_t page_rest(struct uio *from)
+{
+	while (from->at == from->iov->len) {
+		from->iov++;
+		from->count--;
+		from->at = 0;
+	}
+	return min((size_t)(from->iov->len - from->at), PAGE_SIZE - (from->iov->base + from->at) % PAGE_SIZE);
+}
+
+/* One piece of that, up to VFS_PIECE bytes: how many came. */
+static long take_pages(struct pipe *p, struct uio *from)
+{
+	char *buf = p->k->vfs->piece;
+	struct uio look = *from;
+	long got = uio_from_user(&look, buf, VFS_PIECE), done = 0;
+
+	while (done < got && p->used < p->slots) {
+		size_t n = min(page_rest(from), (size_t)(got - done));
+		char *data = page_get(p);
+
+		if (!data)
+			return done ? done : -ENOMEM;
+		memcpy(data, buf + done, n);
+		page_push(p, (struct pipe_page){.data = data, .len = (u32)n, .closed = true});
+		from->at += n;
+		from->left -= n;
+		done += n;
+	}
+	return got < 0 ? got : done;
+}
+
+long pipe_pages(struct file *f, struct uio *from)
+{
+	struct pipe *p = f->priv;
+	long done = 0, n = 0;
+
+	if (!p->readers)
+		return pipe_broken(p, from->task);
+	if (p->used >= p->slots)
+		return -EAGAIN;
+	while (from->left && p->used < p->slots) {
+		n = take_pages(p, from);
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	if (done)
+		wake_all(&p->rd_wait);
+	return done ? done : n;
+}
+
 long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count)
 {
 	struct pipe *from = in->priv, *to = out->priv;
@@ -294,15 +368,15 @@ long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count)
 	if (to->used >= to->slots)
 		return -EAGAIN;
 	for (unsigned i = 0; i < from->used && done < count && to->used < to->slots; i++) {
-		struct pipe_page *pg = pipe_at(from, i), *copy = pipe_at(to, to->used);
+		struct pipe_page *pg = pipe_at(from, i);
 		size_t n = min((size_t)pg->len, count - done);
-		char *data = malloc(PAGE_SIZE);
+		char *data = page_get(to);
 
 		if (!data)
 			return done ? (long)done : -ENOMEM;
 		memcpy(data, pg->data + pg->at, n);
-		*copy = (struct pipe_page){.data = data, .len = (u32)n, .packet = pg->packet, .closed = true};
-		to->used++;
+		page_push(to, (struct pipe_page){
+				      .data = data, .len = (u32)n, .packet = pg->packet, .closed = true});
 		done += n;
 	}
 	if (done)
@@ -313,10 +387,8 @@ long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count)
 long pipe_filled(struct file *f)
 {
 	struct pipe *p = f->priv;
-	long bytes = 0;
+	long bytes = (long)pipe_bytes(p);
 
-	for (unsigned i = 0; i < p->used; i++)
-		bytes += pipe_at(p, i)->len;
 	return bytes ? bytes : p->writers ? -EAGAIN : 0;
 }
 
@@ -387,14 +459,9 @@ u32 pipe_poll(struct file *f, struct poll_table *pt)
 
 long pipe_ioctl(struct file *f, struct task *t, u32 cmd, u64 arg)
 {
-	struct pipe *p = f->priv;
-	int bytes = 0;
+	int bytes = (int)pipe_bytes(f->priv);
 
-	if (cmd != FIONREAD)
-		return -ENOTTY;
-	for (unsigned i = 0; i < p->used; i++)
-		bytes += pipe_at(p, i)->len;
-	return user_put(t, arg, &bytes);
+	return cmd == FIONREAD ? user_put(t, arg, &bytes) : -ENOTTY;
 }
 
 static long pipe_resize(struct pipe *p, struct task *t, u32 size)
@@ -406,7 +473,7 @@ static long pipe_resize(struct pipe *p, struct task *t, u32 size)
 		return -EINVAL;
 	while (slots * PAGE_SIZE < size)
 		slots *= 2;
-	if (slots > p->slots && slots * PAGE_SIZE > PIPE_MAX_SIZE && !capable(t, 24 /* CAP_SYS_RESOURCE */))
+	if (slots > p->slots && slots * PAGE_SIZE > PIPE_MAX_SIZE && !capable(t, CAP_SYS_RESOURCE))
 		return -EPERM;
 	if (slots < p->used)
 		return -EBUSY;
@@ -446,7 +513,8 @@ void pipe_end_opened(struct pipe *p, struct file *f)
 		p->writers++;
 		p->writer_opens++;
 	}
-	f->pos = p->writers ? ~0UL : p->writer_opens;
+	/* A FIFO that had no writer yet has not lost one either. */
+	f->pos = p->writers || p->nameless ? ~0UL : p->writer_opens;
 	/* Blocking opens of the other side go on. */
 	wake_all(&p->rd_wait);
 	wake_all(&p->wr_wait);

@@ -18,6 +18,10 @@ bool file_is_pipe(const struct file *f);
  * bytes, 0 at the end, -EAGAIN, -ENOMEM, or -EPIPE and a signal for @t. */
 long pipe_tee(struct file *in, struct file *out, struct task *t, size_t count);
 
+/* vmsplice(2): what fits of @from comes into the pipe @f, each page of memory (and each piece of a vector) as a page that no
+ * other write joins. Bytes; -EAGAIN when there is no room at all; -EFAULT when not even the first can be read. */
+long pipe_pages(struct file *f, struct uio *from);
+
 /* For splice(2). Bytes that can be taken out of the pipe of @f, or that surely fit into it (page-wise writes); -EAGAIN
  * when none, 0 when the writers have gone, -EPIPE when the readers have. */
 long pipe_filled(struct file *f);

@@ -7,6 +7,7 @@
 #include "core/release.h"
 #include "fs/inotify.h"
 #include "fs/proc_text.h"
+#include "fs/pty.h"
 
 /*
  * Linux: root may change most of these. Here: only what has an effect (the two names, what is in proc_core.c,
@@ -56,6 +57,9 @@ static int store_domainname(struct synth_node *n, struct task *t, const char *te
 static const struct synth_ops hostname_ops = {.show = show_hostname, .store = store_hostname};
 static const struct synth_ops domainname_ops = {.show = show_domainname, .store = store_domainname};
 
+#define TEXT_OF(n)  TEXT_OF_(n)
+#define TEXT_OF_(n) #n "\n"
+
 static void uuid_text(const u8 id[16], struct text *out)
 {
 	for (int i = 0; i < 16; i++)
@@ -98,6 +102,19 @@ static const struct synth_entry random_dir[] = {
 	{},
 };
 
+static int show_ptys(struct task *t, struct text *out)
+{
+	text_add(out, "%u\n", t->k->ptys ? t->k->ptys->used : 0);
+	return 0;
+}
+
+static const struct synth_entry pty_dir[] = {
+	PROC_CONSTANT("max", TEXT_OF(PTY_MAX)),
+	PROC_SHOW("nr", show_ptys),
+	PROC_CONSTANT("reserve", "0\n"),
+	{},
+};
+
 static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("ostype", "Linux\n"),
 	PROC_CONSTANT("osrelease", HUSK_UTS_RELEASE "\n"),
@@ -127,6 +144,14 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_CONSTANT("panic", "0\n"),
 	PROC_CONSTANT("tainted", "0\n"),
 	PROC_CONSTANT("sysrq", "0\n"),
+	PROC_CONSTANT("panic_on_oops", "0\n"),
+	PROC_CONSTANT("print-fatal-signals", "0\n"),
+	PROC_CONSTANT("shm_rmid_forced", "0\n"),
+	PROC_CONSTANT("io_uring_disabled", "2\n"),
+	PROC_CONSTANT("kexec_load_disabled", "1\n"),
+	PROC_CONSTANT("perf_event_max_sample_rate", "100000\n"),
+	PROC_CONSTANT("perf_event_max_stack", "127\n"),
+	PROC_CONSTANT("perf_event_mlock_kb", "516\n"),
 	PROC_CONSTANT("sched_rr_timeslice_ms", "100\n"),
 	PROC_CONSTANT("sched_rt_period_us", "1000000\n"),
 	PROC_CONSTANT("sched_rt_runtime_us", "950000\n"),
@@ -135,6 +160,7 @@ static const struct synth_entry kernel_dir[] = {
 	PROC_DIRECTORY("seccomp", proc_seccomp_entries),
 	PROC_DIRECTORY("yama", proc_yama_entries),
 	PROC_DIRECTORY("random", random_dir),
+	PROC_DIRECTORY("pty", pty_dir),
 	{},
 };
 
@@ -154,11 +180,16 @@ static const struct synth_entry vm_dir[] = {
 	PROC_CONSTANT("dirty_background_ratio", "10\n"),
 	PROC_CONSTANT("vfs_cache_pressure", "100\n"),
 	PROC_CONSTANT("swappiness", "60\n"),
+	PROC_CONSTANT("zone_reclaim_mode", "0\n"),
+	PROC_CONSTANT("dirty_bytes", "0\n"),
+	PROC_CONSTANT("dirty_background_bytes", "0\n"),
+	PROC_CONSTANT("dirty_expire_centisecs", "3000\n"),
+	PROC_CONSTANT("dirty_writeback_centisecs", "500\n"),
+	PROC_CONSTANT("hugetlb_shm_group", "0\n"),
+	PROC_CONSTANT("mmap_rnd_bits", "28\n"),
+	PROC_CONSTANT("unprivileged_userfaultfd", "0\n"),
 	{},
 };
-
-#define TEXT_OF(n)  TEXT_OF_(n)
-#define TEXT_OF_(n) #n "\n"
 
 static const struct synth_entry inotify_dir[] = {
 	PROC_CONSTANT("max_queued_events", TEXT_OF(INOTIFY_MAX_QUEUED)),
@@ -239,6 +270,8 @@ static const struct synth_entry net_dir[] = {
 	PROC_DIRECTORY("unix", unix_dir),
 	{},
 };
+
+const struct synth_ops proc_sys_ops = {.settings = true};
 
 const struct synth_entry proc_sys_entries[] = {
 	PROC_DIRECTORY("kernel", kernel_dir),

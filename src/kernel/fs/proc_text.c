@@ -170,7 +170,8 @@ const struct synth_entry proc_entries[] = {
 	PROC_CONSTANT("cmdline", "\n"),
 	PROC_CONSTANT("filesystems", filesystems),
 	PROC_CONSTANT("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
-	PROC_CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n"),
+	PROC_CONSTANT("devices", "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n128 ptm\n136 "
+				 "pts\n\nBlock devices:\n"),
 	PROC_CONSTANT("partitions", "major minor  #blocks  name\n\n"),
 	PROC_CONSTANT("diskstats", ""),
 	PROC_CONSTANT("modules", ""),
@@ -182,6 +183,6 @@ const struct synth_entry proc_entries[] = {
 	PROC_SHOW("vmstat", show_vmstat),
 	PROC_DIRECTORY("tty", tty_dir),
 	PROC_DIRECTORY("sysvipc", sysvipc_dir),
-	PROC_DIRECTORY("sys", proc_sys_entries),
+	{"sys", S_IFDIR | 0555, &proc_sys_ops, proc_sys_entries},
 	{},
 };

@@ -16,6 +16,7 @@ extern const struct synth_entry proc_entries[];
 
 /* /proc/sys (proc_sys.c). */
 extern const struct synth_entry proc_sys_entries[];
+extern const struct synth_ops proc_sys_ops;
 /* /proc/sys/kernel/seccomp (proc_seccomp.c). */
 extern const struct synth_entry proc_seccomp_entries[];
 /* core_pattern, core_uses_pid (proc_core.c). */

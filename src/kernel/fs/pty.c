@@ -17,8 +17,8 @@
 #include <sys/sysmacros.h>
 #include <termios.h>
 
+#include "base/text.h"
 #include "core/task.h"
-#include "vfs/synth.h"
 
 #define CHUNK 1024
 #define TICK  100000000UL /* VTIME's unit, ns */
@@ -65,32 +65,44 @@ static void ldisc_signal(struct ldisc *l, int signo, bool flush)
 
 /* ---- the pair ---- */
 
-static bool index_used(struct kernel *k, u32 index)
+/* Takes the lowest free index for @p: 0, -ENOSPC, -ENOMEM. */
+static int table_add(struct kernel *k, struct pty *p)
 {
-	struct pty *p;
+	struct pty_table *table = k->ptys;
 
-	list_for_each (p, &k->ptys, node)
-		if (p->index == index)
-			return true;
-	return false;
+	if (!table)
+		table = k->ptys = calloc(1, sizeof *table);
+	if (!table)
+		return -ENOMEM;
+	if (table->used == PTY_MAX)
+		return -ENOSPC;
+	while (table->at[p->index])
+		p->index++;
+	table->at[p->index] = p;
+	table->used++;
+	p->number = k->npty++;
+	return 0;
+}
+
+static void table_remove(struct kernel *k, struct pty *p)
+{
+	k->ptys->at[p->index] = NULL;
+	if (--k->ptys->used)
+		return;
+	free(k->ptys);
+	k->ptys = NULL;
 }
 
 int pty_new(struct kernel *k, u32 uid, struct pty **out)
 {
-	struct pty *p;
-	u32 index = 0;
+	struct pty *p = calloc(1, sizeof *p);
+	int err = p ? table_add(k, p) : -ENOMEM;
 
-	if (!k->ptys.next)
-		list_init(&k->ptys);
-	while (index < PTY_MAX && index_used(k, index))
-		index++;
-	if (index == PTY_MAX)
-		return -ENOSPC;
-	p = calloc(1, sizeof *p);
-	if (!p)
-		return -ENOMEM;
-	p->tty = (struct tty){.k = k, .refs = 1, .rdev = makedev(136, index), .fd = HOSTFD_NONE, .pty = p};
-	p->index = index;
+	if (err) {
+		free(p);
+		return err;
+	}
+	p->tty = (struct tty){.k = k, .refs = 1, .rdev = makedev(136, p->index), .fd = HOSTFD_NONE, .pty = p};
 	p->uid = uid;
 	p->gid = GROUP_TTY;
 	p->mode = 0620;
@@ -101,7 +113,6 @@ int pty_new(struct kernel *k, u32 uid, struct pty **out)
 	p->ldisc.signal = ldisc_signal;
 	wait_queue_init(&p->master_wait);
 	wait_queue_init(&p->slave_wait);
-	list_add_tail(&k->ptys, &p->node);
 	object_count(k, "pty", 1);
 	*out = p;
 	return 0;
@@ -112,7 +123,7 @@ static void pty_free_unused(struct pty *p)
 	if (p->master || p->files)
 		return;
 	object_count(p->tty.k, "pty", -1);
-	list_del(&p->node);
+	table_remove(p->tty.k, p);
 	free(p);
 }
 
@@ -126,7 +137,7 @@ void pty_settle(struct pty *p)
 
 void pty_close_master(struct pty *p)
 {
-	p->master = false;
+	devpts_gone(p);
 	p->drain = NULL;
 	p->tty.k->ops.tty_hangup(&p->tty);
 	p->generation++;
@@ -357,10 +368,18 @@ static void slave_link_name(struct file *f, char *buf, size_t size)
 {
 	const struct pty *p = f->priv;
 
-	snprintf(buf, size, "/dev/pts/%u", p->index);
+	snprintf(buf, size, "/dev/pts/%u%s", p->index, p->master ? "" : " (deleted)");
+}
+
+static void master_show(struct file *f, struct text *out)
+{
+	const struct pty *p = f->priv;
+
+	text_add(out, "tty-index:\t%u\n", p->index);
 }
 
 static const struct file_ops master_ops = {
+	.show = master_show,
 	.read = master_read,
 	.write = master_write,
 	.poll = master_poll,
@@ -368,6 +387,7 @@ static const struct file_ops master_ops = {
 	.release = master_release,
 	.name = "ptmx",
 	.stream = true,
+	.untold = true,
 };
 
 static const struct file_ops slave_ops = {
@@ -399,15 +419,16 @@ int pty_open_slave(struct pty *p, u32 flags, struct file **out)
 	return 0;
 }
 
-int ptmx_open(struct synth_node *n, struct task *t, u32 flags, struct file **out)
+int ptmx_open(struct kernel *k, struct task *t, u32 flags, struct file **out)
 {
 	struct pty *p;
-	int err = pty_new(n->k, t->cred->fsuid, &p);
+	int err = pty_new(k, t->cred->fsuid, &p);
 
 	if (err)
 		return err;
+	devpts_made(p);
 	p->locked = true;
-	err = file_new(n->k, &master_ops, flags, NULL, p, out);
+	err = file_new(k, &master_ops, flags, NULL, p, out);
 	if (err)
 		pty_close_master(p);
 	return err;

@@ -17,7 +17,6 @@
 #include "fs/tty.h"
 
 struct super;
-struct synth_node;
 
 #define PTY_OUTPUT 8192 /* bytes between programs and the master, a power of two */
 #define PTY_MAX    4096 /* /proc/sys/kernel/pty/max */
@@ -25,9 +24,9 @@ struct synth_node;
 #define GROUP_TTY 5 /* Debian's, as its devpts is mounted with gid=5,mode=620 */
 
 struct pty {
-	struct tty tty;   /* job control; not in kernel->ttys, which are the host's */
-	struct list node; /* in kernel->ptys */
-	u32 index;
+	struct tty tty;     /* job control; not in kernel->ttys, which are the host's */
+	u32 index;          /* in kernel->ptys */
+	u32 number;         /* how many were made before it: what tells it from the last one of that index */
 	u32 uid, gid, mode; /* of the node in /dev/pts */
 	struct ldisc ldisc;
 	struct winsize size;
@@ -51,6 +50,12 @@ struct pty {
 	void *drain_arg;
 };
 
+/* Those that there are, by their indexes. Allocated with the first, freed with the last. */
+struct pty_table {
+	u32 used;
+	struct pty *at[PTY_MAX];
+};
+
 /* A new pty with a master and a fresh line discipline, unlocked; 0, -ENOSPC or -ENOMEM. pty_close_master() is the
  * caller's. */
 int pty_new(struct kernel *k, u32 uid, struct pty **out);
@@ -72,7 +77,10 @@ bool pty_is_master(const struct file *f);
 int devpts_super(struct kernel *k, struct super **out);
 /* The slave of @p by its name: what TIOCGPTPEER gives. 0 or -errno. */
 int devpts_open_peer(struct pty *p, struct task *t, u32 flags, struct file **out);
-int ptmx_open(struct synth_node *n, struct task *t, u32 flags, struct file **out);
+/* @p has come, or its master has gone: its node's directory hears of it, and the node's name ends with the master. */
+void devpts_made(struct pty *p);
+void devpts_gone(struct pty *p);
+int ptmx_open(struct kernel *k, struct task *t, u32 flags, struct file **out);
 
 /* Between pty.c and pty_ioctl.c. */
 void pty_settle(struct pty *p); /* wakes whoever may go on after a change */

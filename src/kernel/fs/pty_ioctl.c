@@ -290,17 +290,12 @@ static long send_signal(struct pty *p, struct task *t, u64 arg, const struct pty
 static long open_peer(struct pty *p, struct task *t, u64 arg, const struct pty_ioctl *io)
 {
 	struct file *f;
-	int fd, err;
+	int err;
 
 	if (arg & ~(u64)(O_ACCMODE | O_NOCTTY | O_NONBLOCK | O_CLOEXEC))
 		return -EINVAL;
 	err = devpts_open_peer(p, t, (u32)arg, &f);
-	if (err)
-		return err;
-	fd = fd_install(t, f, arg & O_CLOEXEC);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	return err < 0 ? err : fd_install(t, f, arg & O_CLOEXEC);
 }
 
 static const struct pty_ioctl master[] = {

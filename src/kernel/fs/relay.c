@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/task.h"
+#include "host/file.h"
 #include "host/poller.h"
 
 #define CHUNK      4096
@@ -204,9 +204,9 @@ static struct hostfd open_again(struct hostfd fd, int flags)
 {
 	struct hostfd again = HOSTFD_NONE;
 	struct stat st;
-	char path[40];
+	char path[HOST_FD_PATH];
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd.fd);
+	host_fd_path(fd, path);
 	if (!fstat(fd.fd, &st) && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode)))
 		again.fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (again.fd < 0)

@@ -110,6 +110,38 @@ static int show_policy(struct synth_node *n, struct task *t, char **out, size_t 
 	return proc_text_done(&text, 0, out, size);
 }
 
+/* The lines of /proc/meminfo that Linux counts for each node, and what is used of all memory. */
+static int show_node_memory(struct synth_node *n, struct task *t, char **out, size_t *size)
+{
+	static const char *const counted[] = {
+		"MemTotal",      "MemFree",        "SwapCached",    "Active",          "Inactive",
+		"Active(anon)",  "Inactive(anon)", "Active(file)",  "Inactive(file)",  "Unevictable",
+		"Mlocked",       "Dirty",          "Writeback",     "Mapped",          "AnonPages",
+		"Shmem",         "KernelStack",    "PageTables",    "KReclaimable",    "Slab",
+		"SReclaimable",  "SUnreclaim",     "AnonHugePages", "HugePages_Total", "HugePages_Free",
+		"HugePages_Surp"};
+	FILE *f = fopen("/proc/meminfo", "re");
+	u64 total = 0, left = 0, value;
+	struct text text = {0};
+	char line[128], name[32];
+
+	while (f && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%31[^:]: %lu", name, &value) != 2)
+			continue;
+		total = strcmp(name, "MemTotal") ? total : value;
+		left = strcmp(name, "MemFree") ? left : value;
+		for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
+			if (!strcmp(name, counted[i]))
+				text_add(&text, "Node 0 %s", line);
+		if (!strcmp(name, "MemFree"))
+			text_add(&text, "Node 0 MemUsed:        %8lu kB\n", total - left);
+	}
+	if (f)
+		fclose(f);
+	return proc_text_done(&text, f ? 0 : -EIO, out, size);
+}
+
+static const struct synth_ops node_memory_ops = {.show = show_node_memory};
 static const struct synth_ops text_ops = {.show = show_text}, cpus_ops = {.show = show_cpus},
 			      number_ops = {.show = show_number}, all_mask_ops = {.show = show_all_mask},
 			      own_mask_ops = {.show = show_own_mask}, policy_ops = {.show = show_policy};
@@ -171,7 +203,12 @@ static const struct synth_entry cpu_dir[] = {
 /* ---- the tree ---- */
 
 static const struct synth_entry node0[] = {
-	FILE_OF("cpulist", cpus_ops), FILE_OF("cpumap", all_mask_ops), TEXT("distance", "10"), {}};
+	FILE_OF("cpulist", cpus_ops),
+	FILE_OF("cpumap", all_mask_ops),
+	TEXT("distance", "10"),
+	FILE_OF("meminfo", node_memory_ops),
+	{},
+};
 static const struct synth_entry node_dir[] = {
 	TEXT("has_cpu", "0"),  TEXT("has_memory", "0"),   TEXT("online", "0"),
 	TEXT("possible", "0"), DIRECTORY("node0", node0), {},

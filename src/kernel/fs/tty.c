@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "core/task.h"
 #include "fs/hostio.h"
 #include "fs/pty.h"
+#include "host/file.h"
 
 #define KERNEL_TERMIOS  36 /* sizeof struct termios as the kernel has it */
 #define KERNEL_TERMIOS2 44
@@ -59,7 +59,7 @@ void tty_put(struct tty *tty)
 
 int tty_open(struct tty *tty, u32 flags, struct file **out)
 {
-	char path[40];
+	char path[HOST_FD_PATH];
 	struct hostfd fd;
 	int err;
 
@@ -67,7 +67,7 @@ int tty_open(struct tty *tty, u32 flags, struct file **out)
 		return pty_open_slave(tty->pty, flags & ~(u32)O_NOCTTY, out);
 	if (!hostfd_valid(tty->fd))
 		return -EIO;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", tty->fd.fd);
+	host_fd_path(tty->fd, path);
 	fd.fd = open(path, (flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
 	if (fd.fd < 0) /* the terminal belongs to somebody else by now: use it as it was given */
 		fd.fd = fcntl(tty->fd.fd, F_DUPFD_CLOEXEC, 3);

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "mm/internal.h"
+#include "vfs/inode.h"
 
 /* How often a fault that should not be is tried again before it is the guest's: while another thread carries
  * an operation out (it may have lost its CPU in between), and else. */
@@ -90,6 +91,24 @@ static bool may_access(const struct vma *v, bool write, bool exec)
 	return v->flags & (write ? VM_WRITE : VM_ACCESS_FLAGS);
 }
 
+/* Where writes to [at, end) of @v come to the end of its file: what lies behind its last page is there, but nobody can touch
+ * it (SIGBUS). Reads are not asked for: they show it by themselves. */
+static u64 file_end(const struct vma *v, u64 at, u64 end)
+{
+	struct mm_object *o = vma_mm_object(v);
+	struct inode *i = o && o->kind == MM_FILE && !o->apart ? o->file->inode : NULL;
+	u64 start = (v->pgoff << PAGE_SHIFT) - v->start; /* of the file's first byte, seen from address 0 */
+	struct kstat st;
+
+	if (!i || i->type != S_IFREG || (o->cuts == i->cuts && end + start <= o->end))
+		return end;
+	if (i->ops->getattr(i, &st))
+		return end;
+	o->end = page_up((u64)st.size);
+	o->cuts = i->cuts;
+	return end + start <= o->end ? end : max(at, o->end - start);
+}
+
 int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok)
 {
 	struct mm *mm = t->mm;
@@ -102,9 +121,14 @@ int mm_access(struct task *t, u64 addr, u64 len, bool write, u64 *ok)
 			bool grown;
 			struct vma *v = find_or_grow(t, mm, at, false, &grown);
 
+			u64 to;
+
 			if (!v || !may_access(v, write, false))
 				break;
-			at = v->end;
+			to = write && v->object ? file_end(v, at, min(v->end, end)) : v->end;
+			at = to;
+			if (to < end && to < v->end)
+				break;
 		}
 	}
 	if (at >= end && end > addr)

@@ -17,6 +17,9 @@ struct mm_object {
 	enum mm_object_kind kind;
 	struct file *file; /* owned; NULL for MM_SHARED */
 	u64 ino;           /* MM_SHARED: what maps shows */
+	u64 end;           /* of the file, rounded up to pages: where accesses end, as far as is known */
+	u32 cuts;          /* what inode->cuts was then */
+	bool apart; /* the host's mapping is of what the file was before its bytes moved (mm/moved.c) */
 };
 
 static inline struct mm_object *vma_mm_object(const struct vma *v)

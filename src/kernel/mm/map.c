@@ -106,9 +106,9 @@ long mm_find_area(struct task *t, struct mm *mm, u64 addr, u64 len, int flags, b
 /* Nothing runs from files of no tree, nor from those that the kernel makes up, but for memfds and devices (path_noexec()). */
 static bool no_exec(const struct file *f)
 {
-	if (f->ops->mmap)
-		return false;
-	return !f->inode || !f->inode->sb || (f->inode->sb->no_cache && f->inode->type != S_IFCHR);
+	const struct super *sb = f->inode ? f->inode->sb : NULL;
+
+	return sb ? sb->no_cache && f->inode->type != S_IFCHR : !f->ops->mmap;
 }
 
 /* Devices and directories have no size to go beyond (mm/mmap.c: file_mmap_size_max()). */

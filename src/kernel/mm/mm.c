@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -370,12 +371,12 @@ bool mm_may_expand(struct task *t, struct mm *mm, u64 vm_flags, u64 pages)
 
 bool mm_can_lock(struct task *t)
 {
-	return mm_limit(t, RLIMIT_MEMLOCK) != 0 || capable(t, 14 /* CAP_IPC_LOCK */);
+	return mm_limit(t, RLIMIT_MEMLOCK) != 0 || capable(t, CAP_IPC_LOCK);
 }
 
 bool mm_lock_fits(struct task *t, struct mm *mm, u64 vm_flags, u64 bytes)
 {
-	if (!(vm_flags & VM_LOCKED) || capable(t, 14 /* CAP_IPC_LOCK */))
+	if (!(vm_flags & VM_LOCKED) || capable(t, CAP_IPC_LOCK))
 		return true;
 	return mm->vmas.locked + (bytes >> PAGE_SHIFT) <= mm_limit(t, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 }

@@ -20,6 +20,15 @@ static bool shows(const struct vma *v, const struct inode *i)
 	return f && f->inode == i && f->ops->mmap && !(v->flags & VM_SEALED);
 }
 
+/* A private mapping of the old bytes goes on without regard to where the new ones end. */
+static void leave(const struct vma *v, const struct inode *i)
+{
+	struct file *f = vma_file(v);
+
+	if (f && f->inode == i && !shows(v, i))
+		vma_mm_object(v)->apart = true;
+}
+
 /* Without memory the old bytes stay. */
 static bool map_anew(struct mm *mm, const struct vma *v)
 {
@@ -53,9 +62,11 @@ void mm_file_moved(struct kernel *k, struct inode *i)
 
 		if (!mm->space || mm->space->dead)
 			continue;
-		for (struct vma *v = vma_first(&mm->vmas); v; v = vma_next(v))
+		for (struct vma *v = vma_first(&mm->vmas); v; v = vma_next(v)) {
+			leave(v, i);
 			if (shows(v, i) && map_anew(mm, v))
 				any = true;
+		}
 		if (any)
 			k->trap_ops->settle(mm->space, settled, NULL);
 	}

@@ -51,9 +51,9 @@ static void name_of(const struct file *f, char *name, size_t size)
 	if (f->ops->link_name) {
 		f->ops->link_name((struct file *)f, name, size);
 	} else if (f->path) {
-		path = walk_up(&f->path->path, buf, sizeof buf);
+		path = walk_up(f->path, buf, sizeof buf);
 		snprintf(name, size, "%s%s", path && *path ? path : "/",
-			 f->path->path.dentry->unlinked ? " (deleted)" : "");
+			 f->path->dentry->unlinked ? " (deleted)" : "");
 	} else {
 		snprintf(name, size, "anon_inode:[%s]", f->ops->name ? f->ops->name : "file");
 	}

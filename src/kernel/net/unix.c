@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "net/unix_impl.h"
 #include "vfs/anon.h"
 
@@ -142,7 +143,20 @@ static void unix_link_name(struct file *f, char *buf, size_t size)
 	snprintf(buf, size, "socket:[%lu]", f->inode ? (unsigned long)f->inode->ino : 0UL);
 }
 
+/* Files that wait in the socket's messages (af_unix.c: unix_show_fdinfo()). */
+static void unix_show_fds(struct file *f, struct text *out)
+{
+	struct unix_sock *u = unix_of(f->priv);
+	const struct unix_msg *m;
+	int n = 0;
+
+	list_for_each (m, &u->queue, node)
+		n += m->nfiles;
+	text_add(out, "scm_fds: %d\n", n);
+}
+
 static const struct file_ops unix_file_ops = {
+	.show = unix_show_fds,
 	.read = unix_read,
 	.write = unix_write,
 	.poll = unix_poll,
@@ -157,7 +171,8 @@ static const struct file_ops unix_file_ops = {
 /* A file for @u, whose reference it takes over on success. */
 static int unix_file(struct unix_sock *u, const struct cred *cred, u32 flags, struct file **out)
 {
-	struct inode *inode = anon_inode_new(u->sock.k, cred, S_IFSOCK | 0777);
+	struct inode *inode =
+		anon_socket_new(u->sock.k, cred, u->sock.type == SOCK_STREAM ? "UNIX-STREAM" : "UNIX");
 	int err;
 
 	if (!inode)

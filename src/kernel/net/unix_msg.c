@@ -134,7 +134,7 @@ static long send_one(struct unix_sock *u, struct unix_sock *to, struct socket_ms
 			break;
 		got += n;
 	}
-	if (n < 0 && !(got && is_stream(u)))
+	if (n < 0)
 		goto drop;
 	n = take_files(m, from);
 	if (n < 0)
@@ -310,9 +310,7 @@ static long recv_packet(struct unix_sock *u, struct socket_msg *to)
 	if (list_empty(&u->queue))
 		return nothing_there(u);
 	m = list_first(&u->queue, struct unix_msg, node);
-	n = m->len ? uio_to_user(to->data, m->data, min(to->data->left, (size_t)m->len)) : 0;
-	if (n == CALL_FETCH)
-		return n;
+	n = m->len ? uio_to_user_whole(to->data, m->data, min(to->data->left, (size_t)m->len)) : 0;
 	if (n >= 0) {
 		int err = give_files(m, to, peek);
 
@@ -352,7 +350,8 @@ static long recv_stream(struct unix_sock *u, struct socket_msg *to)
 		/* Bytes of different senders, or with descriptors between them, are not joined. */
 		if (done && (to->nfiles || (u->sock.passcred && !same_sender(m, &to->cred))))
 			break;
-		n = uio_to_user(to->data, m->data + m->at, min(to->data->left, (size_t)(m->len - m->at)));
+		n = uio_to_user_whole(to->data, m->data + m->at,
+				      min(to->data->left, (size_t)(m->len - m->at)));
 		if (n < 0) {
 			done = done ? done : n;
 			break;

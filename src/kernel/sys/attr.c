@@ -29,7 +29,7 @@ long target_fd(struct task *t, int fd, struct target *g)
 	if (err)
 		return err;
 	if (f->path) {
-		g->path = f->path->path;
+		g->path = *f->path;
 		path_get(&g->path);
 	} else {
 		g->bare = file_inode(f);
@@ -174,12 +174,12 @@ static long do_chown(struct task *t, struct target *g, u32 uid, u32 gid)
 	a.valid = (uid != ~0U ? ATTR_UID : 0) | (gid != ~0U ? ATTR_GID : 0);
 	/* A change of owner takes the set-id bits away, one that changes nothing too, and that is for who may change them. */
 	if (target_inode(g)->type != S_IFDIR && st.mode & (S_ISUID | S_ISGID)) {
-		if (t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER))
-			return -EPERM;
-		a.valid |= ATTR_MODE;
 		a.mode = st.mode & 07777 & ~(u32)S_ISUID;
 		if (st.mode & S_IXGRP || (!cred_in_group(t->cred, st.gid) && !capable(t, CAP_FSETID)))
 			a.mode &= ~(u32)S_ISGID;
+		a.valid |= a.mode != (st.mode & 07777) ? ATTR_MODE : 0;
+		if (a.valid & ATTR_MODE && t->cred->fsuid != st.uid && !capable(t, CAP_FOWNER))
+			return -EPERM;
 	}
 	return change(t, g, &a);
 }

@@ -6,13 +6,13 @@
 #include <sys/epoll.h>
 
 #include "fs/pipe.h"
+#include "fs/hostio.h"
 #include "sys/files.h"
+#include "vfs/notify.h"
 
-#define PIECE        65536
-#define MAX_RW_COUNT 0x7ffff000UL
-#define SLICE \
-	(8UL  \
-	 << 20) /* others have their turns between two; copy_file_range ends with one, and is called again */
+#define PIECE 65536
+/* Others have their turns between two; copy_file_range ends with one, and is called again. */
+#define SLICE (8UL << 20)
 
 /* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
  * piece that goes out short is not lost, since the input has an offset. *cold: what comes next has to be waited for, by
@@ -50,6 +50,10 @@ static long copy_files(struct task *t, struct file *in, u64 *in_pos, struct file
 		return -ENOMEM;
 	n = copy_between(t, in, in_pos, out, out_pos, count, buf, cold);
 	free(buf);
+	if (n > 0) {
+		notify_file(in, IN_ACCESS);
+		notify_file(out, IN_MODIFY);
+	}
 	return n;
 }
 
@@ -80,9 +84,9 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	long n, err;
 
 	if (!c->arg[3] && !append)
-		return 0;
-	/* A socket's bytes have no offset, which only matters to what is no pipe. */
-	if (file_is_pipe(out) && in->inode && in->inode->type == S_IFSOCK)
+		return in->ops->seek || file_is_pipe(out) ? 0 : -EINVAL;
+	/* The bytes of sockets and terminals have no offset, which only matters to what is no pipe. */
+	if (file_is_pipe(out) && in->inode && (in->inode->type == S_IFSOCK || file_tty(in)))
 		return splice_to_pipe(t, in, out, c->arg[3]);
 	if (!in->ops->read || in->ops->stream || in->ops->rw & (RW_READ_PLAIN | RW_UNSPLICED) || append)
 		return -EINVAL;
@@ -90,7 +94,7 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	if (!n && out->inode)
 		n = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (n)
-		return n == CALL_PARK || !c->done ? n : (long)c->done;
+		return call_partly(c, n);
 	if (c->done)
 		*out_pos = c->scratch[1];
 	n = copy_files(t, in, &pos, out, out_pos, count, &cold);
@@ -110,14 +114,14 @@ static long send_between(struct task *t, struct call *c, struct file *in, struct
 	}
 	if (cold) {
 		n = file_wait_host(t, in, EPOLLIN);
-		return n == CALL_PARK || !c->done ? n : (long)c->done;
+		return call_partly(c, n);
 	}
 	/* A blocking output is waited for until all has gone: its room, not the input's end, was what ended this round. */
 	if ((n == -EAGAIN ||
 	     (n > 0 && (size_t)n < count && out->ops->poll && !(out->ops->poll(out, NULL) & EPOLLOUT))) &&
 	    !(out->flags & O_NONBLOCK)) {
 		n = file_wait(t, out, EPOLLOUT);
-		return n == CALL_PARK || !c->done ? n : (long)c->done;
+		return call_partly(c, n);
 	}
 	return c->done ? (long)c->done : n;
 }
@@ -162,7 +166,7 @@ long sys_sendfile(struct task *t, struct call *c)
 
 /* ---- copy_file_range ---- */
 
-static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_pos, u64 *count)
+static int check_range(struct task *t, struct file *in, struct file *out, u64 in_pos, u64 out_pos, u64 *count)
 {
 	struct kstat st;
 	int err;
@@ -183,6 +187,9 @@ static int check_range(struct file *in, struct file *out, u64 in_pos, u64 out_po
 	if (err)
 		return err;
 	*count = in_pos < (u64)st.size ? min(*count, (u64)st.size - in_pos) : 0;
+	err = file_write_limit(t, out, out_pos, count);
+	if (err)
+		return err;
 	if (in->inode == out->inode && in_pos < out_pos + *count && out_pos < in_pos + *count)
 		return -EINVAL;
 	if (out_pos == INT64_MAX && *count)
@@ -204,7 +211,7 @@ static long copy_range(struct task *t, struct call *c, struct file *in, struct f
 	if (!err && (u32)c->arg[5])
 		err = -EINVAL;
 	if (!err)
-		err = check_range(in, out, in_pos, out_pos, &count);
+		err = check_range(t, in, out, in_pos, out_pos, &count);
 	if (!err)
 		err = inode_change_wait(t, out->inode, UINT64_MAX);
 	if (err)

@@ -53,7 +53,7 @@ static long read_entries(struct task *t, struct file *f, u64 addr, u32 count, bo
 
 	if (!f->ops->iterate)
 		return -ENOTDIR;
-	if (f->path && f->path->path.dentry->unlinked)
+	if (f->path && f->path->dentry->unlinked)
 		return -ENOENT;
 	p.buf = t->k->vfs->piece;
 	err = f->ops->iterate(f, &p.ctx);
@@ -124,7 +124,7 @@ long sys_fchdir(struct task *t, struct call *c)
 	if (err)
 		return err;
 	if (f->path) {
-		p = f->path->path;
+		p = *f->path;
 		path_get(&p);
 		err = enter(t, &p, &t->fs->cwd);
 	} else {

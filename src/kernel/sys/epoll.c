@@ -18,14 +18,9 @@
 static long create(struct task *t, bool cloexec)
 {
 	struct file *f;
-	int fd = epoll_open(t->k, &f);
+	int err = epoll_open(t->k, &f);
 
-	if (fd < 0)
-		return fd;
-	fd = fd_install(t, f, cloexec);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	return err < 0 ? err : fd_install(t, f, cloexec);
 }
 
 long sys_epoll_create(struct task *t, struct call *c)

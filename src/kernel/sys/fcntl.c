@@ -7,6 +7,7 @@
 
 #include "sys/files.h"
 #include "task/life.h"
+#include "vfs/anon.h"
 #include "vfs/async.h"
 #include "vfs/dnotify.h"
 
@@ -38,14 +39,9 @@ typedef long fcntl_fn(struct task *t, struct request *r);
 
 static long do_dup(struct task *t, struct request *r)
 {
-	long fd;
-
-	if (r->arg >= t->k->ops.limit(t, RLIMIT_NOFILE))
+	if ((u32)r->arg >= t->k->ops.limit(t, RLIMIT_NOFILE))
 		return -EINVAL;
-	fd = fd_install_from(t, file_get(r->f), r->cmd == F_DUPFD_CLOEXEC, (int)r->arg);
-	if (fd < 0)
-		file_put(r->f);
-	return fd;
+	return fd_install_from(t, file_get(r->f), r->cmd == F_DUPFD_CLOEXEC, (int)r->arg);
 }
 
 static long dup_query(struct task *t, struct request *r)
@@ -205,7 +201,8 @@ static long set_signal(struct task *t, struct request *r)
 
 static long get_hint(struct task *t, struct request *r)
 {
-	u64 hint = r->f->inode ? r->f->inode->write_hint : 0;
+	const struct inode *i = file_inode(r->f);
+	u64 hint = i ? i->write_hint : 0;
 
 	return user_put(t, r->arg, &hint);
 }
@@ -225,8 +222,9 @@ static long set_hint(struct task *t, struct request *r)
 		return err;
 	if (hint > MAX_WRITE_HINT)
 		return -EINVAL;
-	if (r->f->inode)
-		r->f->inode->write_hint = (u8)hint;
+	if (!file_inode(r->f))
+		return -ENOMEM;
+	file_inode(r->f)->write_hint = (u8)hint;
 	return 0;
 }
 
@@ -237,7 +235,7 @@ static long lock(struct task *t, struct request *r)
 
 static long set_lease(struct task *t, struct request *r)
 {
-	return fcntl_set_lease(t, r->f, r->arg);
+	return fcntl_set_lease(t, r->f, (u32)r->arg);
 }
 
 static long notify_signals(struct task *t, struct request *r)
@@ -257,7 +255,7 @@ static long get_lease(struct task *t, struct request *r)
 static long pipe_size(struct task *t, struct request *r)
 {
 	return r->f->inode && r->f->inode->type == S_IFIFO && r->f->ops->fcntl
-		       ? r->f->ops->fcntl(r->f, t, r->cmd, r->arg)
+		       ? r->f->ops->fcntl(r->f, t, r->cmd, (u32)r->arg)
 		       : -EBADF;
 }
 
@@ -266,7 +264,7 @@ static long seals(struct task *t, struct request *r)
 {
 	if (r->cmd == F_ADD_SEALS && !file_writable(r->f))
 		return -EPERM;
-	return r->f->ops->fcntl ? r->f->ops->fcntl(r->f, t, r->cmd, r->arg) : -EINVAL;
+	return r->f->ops->fcntl ? r->f->ops->fcntl(r->f, t, r->cmd, (u32)r->arg) : -EINVAL;
 }
 
 static const struct {

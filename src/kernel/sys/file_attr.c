@@ -40,7 +40,7 @@ static const struct {
 /* Whether @i is in a tree that keeps attributes: those in memory, and memfds. */
 static bool keeps_flags(const struct inode *i)
 {
-	if (!i || (i->type != S_IFREG && i->type != S_IFDIR))
+	if (!i || i->hollow || (i->type != S_IFREG && i->type != S_IFDIR))
 		return false;
 	return i->sb ? !i->sb->read_only && !i->sb->no_cache : i->type == S_IFREG;
 }
@@ -100,7 +100,7 @@ static long change_xflags(struct task *t, struct inode *i, struct file_attr *a)
 
 static bool on_read_only(const struct file *f)
 {
-	return f->path && path_read_only(&f->path->path);
+	return f->path && path_read_only(f->path);
 }
 
 long ioctl_get_flags(struct task *t, struct file *f, int fd, u64 arg)

@@ -50,7 +50,7 @@ struct two_words {
 	u32 owner;             /* whose the word is then */
 	bool takes;            /* it is the heir's */
 	bool look;             /* the change changes nothing: it looks */
-	u64 frees;             /* futex_pi_frees() when the change was ordered */
+	u64 gifts;             /* futex_pi_gifts() when the change was ordered */
 	u32 missed;            /* the word when its owner was not found; 0: always was */
 };
 

@@ -249,8 +249,6 @@ static long unlock_try(struct task *t, struct pi_call *p, u32 old)
 		new = (u32)heir->task->tid;
 		if (futex_pi_first(t->k, &p->wait.key, heir))
 			new |= FUTEX_WAITERS;
-	} else {
-		futex_pi_freed(t->k);
 	}
 	p->expected = old;
 	p->given = new;
@@ -290,6 +288,8 @@ static void unlock_changed(struct task *t, s64 old)
 		task_wake(heir->task);
 	}
 	if (done) {
+		/* A requeue that changes the word before us may hear of it after us. */
+		futex_pi_given(t->k);
 		poke_next(t, p);
 		r = 0;
 	} else {

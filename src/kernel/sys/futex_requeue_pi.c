@@ -136,7 +136,7 @@ static long requeue_try(struct task *t, struct two_words *w, u32 old)
 		new = old = 0;
 	}
 	w->old = old;
-	w->frees = futex_pi_frees(t->k);
+	w->gifts = futex_pi_gifts(t->k);
 	r = futex_change(t, w->args.addr2, old, new, requeue_changed, &w->change);
 	if (r < 0 && w->heir) {
 		w->heir->giver = NULL;
@@ -149,7 +149,7 @@ static long requeue_try(struct task *t, struct two_words *w, u32 old)
 static long requeue_rest(struct task *t, const struct two_words *w, int moved)
 {
 	struct futex_wait *first;
-	bool look = w->frees != futex_pi_frees(t->k);
+	bool look = w->gifts != futex_pi_gifts(t->k);
 
 	while (moved - 1 < (int)w->args.timeout && (first = futex_first(t->k, &w->key[0]))) {
 		struct futex_pi *pi = first->pi;

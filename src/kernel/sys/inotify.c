@@ -14,17 +14,12 @@
 static long make(struct task *t, u32 flags)
 {
 	struct file *f;
-	long fd;
+	int err;
 
 	if (flags & ~(u32)(IN_CLOEXEC | IN_NONBLOCK))
 		return -EINVAL;
-	fd = inotify_open(t->k, flags & O_NONBLOCK, &f);
-	if (fd)
-		return fd;
-	fd = fd_install(t, f, flags & O_CLOEXEC);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	err = inotify_open(t->k, flags & O_NONBLOCK, &f);
+	return err < 0 ? err : fd_install(t, f, flags & O_CLOEXEC);
 }
 
 long sys_inotify_init(struct task *t, struct call *c)
@@ -51,7 +46,7 @@ static long add_watch(struct task *t, struct file *f, u64 addr, u32 mask)
 		return r;
 	r = inode_permission(t->cred, path_inode(&p), MAY_READ);
 	if (!r)
-		r = inotify_watch(f, path_inode(&p), mask);
+		r = inotify_watch(f, p.dentry, mask);
 	path_put(&p);
 	return r;
 }

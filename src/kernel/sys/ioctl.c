@@ -13,11 +13,16 @@
 #include "fs/hostio.h"
 #include "fs/pty.h"
 #include "sys/files.h"
+#include "task/life.h"
 #include "task/ctty.h"
 #include "task/signal.h"
 #include "task/task_ops.h"
 #include "vfs/async.h"
 #include "vfs/inode.h"
+
+/* Linux 6.9 */
+#define HUSK_FS_IOC_GETFSUUID      0x80111500u
+#define HUSK_FS_IOC_GETFSSYSFSPATH 0x80811501u
 
 typedef long ioctl_fn(struct task *t, struct file *f, int fd, u64 arg);
 
@@ -69,6 +74,11 @@ static long block_size(struct task *t, struct file *f, int fd, u64 arg)
 	return user_put(t, arg, &size);
 }
 
+static bool is_regular(const struct file *f)
+{
+	return f->inode && f->inode->type == S_IFREG && !inode_is_pidfd(f->inode);
+}
+
 /* What the file takes, rounded as st_blocks is. */
 static long whole_size(struct task *t, struct file *f, int fd, u64 arg)
 {
@@ -78,7 +88,7 @@ static long whole_size(struct task *t, struct file *f, int fd, u64 arg)
 
 	if (err)
 		return err;
-	if (!f->inode || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR))
+	if (!is_regular(f) && !(f->inode && f->inode->type == S_IFDIR))
 		return -ENOTTY;
 	bytes = f->inode->type == S_IFREG ? (s64)st.blocks * 512 : 0;
 	return user_put(t, arg, &bytes);
@@ -87,7 +97,7 @@ static long whole_size(struct task *t, struct file *f, int fd, u64 arg)
 /* Blocks on a disk are nothing that a guest could use: as on a file system without them. */
 static long map_block(struct task *t, struct file *f, int fd, u64 arg)
 {
-	if (!f->inode || f->inode->type != S_IFREG)
+	if (!is_regular(f))
 		return -ENOTTY;
 	return capable(t, CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
 }
@@ -163,10 +173,16 @@ static long bytes_left(struct task *t, struct file *f, u64 arg)
 	struct kstat st;
 	int n;
 
-	if (!f->inode || f->inode->type != S_IFREG || file_getattr(f, &st) < 0)
+	if (!is_regular(f) || file_getattr(f, &st) < 0)
 		return -ENOTTY;
 	n = st.size - (s64)*file_pos(f);
 	return user_put(t, arg, &n);
+}
+
+/* What file systems say of themselves, as by one without a name of that kind. */
+static long no_name(struct task *t, struct file *f, int fd, u64 arg)
+{
+	return -ENOTTY;
 }
 
 static const struct {
@@ -185,6 +201,8 @@ static const struct {
 	{FICLONERANGE, clone_range},
 	{FIDEDUPERANGE, share_blocks},
 	{FS_IOC_FIEMAP, map_extents},
+	{HUSK_FS_IOC_GETFSUUID, no_name},
+	{HUSK_FS_IOC_GETFSSYSFSPATH, no_name},
 	{FS_IOC_GETFLAGS, ioctl_get_flags, true},
 	{FS_IOC_SETFLAGS, ioctl_set_flags, true},
 	{FS_IOC_FSGETXATTR, ioctl_get_xflags, true},
@@ -279,7 +297,7 @@ static long take_ctty(struct task *t, struct file *f, int fd, u64 arg)
 		return -EPERM;
 	if (tty->sid) {
 		/* Stealing is for CAP_SYS_ADMIN, by argument 1. */
-		if (arg != 1 || !capable(t, 21))
+		if (arg != 1 || !capable(t, CAP_SYS_ADMIN))
 			return -EPERM;
 		ctty_clear(t->k, tty);
 	}

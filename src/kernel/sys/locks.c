@@ -36,7 +36,7 @@ static int lock_range(struct file *f, const struct user_flock *l, u64 *start, u6
 	case SEEK_SET:
 		break;
 	case SEEK_CUR:
-		base = (s64)*file_pos(f);
+		base = f->ops->stream ? 0 : (s64)*file_pos(f);
 		break;
 	case SEEK_END:
 		if (!file_getattr(f, &st))
@@ -134,16 +134,14 @@ long fcntl_set_lease(struct task *t, struct file *f, u64 arg)
 	struct kstat st;
 	int err;
 
-	if (!f->inode)
+	if (arg != F_RDLCK && arg != F_WRLCK && arg != F_UNLCK)
 		return -EINVAL;
 	err = file_getattr(f, &st);
 	if (err)
 		return err;
 	if (t->cred->fsuid != st.uid && !capable(t, CAP_LEASE))
 		return -EACCES;
-	if (f->inode->type != S_IFREG)
-		return -EINVAL;
-	return arg == F_RDLCK || arg == F_WRLCK || arg == F_UNLCK ? -EAGAIN : -EINVAL;
+	return f->inode && f->inode->type == S_IFREG ? -EAGAIN : -EINVAL;
 }
 
 long sys_flock(struct task *t, struct call *c)

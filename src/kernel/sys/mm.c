@@ -24,8 +24,11 @@ long sys_mmap(struct task *t, struct call *c)
 			return -EINVAL;
 		}
 	} else if (flags & MAP_HUGETLB) {
-		/* As on a host that has set no huge pages aside; transparent ones come by themselves. */
-		return c->arg[1] ? -ENOMEM : -EINVAL;
+		u32 size = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+
+		/* Linux: what is not reserved (MAP_NORESERVE) can be mapped, and is a SIGBUS when it is touched. Here: ENOMEM, as
+		 * for all on a host that has set no huge pages aside; transparent ones come by themselves. */
+		return c->arg[1] && (!size || size == 21 || size == 30) ? -ENOMEM : -EINVAL;
 	}
 	result = mm_map(t, t->mm, c->arg[0], c->arg[1], (int)c->arg[2], (int)flags, file, offset);
 	if (file)

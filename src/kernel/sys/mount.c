@@ -90,7 +90,7 @@ long sys_open_tree(struct task *t, struct call *c)
 	path_put(&p);
 	if (err)
 		return err;
-	return fd_give(t, f, flags & O_CLOEXEC);
+	return fd_install(t, f, flags & O_CLOEXEC);
 }
 
 /* With attributes for the mount: as by who may not clone it. */

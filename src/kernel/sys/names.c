@@ -30,7 +30,7 @@ static long free_name(struct task *t, int dirfd, u64 addr, bool is_dir, struct p
 			err = (out->slashes && !is_dir) || out->dir.dentry->unlinked ? -ENOENT : 0;
 		}
 	}
-	if (!err && path_inode(&out->dir)->sb->no_cache)
+	if (!err && path_inode(&out->dir)->sb->lookup_first)
 		err = may_create(t, &out->dir);
 	if (!err && path_read_only(&out->dir))
 		err = -EROFS;
@@ -52,9 +52,27 @@ static long create_parent(struct task *t, int dirfd, u64 addr, bool is_dir, stru
 	return err;
 }
 
+/* Tells who watches of @made (owned), unless it could not be made: ends with @err, and with the name's place. */
+static long created(struct parent *p, struct inode *made, long err)
+{
+	if (!err) {
+		notify_name(path_inode(&p->dir), IN_CREATE, p->last, made, 0);
+		inode_put(made);
+	}
+	path_put(&p->dir);
+	return err;
+}
+
+/* The mark of an overlay's removed name is no device, and anybody's to make, but not in an overlay (fs/overlayfs/dir.c:
+ * ovl_mknod()). */
+static bool makes_whiteout(const struct inode *dir, u32 mode, u64 dev)
+{
+	return S_ISCHR(mode) && !dev && !strcmp(dir->sb->type, "tmpfs");
+}
+
 static long do_mknod(struct task *t, int dirfd, u64 addr, u32 mode, u64 dev)
 {
-	struct inode *dir, *made;
+	struct inode *dir, *made = NULL;
 	struct parent p;
 	long err;
 
@@ -69,11 +87,7 @@ static long do_mknod(struct task *t, int dirfd, u64 addr, u32 mode, u64 dev)
 		break;
 	case S_IFCHR:
 	case S_IFBLK:
-		/* Linux: with CAP_MKNOD, anywhere. Here: never, because husk's devices are its own. */
-		err = create_parent(t, dirfd, addr, false, &p);
-		if (!err)
-			path_put(&p.dir);
-		return err ? err : -EPERM;
+		break;
 	default:
 		return -EINVAL;
 	}
@@ -81,15 +95,14 @@ static long do_mknod(struct task *t, int dirfd, u64 addr, u32 mode, u64 dev)
 	if (err)
 		return err;
 	dir = path_inode(&p.dir);
+	/* Linux: with CAP_MKNOD, anywhere. Here: never, because husk's devices are its own. */
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !makes_whiteout(dir, mode, dev))
+		return created(&p, NULL, -EPERM);
 	err = dir->ops->create ? dir->ops->create(dir, p.last, strlen(p.last), mode & ~t->fs->umask, dev,
 						  t->cred, &made)
+	      : S_ISREG(mode)  ? -EACCES
 			       : -EPERM;
-	if (!err) {
-		notify_name(dir, IN_CREATE, p.last, made, 0);
-		inode_put(made);
-	}
-	path_put(&p.dir);
-	return err;
+	return created(&p, made, err);
 }
 
 long sys_mknod(struct task *t, struct call *c)
@@ -120,7 +133,7 @@ long sys_mkdirat(struct task *t, struct call *c)
 static long do_symlink(struct task *t, u64 target_addr, int dirfd, u64 addr)
 {
 	char target[PATH_MAX];
-	struct inode *dir, *made;
+	struct inode *dir, *made = NULL;
 	struct parent p;
 	long err = user_path(t, target_addr, target, false);
 
@@ -132,12 +145,7 @@ static long do_symlink(struct task *t, u64 target_addr, int dirfd, u64 addr)
 	dir = path_inode(&p.dir);
 	err = dir->ops->symlink ? dir->ops->symlink(dir, p.last, strlen(p.last), target, t->cred, &made)
 				: -EPERM;
-	if (!err) {
-		notify_name(dir, IN_CREATE, p.last, made, 0);
-		inode_put(made);
-	}
-	path_put(&p.dir);
-	return err;
+	return created(&p, made, err);
 }
 
 long sys_symlink(struct task *t, struct call *c)
@@ -295,10 +303,8 @@ static long check_rename(struct task *t, struct parent *from, struct path *old, 
 		return err;
 	if (!over->dentry)
 		err = may_create(t, &to->dir);
-	else if (exchange)
-		err = may_delete(t, &to->dir, path_inode(over), over_dir);
 	else
-		err = may_delete(t, &to->dir, path_inode(over), old_dir);
+		err = may_delete(t, &to->dir, path_inode(over), exchange ? over_dir : old_dir);
 	/* A directory that gets another parent is written to: its "..". */
 	if (!err && from->dir.dentry != to->dir.dentry && old_dir)
 		err = inode_permission(t->cred, path_inode(old), MAY_WRITE);
@@ -358,14 +364,21 @@ static long rename_between(struct task *t, struct parent *from, struct parent *t
 		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
 	if (path_read_only(&from->dir))
 		return -EROFS;
+	/* A removed directory is not even asked for a name. */
+	if (from->dir.dentry->unlinked)
+		return -ENOENT;
 	if (from->type == LAST_LONG)
 		return -ENAMETOOLONG;
 	err = path_child(&from->dir, from->last, strlen(from->last), &old);
 	if (err)
 		return err;
+	if (to->dir.dentry->unlinked) {
+		path_put(&old);
+		return -ENOENT;
+	}
 	err = to->type == LAST_LONG ? -ENAMETOOLONG
 				    : path_child_new(&to->dir, to->last, strlen(to->last), &over);
-	if (!err || err == -ENOENT)
+	if (!err || (err == -ENOENT && !dir->sb->lookup_first))
 		err = check_rename(t, from, &old, to, &over, flags);
 	if (!err && !(over.dentry && over.dentry->inode == old.dentry->inode)) {
 		err = dir->ops->rename

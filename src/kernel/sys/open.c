@@ -11,7 +11,7 @@
 #define VALID_FLAGS                                                                                      \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_ASYNC | \
 	 O_DIRECT | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE |     \
-	 0100000 /* O_LARGEFILE */)
+	 HUSK_O_LARGEFILE)
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
 
 static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 flags, u32 mode, u32 resolve)
@@ -36,7 +36,7 @@ static long do_open(struct task *t, struct call *c, int dirfd, u64 addr, u32 fla
 		err = vfs_open_at(t, c, dirfd, path, flags, mode, resolve, &f);
 	if (err)
 		return err;
-	return fd_give(t, f, flags & O_CLOEXEC);
+	return fd_install(t, f, flags & O_CLOEXEC);
 }
 
 long sys_open(struct task *t, struct call *c)
@@ -119,27 +119,17 @@ long sys_close_range(struct task *t, struct call *c)
 long sys_dup(struct task *t, struct call *c)
 {
 	struct file *f;
-	long fd = fd_get_path(t, (int)c->arg[0], &f);
+	int err = fd_get_path(t, (int)c->arg[0], &f);
 
-	if (fd)
-		return fd;
-	fd = fd_install(t, f, false);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	return err < 0 ? err : fd_install(t, f, false);
 }
 
 static long dup_at(struct task *t, int from, int to, bool cloexec)
 {
 	struct file *f;
-	long fd = fd_get_path(t, from, &f);
+	int err = fd_get_path(t, from, &f);
 
-	if (fd)
-		return fd;
-	fd = fd_install_at(t, f, cloexec, to);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	return err < 0 ? err : fd_install_at(t, f, cloexec, to);
 }
 
 long sys_dup2(struct task *t, struct call *c)

@@ -22,13 +22,12 @@
 #define MFD_EXEC        16U
 #endif
 
-/* Gives @f (consumed) the lowest descriptor. */
 /* ---- pipe ---- */
 
 static long make_pipe(struct task *t, u64 addr, u32 flags)
 {
 	struct file *ends[2];
-	int fds[2], err;
+	int err;
 
 	if (flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_EXCL))
 		return -EINVAL;
@@ -36,24 +35,7 @@ static long make_pipe(struct task *t, u64 addr, u32 flags)
 	if (flags & O_EXCL)
 		return -ENOPKG;
 	err = pipe_open_pair(t->k, t->cred, flags & (O_NONBLOCK | O_DIRECT), &ends[0], &ends[1]);
-	if (err < 0)
-		return err;
-	fds[0] = fd_give(t, ends[0], flags & O_CLOEXEC);
-	if (fds[0] < 0) {
-		file_put(ends[1]);
-		return fds[0];
-	}
-	fds[1] = fd_give(t, ends[1], flags & O_CLOEXEC);
-	if (fds[1] < 0) {
-		fd_close(t, fds[0]);
-		return fds[1];
-	}
-	err = user_write(t, addr, fds, sizeof fds);
-	if (err < 0) {
-		fd_close(t, fds[0]);
-		fd_close(t, fds[1]);
-	}
-	return err;
+	return err < 0 ? err : fd_install_pair(t, ends, flags & O_CLOEXEC, addr);
 }
 
 long sys_pipe(struct task *t, struct call *c)
@@ -76,7 +58,7 @@ static long make_eventfd(struct task *t, u32 count, int flags)
 	if (flags & ~(EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE))
 		return -EINVAL;
 	err = eventfd_open(t->k, count, flags & EFD_NONBLOCK, flags & EFD_SEMAPHORE, &f);
-	return err < 0 ? err : fd_give(t, f, flags & EFD_CLOEXEC);
+	return err < 0 ? err : fd_install(t, f, flags & EFD_CLOEXEC);
 }
 
 long sys_eventfd(struct task *t, struct call *c)
@@ -111,7 +93,7 @@ long sys_timerfd_create(struct task *t, struct call *c)
 		return -EINVAL;
 	}
 	err = timerfd_open(t->k, clock, flags & TFD_NONBLOCK, &f);
-	return err < 0 ? err : fd_give(t, f, flags & TFD_CLOEXEC);
+	return err < 0 ? err : fd_install(t, f, flags & TFD_CLOEXEC);
 }
 
 static int timerfd_fd_get(struct task *t, int fd, struct file **out)
@@ -169,15 +151,23 @@ long sys_timerfd_gettime(struct task *t, struct call *c)
 
 /* ---- memfd_create ---- */
 
+/* Linux: while no huge pages are set aside such a file is made, but cannot be mapped (ENOMEM). Here: ENOSYS at once, as by a
+ * kernel without hugetlbfs, because they are the host's to give. */
+static long huge_memfd(u32 flags)
+{
+	u32 size = flags >> MAP_HUGE_SHIFT;
+
+	return size && size != 21 && size != 30 ? -ENODEV : -ENOSYS;
+}
+
 long sys_memfd_create(struct task *t, struct call *c)
 {
-	u32 flags = c->arg[1];
+	u32 flags = c->arg[1], sizes = flags & MFD_HUGETLB ? (u32)MAP_HUGE_MASK << MAP_HUGE_SHIFT : 0;
 	char name[MEMFD_NAME_MAX + 1];
 	struct file *f;
 	long err;
 
-	/* Huge pages are the host's to give: refused as by a kernel without hugetlbfs. */
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
+	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC | sizes))
 		return -EINVAL;
 	if ((flags & MFD_EXEC) && (flags & MFD_NOEXEC_SEAL))
 		return -EINVAL;
@@ -186,8 +176,10 @@ long sys_memfd_create(struct task *t, struct call *c)
 		return -EINVAL;
 	if (err < 0)
 		return err;
+	if (flags & MFD_HUGETLB)
+		return huge_memfd(flags);
 	err = tmpfs_anonymous(t->k, name, flags, t->cred, &f);
-	return err < 0 ? err : fd_give(t, f, flags & MFD_CLOEXEC);
+	return err < 0 ? err : fd_install(t, f, flags & MFD_CLOEXEC);
 }
 
 /* ---- getrandom ---- */

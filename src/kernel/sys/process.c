@@ -376,29 +376,3 @@ long sys_waitid(struct task *t, struct call *c)
 		file_put(f);
 	return write_waitid(t, &w, c->arg[2], c->arg[4], r);
 }
-
-/* ---- descriptors of processes ---- */
-
-long sys_pidfd_open(struct task *t, struct call *c)
-{
-	int pid = (int)c->arg[0], fd, err;
-	u32 flags = (u32)c->arg[1];
-	struct thread_group *g;
-	struct file *f;
-
-	if (flags & ~(u32)O_NONBLOCK)
-		return -EINVAL;
-	if (pid <= 0)
-		return -EINVAL;
-	g = group_find(t->k, pid);
-	if (!g)
-		/* Linux 6.1: a thread that is no leader is not found by pidfd_open(). */
-		return task_find(t->k, pid) ? -EINVAL : -ESRCH;
-	err = pidfd_new(g, flags, &f);
-	if (err)
-		return err;
-	fd = fd_install(t, f, true);
-	if (fd < 0)
-		file_put(f);
-	return fd;
-}

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fs/pipe.h"
 #include "sys/files.h"
@@ -16,13 +17,14 @@
 #define FALLOC_FL_WRITE_ZEROES 0x80
 #endif
 
-#define RWF_SUPPORTED    0x13f /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND, NOSIGNAL */
+#define RWF_KNOWN        0x1ff /* HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND, ATOMIC, DONTCACHE, NOSIGNAL */
 #define RWF_HIPRI_BIT    1
 #define RWF_DSYNC_BIT    2
 #define RWF_SYNC_BIT     4
 #define RWF_NOWAIT_BIT   8
 #define RWF_APPEND_BIT   16
 #define RWF_NOAPPEND_BIT 32
+#define RWF_NO_FILE      0xc0 /* ATOMIC, DONTCACHE: no file here does so, as on Linux's tmpfs and overlayfs */
 #define RWF_NOSIGNAL_BIT 0x100
 
 /* The file behind @fd, open for the direction; it stays in c->file while the call waits. */
@@ -100,10 +102,12 @@ static int check_rw_flags(const struct file *f, bool write, u32 flags)
 {
 	if (f->ops->rw & (write ? RW_WRITE_PLAIN : RW_READ_PLAIN))
 		return flags & ~(u32)RWF_HIPRI_BIT ? -EOPNOTSUPP : 0;
-	if (flags & ~(u32)RWF_SUPPORTED)
+	if (flags & ~(u32)RWF_KNOWN)
 		return -EOPNOTSUPP;
 	if (flags & RWF_APPEND_BIT && flags & RWF_NOAPPEND_BIT)
 		return -EINVAL;
+	if (flags & RWF_NO_FILE)
+		return -EOPNOTSUPP;
 	return flags & RWF_NOWAIT_BIT && !knows_nowait(f) ? -EOPNOTSUPP : 0;
 }
 
@@ -128,6 +132,8 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 		return n;
 	err = n ? check_rw_flags(f, write, flags) : 0;
 	if (err || !n) {
+		if (!err && !write)
+			notify_file(f, IN_ACCESS);
 		free(iov);
 		return err;
 	}
@@ -143,6 +149,9 @@ static long rw_vector(struct task *t, struct call *c, bool write, bool at, u32 f
 	if (flags & RWF_NOAPPEND_BIT)
 		f->flags &= ~(u32)O_APPEND;
 	n = file_rw(t, c, f, &u, at ? &pos : NULL, write);
+	/* A vector that met the end is an access too (fs/read_write.c: vfs_readv()). */
+	if (!n && !write)
+		notify_file(f, IN_ACCESS);
 	f->flags = saved;
 	free(iov);
 	return n;
@@ -182,6 +191,16 @@ long sys_pwritev2(struct task *t, struct call *c)
 	return rw_vector(t, c, true, c->arg[3] != ~0UL, (u32)c->arg[5]);
 }
 
+static long seek(struct file *f, s64 offset, u32 whence)
+{
+	if (whence > SEEK_HOLE)
+		return -EINVAL;
+	if (!f->ops->seek)
+		return -ESPIPE;
+	file_pos(f);
+	return f->ops->seek(f, offset, (int)whence);
+}
+
 long sys_lseek(struct task *t, struct call *c)
 {
 	struct file *f;
@@ -194,13 +213,7 @@ long sys_lseek(struct task *t, struct call *c)
 		file_put(f);
 		return pos;
 	}
-	if ((u32)c->arg[2] > 4 /* SEEK_HOLE */)
-		pos = -EINVAL;
-	else if (f->ops->seek) {
-		file_pos(f);
-		pos = f->ops->seek(f, (s64)c->arg[1], (int)c->arg[2]);
-	} else
-		pos = -ESPIPE;
+	pos = seek(f, (s64)c->arg[1], (u32)c->arg[2]);
 	if (pos >= 0)
 		donate_used(t, (int)c->arg[0], f, 0, 0);
 	file_put(f);
@@ -261,10 +274,13 @@ long sys_ftruncate(struct task *t, struct call *c)
 		err = inode_change_wait(t, f->inode, (u64)a.size);
 	if (!err)
 		attr_drop_privileges(t, f->inode, &a);
+	a.file = f;
 	if (!err)
 		err = f->inode->ops->setattr ? f->inode->ops->setattr(f->inode, &a) : -EINVAL;
-	if (!err)
-		notify_file(f, IN_MODIFY);
+	if (!err && f->path)
+		notify_change(f->path->dentry, &a);
+	else if (!err)
+		notify_file(f, IN_MODIFY | (a.valid & ATTR_MODE ? IN_ATTRIB : 0));
 	file_put(f);
 	return err;
 }
@@ -304,8 +320,8 @@ static long allocate(struct task *t, struct call *c)
 		return n == -ERESTARTSYS ? -EINTR : n;
 	if (f->inode)
 		attr_drop_privileges(t, f->inode, &a);
-	if (a.valid && f->inode->ops->setattr)
-		f->inode->ops->setattr(f->inode, &a);
+	if (a.valid && f->inode->ops->setattr && !f->inode->ops->setattr(f->inode, &a) && f->path)
+		notify_change(f->path->dentry, &a);
 	notify_file(f, IN_MODIFY);
 	return 0;
 }
@@ -349,9 +365,6 @@ long sys_fallocate(struct task *t, struct call *c)
 		return -EFBIG;
 	if (!f->ops->fallocate)
 		return -EOPNOTSUPP;
-	if (!((int)c->arg[1] & FALLOC_FL_KEEP_SIZE))
-		err = file_size_limit(t, f->inode, c->arg[2] + c->arg[3]);
-	if (!err && f->inode)
-		err = inode_change_wait(t, f->inode, UINT64_MAX);
+	err = inode_change_wait(t, f->inode, UINT64_MAX);
 	return err ? err : allocate(t, c);
 }

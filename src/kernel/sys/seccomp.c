@@ -138,7 +138,6 @@ static long attach_listener(struct task *t, u64 flags, struct bpf_program *p)
 	}
 	fd = fd_install(t, f, true);
 	if (fd < 0) {
-		file_put(f);
 		bpf_program_free(p);
 		return fd;
 	}

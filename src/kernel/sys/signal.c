@@ -14,6 +14,14 @@
 #define NSIG_MAX    64
 #define INIT_PID    1
 
+/* pidfd_send_signal(2) */
+#define PIDFD_SIGNAL_THREAD        1u
+#define PIDFD_SIGNAL_THREAD_GROUP  2u
+#define PIDFD_SIGNAL_PROCESS_GROUP 4u
+#define PIDFD_SIGNAL_FLAGS         7u
+#define PIDFD_SELF_THREAD          (-10000)
+#define PIDFD_SELF_THREAD_GROUP    (-10001)
+
 /* ---- sending ---- */
 
 /* Permission and sending, as kill(2) orders them: a bad number is found only once there is a target. */
@@ -178,39 +186,76 @@ static int group_behind(const struct file *f, struct thread_group **g)
 	return leader ? 0 : -ESRCH;
 }
 
+/* The process that pidfd_send_signal() means, counted: 0, -EBADF, -ESRCH. */
+static int signalled_group(struct task *t, int fd, struct thread_group **g)
+{
+	struct file *f;
+	int r;
+
+	if (fd == PIDFD_SELF_THREAD || fd == PIDFD_SELF_THREAD_GROUP) {
+		*g = group_get(t->group);
+		return 0;
+	}
+	r = (int)fd_get(t, fd, &f);
+	if (r)
+		return r;
+	r = group_behind(f, g);
+	if (!r)
+		group_get(*g);
+	file_put(f);
+	return r;
+}
+
+/* Sends @info to what @flags says of @g: its leading thread, all of it, or the process group that has its number. */
+static int send_to_scope(struct task *t, struct thread_group *g, const siginfo_t *info, u32 flags)
+{
+	if (flags == PIDFD_SIGNAL_PROCESS_GROUP)
+		return send_to_pgrp(t, g->tgid, info);
+	/* A process that was waited for has no leader any more. */
+	return g->leader ? send_checked(t, g->leader, info, flags != PIDFD_SIGNAL_THREAD) : -ESRCH;
+}
+
+/* The sender's own siginfo, which names @signo; @pid: as for pretends(). */
+static int read_scoped_info(struct task *t, u64 addr, int signo, int pid, siginfo_t *info)
+{
+	int r = (int)user_get(t, info, addr);
+
+	if (!r)
+		r = signal_info_taken(info);
+	if (r)
+		return r;
+	if (info->si_signo != signo)
+		return -EINVAL;
+	return pretends(t, info, pid) ? -EPERM : 0;
+}
+
 long sys_pidfd_send_signal(struct task *t, struct call *c)
 {
-	int signo = (int)c->arg[1], r;
+	int signo = (int)c->arg[1], fd = (int)c->arg[0], r;
+	u32 flags = (u32)c->arg[3];
 	struct thread_group *g;
-	struct file *f;
+	struct task *self;
 	siginfo_t info;
 
-	if ((u32)c->arg[3])
+	if (flags & ~(u32)PIDFD_SIGNAL_FLAGS || flags & (flags - 1))
 		return -EINVAL;
-	r = fd_get(t, (int)c->arg[0], &f);
-	if (r < 0)
-		return r;
-	r = group_behind(f, &g);
+	r = signalled_group(t, fd, &g);
 	if (r)
-		goto put;
-	info = signal_info_from(t, signo, SI_USER);
-	if (c->arg[2]) {
-		r = user_get(t, &info, c->arg[2]);
-		if (!r)
-			r = signal_info_taken(&info);
-		if (r < 0)
-			goto put;
-		r = -EINVAL;
-		if (info.si_signo != signo)
-			goto put;
-		r = -EPERM;
-		if (pretends(t, &info, g->tgid))
-			goto put;
-	}
-	/* A process that was waited for has no leader any more. */
-	r = g->leader ? send_checked(t, g->leader, &info, true) : -ESRCH;
-put:
-	file_put(f);
+		return r;
+	self = fd == PIDFD_SELF_THREAD && flags != PIDFD_SIGNAL_PROCESS_GROUP &&
+			       flags != PIDFD_SIGNAL_THREAD_GROUP
+		       ? t
+		       : NULL;
+	info = signal_info_from(t, signo, self || flags == PIDFD_SIGNAL_THREAD ? SI_TKILL : SI_USER);
+	if (c->arg[2])
+		r = read_scoped_info(t, c->arg[2], signo,
+				     flags == PIDFD_SIGNAL_PROCESS_GROUP ? -1
+				     : self                              ? t->tid
+									 : g->tgid,
+				     &info);
+	if (!r)
+		r = self ? send_checked(t, self, &info, false) : send_to_scope(t, g, &info, flags);
+	group_put(g);
 	return r;
 }
 

@@ -25,12 +25,7 @@ static long do_signalfd(struct task *t, int fd, u64 addr, u64 size, int flags)
 	mask &= ~(SIG_BIT(SIGKILL) | SIG_BIT(SIGSTOP));
 	if (fd == -1) {
 		err = signalfd_open(t->k, mask, flags & SFD_NONBLOCK, &f);
-		if (err < 0)
-			return err;
-		fd = fd_install(t, f, flags & SFD_CLOEXEC);
-		if (fd < 0)
-			file_put(f);
-		return fd;
+		return err < 0 ? err : fd_install(t, f, flags & SFD_CLOEXEC);
 	}
 	err = fd_get(t, fd, &f);
 	if (err < 0)

@@ -70,7 +70,7 @@ long socket_wait(struct task *t, struct call *c, struct wait_queue *q, u64 timeo
 
 long sys_socket(struct task *t, struct call *c)
 {
-	int family = c->arg[0], type = c->arg[1], protocol = c->arg[2], flags = type & ~0xf, err, fd;
+	int family = c->arg[0], type = c->arg[1], protocol = c->arg[2], flags = type & ~0xf, err;
 	struct file *f;
 
 	if (flags & ~SOCK_FLAGS)
@@ -84,34 +84,7 @@ long sys_socket(struct task *t, struct call *c)
 	err = unix_socket_open(t, type, protocol, flags & SOCK_NONBLOCK, &f);
 	if (err < 0)
 		return err;
-	fd = fd_install(t, f, flags & SOCK_CLOEXEC);
-	if (fd < 0)
-		file_put(f);
-	return fd;
-}
-
-static long install_pair(struct task *t, struct file *f[2], bool cloexec, u64 addr)
-{
-	int fds[2], err;
-
-	fds[0] = fd_install(t, f[0], cloexec);
-	if (fds[0] < 0) {
-		file_put(f[0]);
-		file_put(f[1]);
-		return fds[0];
-	}
-	fds[1] = fd_install(t, f[1], cloexec);
-	if (fds[1] < 0) {
-		fd_close(t, fds[0]);
-		file_put(f[1]);
-		return fds[1];
-	}
-	err = user_write(t, addr, fds, sizeof fds);
-	if (err < 0) {
-		fd_close(t, fds[0]);
-		fd_close(t, fds[1]);
-	}
-	return err;
+	return fd_install(t, f, flags & SOCK_CLOEXEC);
 }
 
 long sys_socketpair(struct task *t, struct call *c)
@@ -125,7 +98,7 @@ long sys_socketpair(struct task *t, struct call *c)
 	if (family != AF_UNIX)
 		return family == AF_INET || family == AF_INET6 ? -EOPNOTSUPP : -EAFNOSUPPORT;
 	err = unix_socketpair(t, type, protocol, flags & SOCK_NONBLOCK, f);
-	return err < 0 ? err : install_pair(t, f, flags & SOCK_CLOEXEC, c->arg[3]);
+	return err < 0 ? err : fd_install_pair(t, f, flags & SOCK_CLOEXEC, c->arg[3]);
 }
 
 /* ---- names and connections ---- */
@@ -174,7 +147,6 @@ static long do_accept(struct task *t, struct call *c, int flags)
 	struct socket *s;
 	struct file *f;
 	long err;
-	int fd;
 
 	if (flags & ~SOCK_FLAGS)
 		return -EINVAL;
@@ -203,10 +175,7 @@ static long do_accept(struct task *t, struct call *c, int flags)
 			return err;
 		}
 	}
-	fd = fd_install(t, f, flags & SOCK_CLOEXEC);
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	return fd_install(t, f, flags & SOCK_CLOEXEC);
 }
 
 long sys_accept(struct task *t, struct call *c)

@@ -142,10 +142,8 @@ static int rights_write(struct task *t, u64 addr, u64 size, struct socket_msg *m
 	while (n < want) {
 		int fd = fd_install(t, file_get(m->files[n]), cloexec);
 
-		if (fd < 0) {
-			file_put(m->files[n]);
+		if (fd < 0)
 			break;
-		}
 		fds[n++] = fd;
 	}
 	if (n < m->nfiles)
@@ -229,17 +227,27 @@ static void uio_skip(struct uio *u, size_t n)
 	}
 }
 
+/* What sendto and recvfrom begin with: the socket, and the bytes that are still to be moved. 0 or socket_fd()'s errors. */
+static int begin_plain(struct task *t, struct call *c, struct socket **s, struct uio *u)
+{
+	int err = socket_fd(t, c, c->arg[0], s);
+
+	if (err < 0)
+		return err;
+	wait_remove_all(t);
+	uio_init(u, t, c->arg[1] + c->done, min(c->arg[2], MAX_RW_COUNT) - c->done);
+	return 0;
+}
+
 long sys_sendto(struct task *t, struct call *c)
 {
 	struct send_request r = {.name = c->arg[4], .namelen = c->arg[5]};
 	struct socket *s;
 	struct uio u;
-	int err = socket_fd(t, c, c->arg[0], &s);
+	int err = begin_plain(t, c, &s, &u);
 
 	if (err < 0)
 		return err;
-	wait_remove_all(t);
-	uio_init(&u, t, c->arg[1] + c->done, min(c->arg[2], (u64)0x7ffff000) - c->done);
 	r.data = &u;
 	r.m.flags = c->arg[3];
 	return do_send(t, c, s, &r);
@@ -388,12 +396,10 @@ long sys_recvfrom(struct task *t, struct call *c)
 	struct recv_request r = {.name = c->arg[4], .namelen = c->arg[5]};
 	struct socket *s;
 	struct uio u;
-	int err = socket_fd(t, c, c->arg[0], &s);
+	int err = begin_plain(t, c, &s, &u);
 
 	if (err < 0)
 		return err;
-	wait_remove_all(t);
-	uio_init(&u, t, c->arg[1] + c->done, min(c->arg[2], (u64)0x7ffff000) - c->done);
 	r.m.flags = c->arg[3];
 	return do_recv(t, c, s, &r, &u);
 }

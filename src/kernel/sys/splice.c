@@ -12,9 +12,8 @@
 #include "sys/files.h"
 #include "vfs/notify.h"
 
-#define MAX_RW_COUNT 0x7ffff000UL
 #define PIECE        65536
-#define SPLICE_FLAGS 15
+#define SPLICE_FLAGS (SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT)
 
 /* One side of a splice. */
 struct end {
@@ -138,8 +137,11 @@ static long pump(struct task *t, struct end *in, struct end *out, size_t count)
 			break;
 	}
 	free(buf);
-	if (done)
+	/* In Linux's order (fs/splice.c: do_splice()). */
+	if (done) {
+		notify_file(out->file, IN_MODIFY);
 		notify_file(in->file, IN_ACCESS);
+	}
 	return done ? (long)done : n;
 }
 
@@ -249,6 +251,16 @@ long sys_tee(struct task *t, struct call *c)
 	return n;
 }
 
+/* Memory into the pipe @f: it waits until there is any room at all, and then brings what fits. */
+static long splice_in(struct task *t, struct call *c, struct file *f, struct uio *u)
+{
+	long n = pipe_pages(f, u);
+
+	return n != -EAGAIN || (f->flags & O_NONBLOCK) || c->arg[3] & SPLICE_F_NONBLOCK
+		       ? n
+		       : file_wait(t, f, EPOLLOUT);
+}
+
 static long splice_memory(struct task *t, struct call *c, struct file *f)
 {
 	struct user_iovec *iov;
@@ -261,12 +273,15 @@ static long splice_memory(struct task *t, struct call *c, struct file *f)
 	n = uio_read_iovec(t, c->arg[1], c->arg[2], &iov);
 	if (n < 0)
 		return n;
-	if (n) {
+	if (n && file_writable(f)) {
+		uio_init_iov(&u, t, iov, (int)c->arg[2]);
+		n = splice_in(t, c, f, &u);
+	} else if (n) {
 		saved = f->flags;
 		if (c->arg[3] & SPLICE_F_NONBLOCK)
 			f->flags |= O_NONBLOCK;
 		uio_init_iov(&u, t, iov, (int)c->arg[2]);
-		n = file_rw(t, c, f, &u, NULL, file_writable(f));
+		n = file_rw(t, c, f, &u, NULL, false);
 		f->flags = saved;
 	}
 	free(iov);

@@ -7,10 +7,12 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include "sys/files.h"
 #include "task/life.h"
+#include "vfs/anon.h"
 
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8; here numbers of mounts are never used again anyway */
@@ -21,6 +23,7 @@
 #define SOCKET_MAGIC    0x534f434b
 #define ANON_MAGIC      0x09041934
 #define PIDFD_MAGIC     0x50494446
+#define NSFS_MAGIC      0x6e736673
 #define STATFS_VALID    0x20   /* ST_VALID */
 #define STATFS_RELATIME 0x1000 /* as /proc/mounts says */
 
@@ -46,7 +49,7 @@ static long get_attributes(struct task *t, int dirfd, u64 addr, int at_flags, st
 		if (err)
 			return err;
 		err = file_getattr(f, st);
-		*root = f->path && path_is_mount_root(&f->path->path);
+		*root = f->path && path_is_mount_root(f->path);
 		file_put(f);
 		return err;
 	}
@@ -170,7 +173,10 @@ static long do_access(struct task *t, int dirfd, u64 addr, u32 mode, int flags)
 	}
 	err = user_lookup(t, dirfd, addr, lookup, &p);
 	if (!err) {
-		err = mode ? path_permission(t, &p, (int)mode) : 0;
+		if (mode & MAY_EXEC && path_inode(&p)->hollow)
+			err = -EACCES;
+		else if (mode)
+			err = path_permission(t, &p, (int)mode);
 		path_put(&p);
 	}
 	if (t->cred != own) {
@@ -253,8 +259,31 @@ static long put_statfs(struct task *t, struct super *sb, bool read_only, u64 buf
 	err = sb->statfs ? sb->statfs(sb, &st) : -ENOSYS;
 	if (err)
 		return err;
-	st.f_flags |= STATFS_VALID | STATFS_RELATIME | (read_only ? 1 /* ST_RDONLY */ : 0);
+	st.f_flags |= STATFS_VALID | STATFS_RELATIME | (read_only ? ST_RDONLY : 0);
 	return user_put(t, buf, &st);
+}
+
+/* Pipes, sockets and the like live in file systems without size, which are mounted nowhere. */
+static long put_anon_statfs(struct task *t, const struct inode *i, u64 buf)
+{
+	struct statfs st = {.f_bsize = PAGE_SIZE, .f_namelen = 255, .f_frsize = PAGE_SIZE};
+	int err = i->sb && i->sb->statfs ? i->sb->statfs(i->sb, &st) : 0;
+
+	if (!i->sb)
+		st.f_type = i->type == S_IFIFO    ? PIPE_MAGIC
+			    : i->type == S_IFSOCK ? SOCKET_MAGIC
+			    : inode_is_pidfd(i)   ? PIDFD_MAGIC
+			    : i->hollow           ? NSFS_MAGIC
+			    : i->type == S_IFREG  ? TMPFS_MAGIC /* a memfd */
+						  : ANON_MAGIC;
+	st.f_flags |= STATFS_VALID;
+	return err ? err : user_put(t, buf, &st);
+}
+
+static long put_path_statfs(struct task *t, const struct path *p, u64 buf)
+{
+	return path_is_anon(p) ? put_anon_statfs(t, path_inode(p), buf)
+			       : put_statfs(t, p->mnt->sb, p->mnt->read_only, buf);
 }
 
 long sys_statfs(struct task *t, struct call *c)
@@ -264,7 +293,7 @@ long sys_statfs(struct task *t, struct call *c)
 
 	if (err)
 		return err;
-	err = put_statfs(t, p.mnt->sb, p.mnt->read_only, c->arg[1]);
+	err = put_path_statfs(t, &p, c->arg[1]);
 	path_put(&p);
 	return err;
 }
@@ -277,24 +306,9 @@ long sys_fstatfs(struct task *t, struct call *c)
 	if (err)
 		return err;
 	if (f->path)
-		err = put_statfs(t, f->path->path.mnt->sb, f->path->path.mnt->read_only, c->arg[1]);
-	else if (f->inode && f->inode->sb)
-		err = put_statfs(t, f->inode->sb, false, c->arg[1]);
-	else {
-		/* Pipes, sockets and the like live in file systems without size. */
-		u32 type = f->inode ? f->inode->type : 0;
-		struct statfs st = {.f_type = type == S_IFIFO    ? PIPE_MAGIC
-					      : type == S_IFSOCK ? SOCKET_MAGIC
-					      : type == S_IFREG  ? TMPFS_MAGIC /* a memfd */
-					      : pidfd_group(f)   ? PIDFD_MAGIC
-								 : ANON_MAGIC,
-				    .f_bsize = PAGE_SIZE,
-				    .f_namelen = 255,
-				    .f_frsize = PAGE_SIZE,
-				    .f_flags = STATFS_VALID};
-
-		err = user_put(t, c->arg[1], &st);
-	}
+		err = put_path_statfs(t, f->path, c->arg[1]);
+	else
+		err = file_inode(f) ? put_anon_statfs(t, file_inode(f), c->arg[1]) : -ENOMEM;
 	file_put(f);
 	return err;
 }

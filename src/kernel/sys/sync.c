@@ -4,12 +4,16 @@
  * sync_file_range, fadvise64, readahead, cachestat.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 
 #include "host/file.h"
 #include "sys/files.h"
+#include "task/life.h"
 #include "vfs/anon.h"
 #include "vfs/sync.h"
+
+#define SYNC_FLAGS (u32)(SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER)
 
 static long sync_file(struct task *t, struct call *c, bool data_only)
 {
@@ -18,9 +22,7 @@ static long sync_file(struct task *t, struct call *c, bool data_only)
 
 	if (err)
 		return err;
-	if (f->ops->sync)
-		return file_sync(t, c, f, data_only);
-	return -EINVAL;
+	return f->ops->sync ? file_sync(t, c, f, data_only) : -EINVAL;
 }
 
 long sys_fsync(struct task *t, struct call *c)
@@ -62,7 +64,7 @@ static long check_range(const struct file *f, s64 offset, s64 size, u32 flags)
 {
 	s64 end;
 
-	if (flags > 7 || offset < 0 || __builtin_add_overflow(offset, size, &end) || end < offset)
+	if (flags & ~SYNC_FLAGS || offset < 0 || __builtin_add_overflow(offset, size, &end) || end < offset)
 		return -EINVAL;
 	if (!f->inode || f->ops->stream || (f->inode->type != S_IFREG && f->inode->type != S_IFDIR))
 		return -ESPIPE;
@@ -92,7 +94,7 @@ long sys_fadvise64(struct task *t, struct call *c)
 	if (f->inode && f->inode->type == S_IFIFO)
 		err = -ESPIPE;
 	else
-		err = (u32)c->arg[3] > 5 || (s64)c->arg[2] < 0 ? -EINVAL : 0;
+		err = (u32)c->arg[3] > POSIX_FADV_NOREUSE || (s64)c->arg[2] < 0 ? -EINVAL : 0;
 	file_put(f);
 	return err;
 }
@@ -106,7 +108,7 @@ long sys_readahead(struct task *t, struct call *c)
 		return err;
 	if (!file_readable(f))
 		err = -EBADF;
-	else if (!f->inode || f->inode->type != S_IFREG || (s64)c->arg[2] < 0)
+	else if (!f->inode || f->inode->type != S_IFREG || inode_is_pidfd(f->inode) || (s64)c->arg[2] < 0)
 		err = -EINVAL;
 	file_put(f);
 	return err;

@@ -14,7 +14,13 @@
 #include <string.h>
 
 #include "sys/files.h"
+#include "vfs/anon.h"
 #include "vfs/notify.h"
+
+/* linux/posix_acl_xattr.h */
+#define ACL_VERSION 2
+#define ACL_HEADER  4u
+#define ACL_ENTRY   8u
 
 #define AT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
 
@@ -38,15 +44,32 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncmp(name, prefix, strlen(prefix));
 }
 
-/* Whether there may be such a name at all: 0, -EOPNOTSUPP, -EINVAL for a bare prefix. */
-static int check_space(const char *name)
+/* Whether there may be such a name on @i: 0, -EOPNOTSUPP, -EINVAL for a bare prefix. */
+static int check_space(const struct inode *i, const char *name)
 {
-	static const char *const spaces[] = {XATTR_USER_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_SECURITY_PREFIX};
+	static const struct {
+		const char *prefix;
+		u32 space;
+	} spaces[] = {{XATTR_USER_PREFIX, XATTRS_USER},
+		      {XATTR_TRUSTED_PREFIX, XATTRS_TRUSTED},
+		      {XATTR_SECURITY_PREFIX, XATTRS_SECURITY},
+		      {XATTR_SYSTEM_PREFIX, XATTRS_SYSTEM}};
+	u32 known = i->ops->xattr_spaces ? i->ops->xattr_spaces : XATTRS_COMMON;
 
-	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
-		if (has_prefix(name, spaces[i]))
-			return name[strlen(spaces[i])] ? 0 : -EINVAL;
+	for (size_t k = 0; k < ARRAY_SIZE(spaces); k++) {
+		if (!has_prefix(name, spaces[k].prefix))
+			continue;
+		if (!(known & spaces[k].space))
+			break;
+		return name[strlen(spaces[k].prefix)] ? 0 : -EINVAL;
+	}
 	return -EOPNOTSUPP;
+}
+
+/* Inodes that no security module looks at (S_PRIVATE). */
+static bool is_private(const struct inode *i)
+{
+	return i->ops->setattr == fixed_setattr;
 }
 
 /* Linux's xattr_permission() and what its security modules add for security.*. */
@@ -56,8 +79,11 @@ static int check_permission(struct task *t, struct inode *i, const char *name, i
 	struct kstat st;
 	int err;
 
+	/* Nobody may write to it at all. */
+	if (write && i->ops->permission && i->ops->permission(i, t->cred, MAY_WRITE) == -EPERM)
+		return -EPERM;
 	if (has_prefix(name, XATTR_SECURITY_PREFIX)) {
-		if (!write || capable(t, CAP_SYS_ADMIN))
+		if (!write || is_private(i) || capable(t, CAP_SYS_ADMIN))
 			return 0;
 		return !strcmp(name, XATTR_NAME_CAPS) && capable(t, CAP_SETFCAP) ? 0 : -EPERM;
 	}
@@ -146,7 +172,7 @@ static int may_change(struct task *t, struct target *g, const struct request *r,
 {
 	int err = target_read_only(g) ? -EROFS : check_permission(t, target_inode(g), r->name, MAY_WRITE);
 
-	return err ? err : has_op ? check_space(r->name) : -EOPNOTSUPP;
+	return err ? err : has_op ? check_space(target_inode(g), r->name) : -EOPNOTSUPP;
 }
 
 /* Capabilities of a program have one of two forms (security/commoncap.c: cap_convert_nscap()). */
@@ -161,10 +187,30 @@ static bool is_caps(const struct request *r)
 	       (r->size == XATTR_CAPS_SZ_2 ? VFS_CAP_REVISION_2 : VFS_CAP_REVISION_3);
 }
 
+/* An access control list is looked at before the file is asked whether it has any (fs/posix_acl.c:
+ * posix_acl_from_xattr()): 0, or what is wrong with it. */
+static int check_acl(const struct request *r)
+{
+	u32 version;
+
+	if (!r->size ||
+	    (strcmp(r->name, XATTR_NAME_POSIX_ACL_ACCESS) && strcmp(r->name, XATTR_NAME_POSIX_ACL_DEFAULT)))
+		return 0;
+	if (r->size < ACL_HEADER)
+		return -EINVAL;
+	memcpy(&version, r->buf, sizeof version);
+	if (version != ACL_VERSION)
+		return -EOPNOTSUPP;
+	return (r->size - ACL_HEADER) % ACL_ENTRY ? -EINVAL : 0;
+}
+
 static long do_set(struct task *t, struct target *g, struct request *r)
 {
 	struct inode *i = target_inode(g);
-	int err;
+	int err = target_read_only(g) ? -EROFS : check_acl(r);
+
+	if (err)
+		return err;
 
 	if (r->size && !strcmp(r->name, XATTR_NAME_CAPS) && !is_caps(r))
 		return -EINVAL;
@@ -202,7 +248,9 @@ static long do_get(struct task *t, struct target *g, struct request *r)
 	int err = check_permission(t, i, r->name, MAY_READ);
 
 	if (!err)
-		err = i->ops->getxattr ? check_space(r->name) : -EOPNOTSUPP;
+		err = i->ops->getxattr ? check_space(i, r->name) : -EOPNOTSUPP;
+	if (err == -EINVAL && !i->ops->xattr_spaces && i->ops->getxattr(i, r->name, NULL, 0) == -EOPNOTSUPP)
+		err = -EOPNOTSUPP;
 	return err ? err : give(t, r, i->ops->getxattr(i, r->name, r->buf, r->size));
 }
 
@@ -235,9 +283,10 @@ static long do_list(struct task *t, struct target *g, struct request *r)
 	if (!all)
 		return -ENOMEM;
 	n = i->ops->listxattr(i, all, XATTR_LIST_MAX);
+	/* How much there would be is told in any case. */
 	if (n == -ERANGE)
-		n = -E2BIG;
-	if (n > 0)
+		n = !r->size ? i->ops->listxattr(i, NULL, 0) : r->size == XATTR_LIST_MAX ? -E2BIG : -ERANGE;
+	else if (n > 0)
 		n = filter_list(t, all, n);
 	if (n > 0 && r->size && (size_t)n > r->size)
 		n = r->size == XATTR_LIST_MAX ? -E2BIG : -ERANGE;

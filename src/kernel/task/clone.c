@@ -496,10 +496,8 @@ static int install_pidfd(struct task *t, struct task *child, const struct clone_
 	if (err)
 		return err;
 	fd = fd_install(t, f, true);
-	if (fd < 0) {
-		file_put(f);
+	if (fd < 0)
 		return fd;
-	}
 	err = user_write(t, r->pidfd, &fd, sizeof fd);
 	if (err < 0)
 		fd_close(t, fd);

@@ -59,7 +59,7 @@ static void add_program(struct name *n, struct task *t, bool whole)
 	char path[PATH_MAX];
 	const char *last;
 
-	if (!exe || !exe->path || path_text(t, &exe->path->path, path, sizeof path, false) < 0) {
+	if (!exe || !exe->path || path_text(t, exe->path, path, sizeof path, false) < 0) {
 		add_escaped(n, t->comm);
 		return;
 	}

@@ -19,9 +19,6 @@
 
 #define ET_DYN_BASE (0x7ffffffff000UL / 3 * 2)
 #define PIE_RND     (1UL << 28) /* pages */
-#define USER_CS     0x33
-#define USER_SS     0x2b
-#define USER_FLAGS  0x202
 
 static u64 random_pages(struct mm *mm, const struct task *t, u64 pages)
 {
@@ -79,14 +76,7 @@ static int load(struct task *t, struct exec *e)
 	err = exec_stack(t, e, &sp);
 	if (err < 0)
 		return err;
-	struct guest_regs *r = task_regs(t);
-	memset(r, 0, sizeof *r);
-	r->rip = e->interp ? e->interp_image.entry : e->image.entry;
-	r->rsp = sp;
-	r->cs = USER_CS;
-	r->ss = USER_SS;
-	r->eflags = USER_FLAGS;
-	r->orig_rax = ~0UL;
+	*task_regs(t) = regs_at(e->interp ? e->interp_image.entry : e->image.entry, sp);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 struct futex_table {
 	struct list bucket[BUCKETS];
 	struct list owned; /* struct futex_pi, for all words: there are few */
-	u64 frees;         /* words that were given to nobody, and deaths of owners, perhaps */
+	u64 gifts;         /* words that owners gave away, and deaths of owners */
 	struct list held;  /* struct futex_hold */
 	struct wait_queue released;
 };
@@ -27,7 +27,7 @@ struct futex_table *futex_table_new(struct kernel *k)
 	for (int i = 0; i < BUCKETS; i++)
 		list_init(&table->bucket[i]);
 	list_init(&table->owned);
-	table->frees = 0;
+	table->gifts = 0;
 	list_init(&table->held);
 	wait_queue_init(&table->released);
 	return table;
@@ -264,21 +264,21 @@ struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, c
 	return NULL;
 }
 
-void futex_pi_freed(struct kernel *k)
+void futex_pi_given(struct kernel *k)
 {
-	k->futexes->frees++;
+	k->futexes->gifts++;
 }
 
-u64 futex_pi_frees(const struct kernel *k)
+u64 futex_pi_gifts(const struct kernel *k)
 {
-	return k->futexes->frees;
+	return k->futexes->gifts;
 }
 
 void futex_owner_died(struct kernel *k)
 {
 	struct futex_pi *w;
 
-	futex_pi_freed(k);
+	futex_pi_given(k);
 	list_for_each (w, &k->futexes->owned, node) {
 		if (w->giver)
 			continue; /* by an unlock, or its end, which looks again */

@@ -53,7 +53,7 @@ struct futex_pi {
 	struct futex_key key;
 	struct futex_pi **giver; /* where the call that is giving it the word keeps it; NULL: none */
 	bool granted;            /* the word is its own now */
-	bool again;              /* the owner has died: look at the word again */
+	bool again;              /* the word may have changed unseen, or its owner died: look at it again */
 };
 
 /* A waiter that is not to be: off its queue, unknown to who is giving it a word. */
@@ -63,9 +63,9 @@ void futex_pi_queue(struct kernel *k, struct futex_pi *w);
 /* The first who waits for @key and is not @but (nullable) and is not being given it; NULL. */
 struct futex_pi *futex_pi_first(struct kernel *k, const struct futex_key *key, const struct futex_pi *but);
 
-/* A word with an owner is about to be free, as nobody waits for it; how often that was, or an owner may have died. */
-void futex_pi_freed(struct kernel *k);
-u64 futex_pi_frees(const struct kernel *k);
+/* A word with an owner has been given away by its owner, to a waiter or to nobody; how often that was, or an owner died. */
+void futex_pi_given(struct kernel *k);
+u64 futex_pi_gifts(const struct kernel *k);
 
 /* A task has died: who waits for a word with an owner looks whether it was that one's. */
 void futex_owner_died(struct kernel *k);

@@ -45,6 +45,7 @@ void group_put(struct thread_group *g)
 	if (!g || --g->refs)
 		return;
 	object_count(g->k, "group", -1);
+	pidfs_group_gone(g);
 	free(g);
 }
 

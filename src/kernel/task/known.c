@@ -32,7 +32,7 @@ static bool closes_quietly(const struct file *f)
 
 	return i && (i->type == S_IFREG || i->type == S_IFDIR) && !file_writable(f) && !f->donated &&
 	       !f->async && !f->dnotify && !f->ops->flush && !f->runs && f->path &&
-	       !f->path->path.dentry->unlinked && list_empty(&i->locks) && list_empty(&f->epoll_items);
+	       !f->path->dentry->unlinked && list_empty(&i->locks) && list_empty(&f->epoll_items);
 }
 
 static struct file *file_at(struct task *t, int fd)

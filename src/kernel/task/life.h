@@ -117,11 +117,22 @@ void proc_io_ended(struct task *t);
 /* Whether @f is the directory of a process in /proc; *leader: borrowed, NULL: it is gone. */
 bool proc_is_process(const struct file *f, struct task **leader);
 
+/* ---- proc_ns.c ---- */
+
+/* Whether @f is an open namespace; *type: CLONE_NEW*. */
+bool file_is_namespace(const struct file *f, u32 *type);
+/* A new descriptor of the namespace that /proc/PID/ns/@name leads to, closed on exec: -EMFILE, -ENOMEM. */
+long namespace_fd(struct task *t, const char *name);
+
 /* ---- pidfd.c ---- */
 
 int pidfd_new(struct thread_group *g, u32 flags, struct file **out);
 /* The group behind a pidfd, borrowed from @f; NULL: not a pidfd. */
 struct thread_group *pidfd_group(const struct file *f);
+/* Whether pidfds are open files of @i. */
+bool inode_is_pidfd(const struct inode *i);
+/* @g is about to be freed. */
+void pidfs_group_gone(struct thread_group *g);
 
 /* RLIMIT_CPU of @g has been set or inherited: sees to its signals. */
 void cpu_limit_changed(struct thread_group *g);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small files of /proc/PID: counters, ids, settings of one number, namespaces. */
+/* The small files of /proc/PID: counters, ids, settings of one number. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include "mm/mm.h"
 #include "task/life.h"
 #include "task/proc_pid.h"
-#include "vfs/anon.h"
 
 static void add_io(struct task_io *sum, const struct task_io *io)
 {
@@ -108,95 +107,18 @@ int proc_show_timerslack(struct task *t, struct task *reader, struct text *out)
 	return 0;
 }
 
-/* ---- namespaces ---- */
-
-/* The numbers that Linux gives to its first ones. */
-static const struct {
-	const char *name;
-	u32 ino;
-} namespaces[] = {
-	{"cgroup", 4026531835}, {"ipc", 4026531839},
-	{"mnt", 4026531832},    {"net", 4026531833},
-	{"pid", 4026531836},    {"pid_for_children", 4026531836},
-	{"time", 4026531834},   {"time_for_children", 4026531834},
-	{"user", 4026531837},   {"uts", 4026531838},
-};
-
-static long ns_readlink(struct synth_node *n, struct task *t, char *buf, size_t size)
-{
-	struct task *owner = task_find(n->k, (int)(u32)n->owner);
-	const char *name = n->entry->name;
-	size_t kind = strcspn(name, "_");
-	char text[40];
-
-	if (!owner)
-		return -ENOENT;
-	if (t && !proc_may_read(t, owner))
-		return -EACCES;
-	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
-		if (!strcmp(namespaces[i].name, name))
-			snprintf(text, sizeof text, "%.*s:[%u]", (int)kind, name, namespaces[i].ino);
-	size = min(strlen(text), size);
-	memcpy(buf, text, size);
-	return (long)size;
-}
-
-/* A place that may be looked at: whether two processes share a namespace is seen by the inode's number. */
-static int ns_follow(struct synth_node *n, struct task *t, struct path *out)
-{
-	struct task *owner = task_find(n->k, (int)(u32)n->owner);
-	struct inode *i;
-	int err;
-
-	if (!owner)
-		return -ENOENT;
-	if (!proc_may_read(t, owner))
-		return -EACCES;
-	i = anon_inode_new(n->k, NULL, S_IFREG | 0444);
-	if (!i)
-		return -ENOMEM;
-	for (size_t k = 0; k < ARRAY_SIZE(namespaces); k++)
-		if (!strcmp(namespaces[k].name, n->entry->name))
-			i->ino = namespaces[k].ino;
-	err = anon_path(i, out);
-	inode_put(i);
-	return err;
-}
-
-static const struct synth_ops ns_ops = {
-	.readlink = ns_readlink, .follow = ns_follow, .owner = proc_node_owner};
-
-#define NAMESPACE(node)                       \
-	{                                     \
-		node, S_IFLNK | 0777, &ns_ops \
-	}
-
-const struct synth_entry proc_ns_entries[] = {
-	NAMESPACE("cgroup"),
-	NAMESPACE("ipc"),
-	NAMESPACE("mnt"),
-	NAMESPACE("net"),
-	NAMESPACE("pid"),
-	NAMESPACE("pid_for_children"),
-	NAMESPACE("time"),
-	NAMESPACE("time_for_children"),
-	NAMESPACE("user"),
-	NAMESPACE("uts"),
-	{},
-};
-
 /* ---- memory ---- */
 
 static int open_mem(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
-	struct task *owner = task_find(n->k, (int)(u32)n->owner);
+	struct task *owner = proc_node_task(n);
 
 	return owner ? proc_open_mem(owner, t, flags, out) : -ESRCH;
 }
 
 static int open_environ(struct synth_node *n, struct task *t, u32 flags, struct file **out)
 {
-	struct task *owner = task_find(n->k, (int)(u32)n->owner);
+	struct task *owner = proc_node_task(n);
 
 	return owner ? proc_open_environ(owner, t, flags, out) : -ESRCH;
 }
@@ -210,4 +132,9 @@ static int refuse_open(struct synth_node *n, struct task *t, u32 flags, struct f
 const struct synth_ops proc_mem_ops = {.open = open_mem, .owner = proc_node_owner};
 const struct synth_ops proc_environ_ops = {.open = open_environ, .owner = proc_node_owner};
 const struct synth_ops proc_refused_ops = {.open = refuse_open, .owner = proc_node_owner};
-const struct synth_ops proc_dir_ops = {.owner = proc_node_owner};
+static bool task_gone(struct synth_node *n)
+{
+	return n->born && !proc_node_task(n);
+}
+
+const struct synth_ops proc_dir_ops = {.owner = proc_node_owner, .gone = task_gone};

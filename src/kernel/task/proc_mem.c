@@ -15,7 +15,7 @@
 #include "task/errand.h"
 #include "task/proc_pid.h"
 #include "task/trace.h"
-#include "vfs/inode.h"
+#include "vfs/simple.h"
 
 #define PIECE 65536
 
@@ -144,6 +144,19 @@ static long put(struct mm *mm, u64 addr, char *buf, size_t size, bool force)
 	return n > 0 || n == CALL_PARK ? n : -EIO;
 }
 
+/* Nothing can be written; whether what was to be is there is found out first. */
+static long unwritable(struct uio *from)
+{
+	char byte;
+	long n = uio_from_user(from, &byte, 1);
+
+	if (n <= 0)
+		return n;
+	from->done--;
+	from->left++;
+	return -EIO;
+}
+
 static long mem_write(struct file *f, struct uio *from, u64 *pos)
 {
 	struct mm *mm = f->priv;
@@ -157,7 +170,7 @@ static long mem_write(struct file *f, struct uio *from, u64 *pos)
 	if (force)
 		size = min(from->left, PAGE_SIZE - *pos % PAGE_SIZE);
 	if (!size)
-		return -EIO;
+		return unwritable(from);
 	buf = malloc(size);
 	if (!buf)
 		return -ENOMEM;
@@ -183,18 +196,6 @@ static s64 mem_seek(struct file *f, s64 offset, int whence)
 	return offset;
 }
 
-static s64 environ_seek(struct file *f, s64 offset, int whence)
-{
-	if (whence == SEEK_CUR)
-		offset += (s64)f->pos;
-	else if (whence != SEEK_SET && whence != SEEK_END)
-		return -EINVAL;
-	if (offset < 0)
-		return -EINVAL;
-	f->pos = (u64)offset;
-	return offset;
-}
-
 static void mem_release(struct file *f)
 {
 	mm_put(f->priv);
@@ -210,7 +211,7 @@ static const struct file_ops mem_ops = {
 
 static const struct file_ops environ_ops = {
 	.read = environ_read,
-	.seek = environ_seek,
+	.seek = empty_seek,
 	.release = mem_release,
 	.rw = RW_READ_PLAIN,
 };

@@ -293,38 +293,39 @@ static int store_coredump_filter(struct task *t, struct task *writer, const char
 	}
 
 /* What a process and a thread have alike. */
-#define COMMON_ENTRIES                                                                                       \
-	FILE_OF("stat", 0444, proc_show_stat), FILE_OF("statm", 0444, proc_show_statm),                      \
-		FILE_OF("status", 0444, proc_show_status),                                                   \
-		FILE_BY(proc_pid_memory_ops, "maps", 0444, show_maps, .guarded = true),                      \
-		FILE_BY(proc_pid_memory_ops, "smaps", 0444, show_smaps, .guarded = true),                    \
-		FILE_BY(proc_pid_value_ops, "cmdline", 0444, show_cmdline),                                  \
-		{"environ", S_IFREG | 0400, &proc_environ_ops},                                              \
-		FILE_BY(proc_pid_early_ops, "auxv", 0400, show_auxv, .guarded = true),                       \
-		FILE_OF("comm", 0644, show_comm, store_comm), FILE_OF("limits", 0444, show_limits),          \
-		FILE_OF("cgroup", 0444, show_cgroup), FILE_OF("oom_score", 0444, show_oom_score),            \
-		FILE_BY(proc_pid_value_ops, "oom_score_adj", 0644, show_oom_score_adj, store_oom_score_adj), \
-		FILE_OF("wchan", 0444, show_wchan),                                                          \
-		FILE_BY(proc_pid_value_ops, "oom_adj", 0644, proc_show_oom_adj),                             \
-		FILE_BY(proc_pid_value_ops, "loginuid", 0644, show_unset_id),                                \
-		FILE_BY(proc_pid_value_ops, "sessionid", 0444, show_unset_id),                               \
-		FILE_OF("personality", 0400, show_personality), FILE_OF("uid_map", 0644, show_id_map),       \
-		FILE_OF("gid_map", 0644, show_id_map), FILE_OF("setgroups", 0644, show_setgroups),           \
-		FILE_OF("schedstat", 0444, show_schedstat),                                                  \
-		FILE_BY(proc_pid_mounts_ops, "mounts", 0444, proc_show_mounts),                              \
-		FILE_BY(proc_pid_mounts_ops, "mountinfo", 0444, proc_show_mountinfo),                        \
-		FILE_OF("syscall", 0400, proc_show_syscall), FILE_OF("stack", 0400, proc_show_stack),        \
-		FILE_OF("mountstats", 0400, proc_show_mountstats, .guarded = true),                          \
-		FILE_BY(proc_pid_summed_ops, "smaps_rollup", 0444, show_smaps_rollup, .guarded = true),      \
-		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),         \
-		FILE_OF("timens_offsets", 0644, proc_show_timens), {"mem", S_IFREG | 0600, &proc_mem_ops},   \
-		{"pagemap", S_IFREG | 0400, &proc_refused_ops},                                              \
-		{"ns", S_IFDIR | 0511, &proc_dir_ops, proc_ns_entries},                                      \
-		{"net", S_IFDIR | 0555, &proc_dir_ops, proc_net_entries}, LINK_OF("exe", proc_exe_ops),      \
-		LINK_OF("cwd", proc_cwd_ops), LINK_OF("root", proc_root_ops),                                \
-		{"fd", S_IFDIR | 0500, &proc_fd_ops},                                                        \
-	{                                                                                                    \
-		"fdinfo", S_IFDIR | 0555, &proc_fdinfo_ops                                                   \
+#define COMMON_ENTRIES                                                                                     \
+	FILE_OF("stat", 0444, proc_show_stat), FILE_OF("statm", 0444, proc_show_statm),                    \
+		FILE_OF("status", 0444, proc_show_status),                                                 \
+		FILE_BY(proc_pid_memory_ops, "maps", 0444, show_maps, .guarded = true),                    \
+		FILE_BY(proc_pid_memory_ops, "smaps", 0444, show_smaps, .guarded = true),                  \
+		FILE_BY(proc_pid_value_ops, "cmdline", 0444, show_cmdline),                                \
+		{"environ", S_IFREG | 0400, &proc_environ_ops},                                            \
+		FILE_BY(proc_pid_early_ops, "auxv", 0400, show_auxv, .guarded = true),                     \
+		FILE_OF("comm", 0644, show_comm, store_comm), FILE_OF("limits", 0444, show_limits),        \
+		FILE_OF("cgroup", 0444, show_cgroup), FILE_OF("oom_score", 0444, show_oom_score),          \
+		FILE_BY(proc_pid_setting_ops, "oom_score_adj", 0644, show_oom_score_adj,                   \
+			store_oom_score_adj),                                                              \
+		FILE_OF("wchan", 0444, show_wchan),                                                        \
+		FILE_BY(proc_pid_value_ops, "oom_adj", 0644, proc_show_oom_adj),                           \
+		FILE_BY(proc_pid_value_ops, "loginuid", 0644, show_unset_id),                              \
+		FILE_BY(proc_pid_value_ops, "sessionid", 0444, show_unset_id),                             \
+		FILE_OF("personality", 0400, show_personality), FILE_OF("uid_map", 0644, show_id_map),     \
+		FILE_OF("gid_map", 0644, show_id_map), FILE_OF("setgroups", 0644, show_setgroups),         \
+		FILE_OF("schedstat", 0444, show_schedstat),                                                \
+		FILE_BY(proc_pid_mounts_ops, "mounts", 0444, proc_show_mounts),                            \
+		FILE_BY(proc_pid_mounts_ops, "mountinfo", 0444, proc_show_mountinfo),                      \
+		FILE_OF("syscall", 0400, proc_show_syscall), FILE_OF("stack", 0400, proc_show_stack),      \
+		FILE_OF("mountstats", 0400, proc_show_mountstats, .guarded = true),                        \
+		FILE_BY(proc_pid_summed_ops, "smaps_rollup", 0444, show_smaps_rollup, .guarded = true),    \
+		FILE_OF("projid_map", 0644, show_id_map), FILE_OF("cpuset", 0444, proc_show_cpuset),       \
+		FILE_OF("timens_offsets", 0644, proc_show_timens), {"mem", S_IFREG | 0600, &proc_mem_ops}, \
+		{"pagemap", S_IFREG | 0400, &proc_refused_ops},                                            \
+		{"ns", S_IFDIR | 0511, &proc_dir_ops, proc_ns_entries},                                    \
+		{"net", S_IFDIR | 0555, &proc_dir_ops, proc_net_entries}, LINK_OF("exe", proc_exe_ops),    \
+		LINK_OF("cwd", proc_cwd_ops), LINK_OF("root", proc_root_ops),                              \
+		{"fd", S_IFDIR | 0500, &proc_fd_ops},                                                      \
+	{                                                                                                  \
+		"fdinfo", S_IFDIR | 0555, &proc_fdinfo_ops                                                 \
 	}
 
 const struct synth_entry proc_thread_entries[] = {

@@ -22,8 +22,11 @@ extern const struct synth_entry proc_process_entries[], proc_thread_entries[];
 /* Those of memory_ops are about the memory that the process had when they were opened, never that of a later program; of
  * summed_ops reading fails then; those of early_ops tell what was at the opening. */
 extern const struct synth_ops proc_pid_file_ops, proc_pid_memory_ops, proc_pid_summed_ops, proc_pid_early_ops,
-	proc_pid_value_ops, proc_pid_mounts_ops, proc_exe_ops, proc_cwd_ops, proc_root_ops, proc_fd_ops,
-	proc_fdinfo_ops, proc_task_ops;
+	proc_pid_value_ops, proc_pid_setting_ops, proc_pid_mounts_ops, proc_exe_ops, proc_cwd_ops,
+	proc_root_ops, proc_fd_ops, proc_fdinfo_ops, proc_task_ops;
+
+/* The task of a node; NULL: it has gone, whoever has its number now. */
+struct task *proc_node_task(struct synth_node *n);
 
 /* Whether @reader may look into @t: PTRACE_MODE_READ_FSCREDS. */
 bool proc_may_read(struct task *reader, struct task *t);
@@ -56,7 +59,7 @@ int proc_show_stack(struct task *t, struct task *reader, struct text *out);
 int proc_show_nothing(struct task *t, struct task *reader, struct text *out);
 int proc_show_timerslack(struct task *t, struct task *reader, struct text *out);
 int proc_store_timerslack(struct task *t, struct task *writer, const char *data, size_t size);
-extern const struct synth_entry proc_ns_entries[];
+extern const struct synth_entry proc_ns_entries[]; /* proc_ns.c */
 extern const struct synth_ops proc_mem_ops, proc_environ_ops, proc_refused_ops, proc_dir_ops;
 /* proc_tree.c: who owns a node. */
 void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid);

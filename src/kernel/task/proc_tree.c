@@ -21,9 +21,24 @@
 #include "vfs/anon.h"
 #include "vfs/lock.h"
 
-static struct task *node_task(struct synth_node *n)
+struct task *proc_node_task(struct synth_node *n)
 {
-	return task_find(n->k, (u32)n->owner);
+	struct task *t = task_find(n->k, (u32)n->owner);
+
+	return t && n->born && t->start_ns != n->born ? NULL : t;
+}
+
+/* Numbers are used again: it is the time that tells one task from the next. */
+static u64 task_born(struct synth_node *n)
+{
+	struct task *t = task_find(n->k, (u32)n->owner);
+
+	return t ? t->start_ns : 0;
+}
+
+static bool task_gone(struct synth_node *n)
+{
+	return !proc_node_task(n);
 }
 
 static int node_fd(struct synth_node *n)
@@ -53,15 +68,20 @@ static long parse_number(const char *name, size_t len)
 
 void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	/* What is in a process that may not be dumped belongs to root, but not what everybody may list (fs/proc/base.c:
 	 * task_dump_owner()): by its directory's owner ps tells whose a process is. */
 	bool open = n->entry->mode == (S_IFDIR | 0555);
 	bool shown = t && (open || !t->mm || t->mm->dumpable == 1);
 
-	*uid = shown ? t->cred->euid : 0;
-	*gid = shown ? t->cred->egid : 0;
+	/* Who is gone leaves his files to himself. */
+	if (t) {
+		n->uid = shown ? t->cred->euid : 0;
+		n->gid = shown ? t->cred->egid : 0;
+	}
+	*uid = n->uid;
+	*gid = n->gid;
 }
 
 /* ---- files ---- */
@@ -69,16 +89,21 @@ void proc_node_owner(struct synth_node *n, u32 *uid, u32 *gid)
 static int file_check(struct synth_node *n, struct task *opener)
 {
 	const struct pid_file *file = n->data;
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	if (!t)
 		return -ESRCH;
+	/* A zombie has neither directory nor memory. */
+	if (n->entry->ops->tells && !t->fs)
+		return -EINVAL;
+	if (n->entry->ops->past && !t->mm)
+		return n->entry->ops->past;
 	return file->guarded && !proc_may_read(opener, t) ? -EACCES : 0;
 }
 
 static u64 file_about(struct synth_node *n)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	return t && t->mm ? t->mm->number : 0;
 }
@@ -86,7 +111,7 @@ static u64 file_about(struct synth_node *n)
 static int file_show(struct synth_node *n, struct task *reader, char **out, size_t *size)
 {
 	const struct pid_file *file = n->data;
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 	struct text text = {0};
 	int err = 0;
 
@@ -99,7 +124,7 @@ static int file_show(struct synth_node *n, struct task *reader, char **out, size
 static int file_store(struct synth_node *n, struct task *writer, const char *data, size_t size)
 {
 	const struct pid_file *file = n->data;
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	if (!t)
 		return -ESRCH;
@@ -109,6 +134,7 @@ static int file_store(struct synth_node *n, struct task *writer, const char *dat
 #define FILE_OPS .check = file_check, .show = file_show, .store = file_store, .owner = proc_node_owner
 const struct synth_ops proc_pid_file_ops = {FILE_OPS};
 const struct synth_ops proc_pid_value_ops = {FILE_OPS, .value = true};
+const struct synth_ops proc_pid_setting_ops = {FILE_OPS, .setting = true};
 const struct synth_ops proc_pid_mounts_ops = {FILE_OPS, .tells = true};
 const struct synth_ops proc_pid_memory_ops = {FILE_OPS, .about = file_about};
 const struct synth_ops proc_pid_summed_ops = {FILE_OPS, .about = file_about, .past = -ESRCH};
@@ -121,7 +147,7 @@ enum place { PLACE_EXE, PLACE_CWD, PLACE_ROOT };
 /* References for the caller: 0, -ENOENT, -EACCES. */
 static int place_path(struct synth_node *n, struct task *reader, enum place place, struct path *out)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	if (!t)
 		return -ENOENT;
@@ -130,7 +156,7 @@ static int place_path(struct synth_node *n, struct task *reader, enum place plac
 	if (place == PLACE_EXE) {
 		if (!t->mm || !t->mm->exe || !t->mm->exe->path)
 			return -ENOENT;
-		*out = t->mm->exe->path->path;
+		*out = *t->mm->exe->path;
 	} else {
 		if (!t->fs)
 			return -ENOENT;
@@ -149,7 +175,7 @@ static long place_text(struct synth_node *n, struct task *reader, enum place pla
 
 	if (len < 0)
 		return len;
-	exe = node_task(n)->mm ? node_task(n)->mm->exe : NULL;
+	exe = proc_node_task(n)->mm ? proc_node_task(n)->mm->exe : NULL;
 	/* A memfd has a name that is no path. */
 	if (place == PLACE_EXE && exe && exe->ops->link_name) {
 		exe->ops->link_name(exe, text, sizeof text);
@@ -186,7 +212,7 @@ PLACE(root, PLACE_ROOT);
 /* The file behind a node below fd, borrowed: 0, -ENOENT, -EACCES. */
 static int node_file(struct synth_node *n, struct task *reader, struct file **out)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 	int fd = node_fd(n);
 
 	if (!t || !t->files)
@@ -214,15 +240,12 @@ static long fd_link_readlink(struct synth_node *n, struct task *t, char *buf, si
 
 	if (len < 0)
 		return len;
-	/* A FIFO is a pipe with a path. */
-	if (f->ops->link_name && !(f->path && f->inode && f->inode->type == S_IFIFO)) {
-		f->ops->link_name(f, text, sizeof text);
-	} else if (f->path) {
-		len = path_text(t, &f->path->path, text, sizeof text, true);
+	if (f->path) {
+		len = path_text(t, f->path, text, sizeof text, true);
 		if (len < 0)
 			return len;
 	} else {
-		snprintf(text, sizeof text, "anon_inode:%s", f->ops->name ? f->ops->name : "[file]");
+		file_link_name(f, text, sizeof text);
 	}
 	len = min(strlen(text), size);
 	memcpy(buf, text, len);
@@ -244,7 +267,7 @@ static const struct synth_entry fd_links[] = {
 
 static int fd_find(struct synth_node *n, const char *name, size_t len, u64 *owner, struct file **f)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 	long fd = parse_number(name, len);
 
 	if (!t || !t->files || fd < 0 || fdtable_next(t->files, fd, f) != fd)
@@ -268,7 +291,7 @@ static int fd_lookup(struct synth_node *n, struct task *t, const char *name, siz
 /* Keys are descriptors + 1. */
 static bool list_fds(struct synth_node *n, u64 *key, char *name)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 	struct file *f;
 	int fd;
 
@@ -291,13 +314,27 @@ static bool fd_next(struct synth_node *n, struct task *t, u64 *key, char *name, 
 /* A process sees its own, whoever it has become (fs/proc/fd.c: proc_fd_permission()). */
 static bool fd_open_to(struct synth_node *n, struct task *t)
 {
-	struct task *of = node_task(n);
+	struct task *of = proc_node_task(n);
 
 	return of && t && of->group == t->group;
 }
 
-const struct synth_ops proc_fd_ops = {
-	.lookup = fd_lookup, .next = fd_next, .open_to = fd_open_to, .owner = proc_node_owner};
+/* Its size is how many there are (fs/proc/fd.c: proc_fd_getattr()). */
+static void fd_attr(struct synth_node *n, struct kstat *st)
+{
+	struct task *t = proc_node_task(n);
+	struct file *f;
+
+	for (int fd = 0; t && t->files && (fd = fdtable_next(t->files, fd, &f)) >= 0; fd++)
+		st->size++;
+}
+
+const struct synth_ops proc_fd_ops = {.attr = fd_attr,
+				      .lookup = fd_lookup,
+				      .next = fd_next,
+				      .open_to = fd_open_to,
+				      .owner = proc_node_owner,
+				      .gone = task_gone};
 
 /* The locks that the process, or this open file, holds on the file. */
 static void show_locks(struct file *f, struct task *t, const struct kstat *st, struct text *out)
@@ -335,7 +372,7 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 
 	if (err < 0)
 		return err;
-	t = node_task(n);
+	t = proc_node_task(n);
 	file_getattr(f, &st);
 	/* Of the caller's own files the host knows it. */
 	if (!f->ops->stream && f->ops->seek) {
@@ -343,9 +380,8 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 		pos = f->ops->seek(f, 0, SEEK_CUR);
 	}
 	text_add(&text, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%lu\nino:\t%lu\n", pos > 0 ? pos : 0,
-		 f->flags | (f->path && !(f->flags & O_PATH) ? 0100000 /* O_LARGEFILE */ : 0) |
-			 (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0),
-		 st.mnt_id, st.ino);
+		 file_status_flags(f) | (fd_cloexec(t->files, node_fd(n)) ? O_CLOEXEC : 0), st.mnt_id,
+		 st.ino);
 	show_locks(f, t, &st, &text);
 	if (f->ops->show)
 		f->ops->show(f, &text);
@@ -355,7 +391,7 @@ static int fdinfo_show(struct synth_node *n, struct task *reader, char **out, si
 /* The directory and its files are for who may trace the process (fs/proc/fd.c: proc_fdinfo_access_allowed()). */
 static int fdinfo_check(struct synth_node *n, struct task *opener)
 {
-	struct task *t = node_task(n);
+	struct task *t = proc_node_task(n);
 
 	if (!t)
 		return -ESRCH;
@@ -383,19 +419,24 @@ static bool fdinfo_next(struct synth_node *n, struct task *t, u64 *key, char *na
 	return list_fds(n, key, name);
 }
 
-const struct synth_ops proc_fdinfo_ops = {
-	.check = fdinfo_check, .lookup = fdinfo_lookup, .next = fdinfo_next, .owner = proc_node_owner};
+const struct synth_ops proc_fdinfo_ops = {.check = fdinfo_check,
+					  .lookup = fdinfo_lookup,
+					  .next = fdinfo_next,
+					  .owner = proc_node_owner,
+					  .gone = task_gone,
+					  .closes = true};
 
 /* ---- threads ---- */
 
-static const struct synth_ops thread_dir_ops = {.owner = proc_node_owner};
+static const struct synth_ops thread_dir_ops = {
+	.owner = proc_node_owner, .fixed = true, .born = task_born, .gone = task_gone};
 static const struct synth_entry thread_dir = {"", S_IFDIR | 0555, &thread_dir_ops, proc_thread_entries};
 
 static int thread_lookup(struct synth_node *n, struct task *t, const char *name, size_t len,
 			 const struct synth_entry **entry, u64 *owner)
 {
 	long tid = parse_number(name, len);
-	struct task *leader = node_task(n), *found = tid > 0 ? task_find(n->k, tid) : NULL;
+	struct task *leader = proc_node_task(n), *found = tid > 0 ? task_find(n->k, tid) : NULL;
 
 	if (!leader || !found || found->group != leader->group)
 		return -ENOENT;
@@ -406,7 +447,7 @@ static int thread_lookup(struct synth_node *n, struct task *t, const char *name,
 
 static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *name, u8 *type)
 {
-	struct task *leader = node_task(n), *other, *best = NULL;
+	struct task *leader = proc_node_task(n), *other, *best = NULL;
 
 	if (!leader)
 		return false;
@@ -424,18 +465,23 @@ static bool thread_next(struct synth_node *n, struct task *t, u64 *key, char *na
 /* Programs that must have one thread count them by it. */
 static void threads_attr(struct synth_node *n, struct kstat *st)
 {
-	struct task *leader = node_task(n);
+	struct task *leader = proc_node_task(n);
 
 	if (leader)
 		st->nlink += leader->group->nthreads;
 }
 
-const struct synth_ops proc_task_ops = {
-	.lookup = thread_lookup, .next = thread_next, .attr = threads_attr, .owner = proc_node_owner};
+const struct synth_ops proc_task_ops = {.lookup = thread_lookup,
+					.next = thread_next,
+					.attr = threads_attr,
+					.owner = proc_node_owner,
+					.gone = task_gone,
+					.closes = true};
 
 /* ---- processes ---- */
 
-static const struct synth_ops process_dir_ops = {.owner = proc_node_owner};
+static const struct synth_ops process_dir_ops = {
+	.owner = proc_node_owner, .fixed = true, .born = task_born, .gone = task_gone, .closes = true};
 static const struct synth_entry process_dir = {"", S_IFDIR | 0555, &process_dir_ops, proc_process_entries};
 
 bool proc_is_process(const struct file *f, struct task **leader)
@@ -443,7 +489,7 @@ bool proc_is_process(const struct file *f, struct task **leader)
 	struct synth_node *n = synth_node(f->inode, &process_dir);
 
 	if (n)
-		*leader = node_task(n);
+		*leader = proc_node_task(n);
 	return n;
 }
 

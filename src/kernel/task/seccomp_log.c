@@ -62,7 +62,7 @@ static const char *exe_of(struct task *t, char *to, size_t room)
 	char path[300];
 	struct file *exe = t->mm ? t->mm->exe : NULL;
 
-	if (!exe || !exe->path || path_text(t, &exe->path->path, path, sizeof path, false) < 0)
+	if (!exe || !exe->path || path_text(t, exe->path, path, sizeof path, false) < 0)
 		return "(null)";
 	return quoted(to, room, path);
 }

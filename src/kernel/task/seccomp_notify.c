@@ -272,12 +272,12 @@ static long check_addfd(const struct seccomp_notif_addfd *add)
 static long install(struct notification *n, const struct seccomp_notif_addfd *add, struct file *f)
 {
 	bool cloexec = add->newfd_flags & O_CLOEXEC;
-	int fd = add->flags & SECCOMP_ADDFD_FLAG_SETFD ? fd_install_at(n->task, f, cloexec, (int)add->newfd)
-						       : fd_install(n->task, f, cloexec);
+	int fd = add->flags & SECCOMP_ADDFD_FLAG_SETFD
+			 ? fd_install_at(n->task, file_get(f), cloexec, (int)add->newfd)
+			 : fd_install(n->task, file_get(f), cloexec);
 
 	if (fd < 0)
 		return fd;
-	file_get(f);
 	if (add->flags & SECCOMP_ADDFD_FLAG_SEND)
 		notification_answer(n, fd, 0, 0);
 	return fd;

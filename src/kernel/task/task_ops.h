@@ -31,7 +31,7 @@ struct thread_group {
 	struct wait_queue child_wait; /* parents in wait4() */
 	struct list news;             /* struct trace of what its threads trace, by news: task/wait.c */
 	struct wait_queue exit_wait;  /* pidfds: woken when it becomes a zombie */
-	u64 pidfd_ino;                /* what all its pidfds have for st_ino; 0: there was none yet */
+	struct inode *pidfs; /* owned: what all its pidfds are open files of; NULL: there was none yet */
 	bool subreaper, has_child_subreaper;
 	int ptracer;          /* PR_SET_PTRACER: whom Yama lets trace; -1: anybody, 0: nobody but ancestors */
 	u64 ptracer_start_ns; /* and its start_ns, so that nobody else with its number is meant */

@@ -63,7 +63,7 @@ int file_dnotify(struct file *f, const struct fdtable *owner, int fd, u32 arg)
 		d->file = f;
 		d->mark.event = on_event;
 		d->mark.gone = on_gone;
-		notify_mark_add(&d->mark, f->inode);
+		notify_mark_add(&d->mark, f->inode, NULL);
 		f->dnotify = d;
 	}
 	d->owner = owner;

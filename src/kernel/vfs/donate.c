@@ -38,6 +38,13 @@ static u64 take_offset(struct hostfd fd)
 	return (u64)(pos >= 0 ? pos - TRAP_OFFSET_TAKEN : lseek(fd.fd, 0, SEEK_CUR));
 }
 
+/* The more often, the later again. */
+static void put_off(struct file *f)
+{
+	f->taken = (u8)min(f->taken + 1, MAX_BACKOFF);
+	f->donate_at = f->uses + (DONATE_AFTER << f->taken);
+}
+
 void file_take_back(struct file *f)
 {
 	struct donated *d = f->donated;
@@ -55,9 +62,7 @@ void file_take_back(struct file *f)
 	list_del(&d->on_donee);
 	f->k->vfs->ndonated--;
 	free(d);
-	/* The more often, the later again. */
-	f->taken = (u8)min(f->taken + 1, MAX_BACKOFF);
-	f->donate_at = f->uses + (DONATE_AFTER << f->taken);
+	put_off(f);
 }
 
 /* What a stub does with @f by itself. */
@@ -200,8 +205,7 @@ void donate_use(struct task *t, int fd, struct file *f)
 	if (err) {
 		host_close(&d->fd);
 		free(d);
-		f->taken = (u8)min(f->taken + 1, MAX_BACKOFF);
-		f->donate_at = f->uses + (DONATE_AFTER << f->taken);
+		put_off(f);
 		return;
 	}
 	/* Beside the table's one reference the call has one. */

@@ -41,7 +41,7 @@ void donate_named(struct file *f, struct task *t, int fd);
 void donate_unnamed(struct file *f, struct fdtable *ft, int fd);
 /* Whether @t's calls are about what its address space has been given. */
 bool donate_serves(const struct task *t);
-/* The bytes of @i are about to be somewhere else. */
+/* Reads of @i are husk's business again for a while: its bytes are about to be somewhere else. */
 void donate_moved(struct inode *i);
 /* Some watch has begun, or a name has moved: of what is donated, files whose reads somebody wants to hear of are taken
  * back. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptor tables: arrays that grow, with a bit per descriptor for close-on-exec. */
+/* Descriptor tables: arrays that grow, with a byte per descriptor for close-on-exec. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,8 @@
 #include "vfs/inode.h"
 #include "vfs/lock.h"
 
-#define FD_PATH 010000000 /* O_PATH */
+#define FIRST_FDS 64
+#define MOST_FDS  (1 << 30) /* whatever the limit is: tables double, and are counted in ints */
 
 struct fdtable {
 	struct kernel *k;
@@ -24,7 +25,7 @@ struct fdtable {
 
 static int grow(struct fdtable *ft, int want)
 {
-	int size = ft->size ? ft->size : 64;
+	int size = ft->size ? ft->size : FIRST_FDS;
 	struct file **files;
 	u8 *cloexec;
 
@@ -92,7 +93,7 @@ static void close_file(struct fdtable *ft, struct file *f, int fd)
 {
 	if (f->donated)
 		donate_unnamed(f, ft, fd);
-	if (!(f->flags & FD_PATH)) {
+	if (!(f->flags & O_PATH)) {
 		locks_release_owner(f, ft);
 		file_dnotify_end(f, ft);
 	}
@@ -146,7 +147,7 @@ static int limit(struct task *t)
 {
 	u64 soft = t->k->ops.limit(t, RLIMIT_NOFILE);
 
-	return soft > 0x40000000 ? 0x40000000 : (int)soft;
+	return (int)min(soft, (u64)MOST_FDS);
 }
 
 static int lowest_free(struct task *t, int from)
@@ -164,15 +165,22 @@ int fd_room(struct task *t)
 	return min(lowest_free(t, 0), 0);
 }
 
+/* No descriptor for @f, whose reference came with the call. */
+static int turn_away(struct file *f, int err)
+{
+	file_put(f);
+	return err;
+}
+
 int fd_install_from(struct task *t, struct file *f, bool cloexec, int from)
 {
 	struct fdtable *ft = t->files;
 	int fd = lowest_free(t, from);
 
 	if (fd < 0)
-		return fd;
+		return turn_away(f, fd);
 	if (fd >= ft->size && grow(ft, fd + 1))
-		return -ENOMEM;
+		return turn_away(f, -ENOMEM);
 	ft->files[fd] = f;
 	ft->cloexec[fd] = cloexec;
 	if (from <= ft->low_free)
@@ -187,13 +195,23 @@ int fd_install(struct task *t, struct file *f, bool cloexec)
 	return fd_install_from(t, f, cloexec, 0);
 }
 
-int fd_give(struct task *t, struct file *f, bool cloexec)
+int fd_install_pair(struct task *t, struct file *const ends[2], bool cloexec, u64 addr)
 {
-	int fd = fd_install(t, f, cloexec);
+	int fds[2], err;
 
-	if (fd < 0)
-		file_put(f);
-	return fd;
+	fds[0] = fd_install(t, ends[0], cloexec);
+	if (fds[0] < 0) {
+		file_put(ends[1]);
+		return fds[0];
+	}
+	fds[1] = fd_install(t, ends[1], cloexec);
+	err = fds[1] < 0 ? fds[1] : user_write(t, addr, fds, sizeof fds);
+	if (err >= 0)
+		return 0;
+	fd_close(t, fds[0]);
+	if (fds[1] >= 0)
+		fd_close(t, fds[1]);
+	return err;
 }
 
 int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd)
@@ -202,9 +220,9 @@ int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd)
 	struct file *old;
 
 	if (fd < 0 || fd >= limit(t))
-		return -EBADF;
+		return turn_away(f, -EBADF);
 	if (fd >= ft->size && grow(ft, fd + 1))
-		return -ENOMEM;
+		return turn_away(f, -ENOMEM);
 	old = ft->files[fd];
 	ft->files[fd] = f;
 	ft->cloexec[fd] = cloexec;
@@ -232,7 +250,7 @@ int fd_get(struct task *t, int fd, struct file **out)
 
 	if (err)
 		return err;
-	if (f->flags & FD_PATH) {
+	if (f->flags & O_PATH) {
 		file_put(f);
 		return -EBADF;
 	}

@@ -4,15 +4,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <fcntl.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "core/task.h"
+#include "vfs/anon.h"
 #include "vfs/async.h"
 #include "vfs/dnotify.h"
 #include "vfs/donate.h"
-#include "vfs/inode.h"
 #include "vfs/lock.h"
 #include "vfs/notify.h"
 
@@ -27,7 +25,7 @@ int file_new(struct kernel *k, const struct file_ops *ops, u32 flags, struct ino
 	f->k = k;
 	f->refs = 1;
 	f->ops = ops;
-	f->flags = flags & ~(u32)O_NOCTTY; /* for opening alone */
+	f->flags = flags & ~(u32)(O_NOCTTY | O_TRUNC); /* for opening alone */
 	f->inode = inode;
 	f->priv = priv;
 	f->cred = k->current ? cred_get(k->current->cred) : NULL;
@@ -64,9 +62,9 @@ void file_put(struct file *f)
 	if (f->ops->release)
 		f->ops->release(f);
 	if (f->path) {
-		path_inode(&f->path->path)->writers -= f->writes;
-		path_inode(&f->path->path)->runners -= f->runs;
-		path_put(&f->path->path);
+		path_inode(f->path)->writers -= f->writes;
+		path_inode(f->path)->runners -= f->runs;
+		path_put(f->path);
 	}
 	inode_put(f->inode);
 	cred_put(f->cred);
@@ -85,21 +83,16 @@ int path_getattr(const struct path *p, struct kstat *st)
 
 int file_getattr(struct file *f, struct kstat *st)
 {
-	if (f->inode) {
-		int err = f->inode->ops->getattr(f->inode, st);
+	int err;
 
-		st->mnt_id = f->path ? (u64)f->path->path.mnt->id : 0;
-		st->fs_flags = f->inode->fs_flags;
-		return err;
+	if (!f->inode) {
+		shared_attributes(st);
+		return 0;
 	}
-	/* As Linux shows files of its anonymous inode. */
-	memset(st, 0, sizeof *st);
-	st->dev = 15;
-	st->ino = 1;
-	st->mode = 0600;
-	st->nlink = 1;
-	st->blksize = PAGE_SIZE;
-	return 0;
+	err = f->inode->ops->getattr(f->inode, st);
+	st->mnt_id = f->path ? (u64)f->path->mnt->id : 0;
+	st->fs_flags = f->inode->fs_flags;
+	return err;
 }
 
 int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
@@ -115,23 +108,4 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr)
 	if (!err)
 		notify_change(p->dentry, attr);
 	return err;
-}
-
-long file_pread(struct file *f, void *buf, size_t size, u64 offset, bool waits)
-{
-	struct uio u;
-
-	uio_init(&u, NULL, (u64)buf, size);
-	u.waits = waits;
-	while (u.left) {
-		long n = f->ops->read ? f->ops->read(f, &u, &offset) : -EINVAL;
-
-		if (n < 0)
-			return u.done ? (long)u.done : n;
-		if (!n)
-			break;
-	}
-	if (u.done)
-		notify_file(f, IN_ACCESS);
-	return (long)u.done;
 }

@@ -10,9 +10,13 @@
 #ifndef HUSK_KERNEL_VFS_FILE_H
 #define HUSK_KERNEL_VFS_FILE_H
 
+#include <fcntl.h>
+
 #include "core/usermem.h"
 #include "core/wait.h"
 #include "host/types.h"
+
+#define HUSK_O_LARGEFILE 0100000 /* libc's is 0 where files are large anyway */
 
 struct file;
 struct inode;
@@ -108,7 +112,7 @@ struct file_ops {
 	/* The fcntl commands of one kind of file: F_SETPIPE_SZ, F_GETPIPE_SZ (NULL: -EBADF), F_ADD_SEALS,
 	 * F_GET_SEALS (NULL: -EINVAL). */
 	long (*fcntl)(struct file *f, struct task *t, int cmd, u64 arg);
-	/* fcntl(F_SETFL) changed flags, close() of one descriptor: nullable notifications. */
+	/* One descriptor of it was closed: nullable. */
 	int (*flush)(struct file *f);
 	/* The last reference went; frees f->priv. */
 	void (*release)(struct file *f);
@@ -117,12 +121,14 @@ struct file_ops {
 	void (*link_name)(struct file *f, char *buf, size_t size);
 	/* What /proc/PID/fdinfo adds to the lines of every file: nullable. */
 	void (*show)(struct file *f, struct text *out);
-	const char *name; /* for anonymous files */
-	u8 rw;            /* RW_*: what preadv2(2), pwritev2(2) and splice(2) may ask for */
-	bool async;       /* knows O_ASYNC, though without an inode, or without anything to poll */
-	bool stream;      /* no offset: lseek and pread answer ESPIPE */
-	bool told_whole;  /* a directory: once all was listed, nothing but what guests make is left to list */
-	bool between;     /* guests alone end the waits of guests for it: a pipe, a socket */
+	const char *name;    /* for anonymous files */
+	u8 rw;               /* RW_*: what preadv2(2), pwritev2(2) and splice(2) may ask for */
+	bool async;          /* knows O_ASYNC, though without an inode, or without anything to poll */
+	bool stream;         /* no offset: lseek and pread answer ESPIPE */
+	bool offset_outside; /* f->pos may not be it: seek() knows */
+	bool told_whole; /* a directory: once all was listed, nothing but what guests make is left to list */
+	bool between;    /* guests alone end the waits of guests for it: a pipe, a socket */
+	bool untold;     /* watchers hear nothing of it: each opening of the node is something of its own */
 	bool always_waits; /* -EAGAIN is waited for even with O_NONBLOCK: a file that a disk is read for */
 };
 
@@ -150,11 +156,6 @@ struct path {
 	struct dentry *dentry;
 };
 
-/* How an open file was reached. */
-struct path_ref {
-	struct path path;
-};
-
 struct file {
 	struct kernel *k;
 	int refs;
@@ -166,9 +167,9 @@ struct file {
 	u32 uses, donate_at;   /* calls that it might have answered; how many make it worth while */
 	u8 taken;              /* how often it was taken back */
 	struct inode *inode;   /* owned; NULL for anonymous files without one */
-	struct path_ref *path; /* how it was opened: &own_path; NULL for anonymous files */
-	struct path_ref own_path;
-	struct cred *cred; /* owned; who opened it; NULL: husk itself */
+	struct path *path;     /* how it was opened: &own_path; NULL for anonymous files */
+	struct path own_path;  /* owned */
+	struct cred *cred;     /* owned; who opened it; NULL: husk itself */
 	void *priv;
 	struct wait_queue *wait; /* nullable; the queue of streams, for quick wakes */
 	struct list epoll_items; /* struct file_link: epoll entries that watch this file */
@@ -196,17 +197,19 @@ static inline u64 *file_pos(struct file *f)
 }
 static inline bool file_readable(const struct file *f)
 {
-	return ((f->flags & 3) == 0 || (f->flags & 3) == 2) && !(f->flags & 010000000);
+	return (f->flags & O_ACCMODE) != O_WRONLY && (f->flags & O_ACCMODE) != O_ACCMODE &&
+	       !(f->flags & O_PATH);
+}
+static inline bool file_writable(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY && (f->flags & O_ACCMODE) != O_ACCMODE &&
+	       !(f->flags & O_PATH);
 }
 /* What fcntl(F_GETFL) gives. */
 static inline u32 file_status_flags(const struct file *f)
 {
-	/* open() sets O_LARGEFILE on every 64-bit program's files; pipe() and the like don't. */
-	return f->flags | (f->path && !(f->flags & 010000000) ? 0100000 : 0);
-}
-static inline bool file_writable(const struct file *f)
-{
-	return ((f->flags & 3) == 1 || (f->flags & 3) == 2) && !(f->flags & 010000000);
+	/* open() sets it on every 64-bit program's files; pipe() and the like don't. */
+	return f->flags | (f->path && !(f->flags & O_PATH) ? HUSK_O_LARGEFILE : 0);
 }
 
 /* ---- descriptor tables ---- */
@@ -220,15 +223,16 @@ bool fdtable_shared(const struct fdtable *ft);    /* other tasks use it, too */
 /* execve: a private table (if shared) without the close-on-exec descriptors. 0 or -ENOMEM. */
 int fdtable_exec(struct task *t);
 
-/* The lowest free descriptor >= @from, below the task's RLIMIT_NOFILE: consumes the caller's reference of @f
- * on success. -EMFILE, -ENOMEM. */
+/* Gives @f (consumed, whatever comes of it) the lowest free descriptor >= @from (0), below the task's RLIMIT_NOFILE:
+ * that, -EMFILE or -ENOMEM. */
 int fd_install_from(struct task *t, struct file *f, bool cloexec, int from);
 int fd_install(struct task *t, struct file *f, bool cloexec);
-/* The same, and the reference is consumed in any case. */
-int fd_give(struct task *t, struct file *f, bool cloexec);
 /* Whether a descriptor could be given now: 0 or -EMFILE, for calls that must not have had an effect without one. */
 int fd_room(struct task *t);
-/* Puts @f at exactly @fd, closing what is there (dup2): the same ownership. */
+/* Gives both @ends (consumed, whatever comes of it) a descriptor each and writes the two to @addr, as pipe(2) does: 0 or a
+ * negative errno, and then none is left. */
+int fd_install_pair(struct task *t, struct file *const ends[2], bool cloexec, u64 addr);
+/* Puts @f (consumed as well) at exactly @fd, closing what is there (dup2): @fd, -EBADF or -ENOMEM. */
 int fd_install_at(struct task *t, struct file *f, bool cloexec, int fd);
 /* The file behind @fd, a reference for the caller to put: -EBADF. O_PATH files only by fd_get_path(). */
 int fd_get(struct task *t, int fd, struct file **out);
@@ -245,10 +249,14 @@ int fdtable_next(struct fdtable *ft, int fd, struct file **out);
 /* Reads or writes @u at *pos (NULL: the file's own offset, kept and advanced). The whole call's result,
  * CALL_PARK included; keeps c->done over waits. */
 long file_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write);
-/* Writes kernel memory at *pos (which advances) for @t, within its RLIMIT_FSIZE: bytes, maybe fewer, or -errno. */
+/* Writes kernel memory at *pos (which advances) for @t, within its RLIMIT_FSIZE: bytes, maybe fewer, or -errno.
+ * Telling watchers is the caller's. */
 long file_write_kernel(struct task *t, struct file *f, const void *data, size_t size, u64 *pos);
 /* Nothing lies beyond INT64_MAX in a file with offsets: 0 or -EINVAL (fs/read_write.c: rw_verify_area). */
 int file_range_check(const struct file *f, u64 pos, u64 size);
+/* What of *@size bytes at @pos may be written to a file: 0 with *@size cut to RLIMIT_FSIZE; beyond it SIGXFSZ is sent and -EFBIG
+ * returned (fs/read_write.c: generic_write_check_limits()). */
+int file_write_limit(struct task *t, const struct file *f, u64 pos, u64 *size);
 /* A file is to become @size bytes long: 0; when it would grow above RLIMIT_FSIZE, SIGXFSZ is sent and -EFBIG
  * returned. */
 int file_size_limit(struct task *t, struct inode *i, u64 size);

@@ -52,6 +52,8 @@ struct iattr {
 	u32 mode, uid, gid;
 	s64 size;
 	struct timespec atime, mtime;
+	struct file
+		*file; /* NULL, or by which open file: one that may write need not ask who may (borrowed) */
 };
 
 /* What permission hangs on. */
@@ -72,12 +74,20 @@ struct inode {
 	struct inode *above; /* borrowed: the overlay's inode for this one of its lower layer; NULL: none */
 	struct list locks;   /* struct file_lock: record locks and flock (vfs/lock.c) */
 	struct wait_queue lock_wait;
-	int writers, runners;      /* files open for writing, and for running (execve): never both, ETXTBSY */
+	u32 cuts;             /* counts how often it has become shorter, for who has mapped it (mm/fault.c) */
+	int writers, runners; /* files open for writing, and for running (execve): never both, ETXTBSY */
 	struct change *change;     /* borrowed: who changes its bytes by slices (vfs/change.c); nullable */
 	struct notify_mark *marks; /* who watches it (vfs/notify.c); nullable */
+	bool hollow;               /* a process or a namespace: a regular file by its type alone, never run */
 	u8 write_hint;             /* F_SET_RW_HINT: kept, and told to who asks */
 	u32 fs_flags;              /* FS_IOC_SETFLAGS: the same */
 };
+
+#define XATTRS_USER     1u
+#define XATTRS_TRUSTED  2u
+#define XATTRS_SECURITY 4u
+#define XATTRS_SYSTEM   8u
+#define XATTRS_COMMON   (XATTRS_USER | XATTRS_TRUSTED | XATTRS_SECURITY)
 
 /* All nullable: what is missing answers -EPERM for changes (-ENOTDIR for directory operations on others),
  * -EINVAL for readlink. @name is not NUL-terminated by contract: @len bytes, without '/', at most 255. New
@@ -85,6 +95,9 @@ struct inode {
  * @cred's fsuid and fsgid (or to the directory's group when that is set-group-id). */
 struct inode_ops {
 	int (*getattr)(struct inode *i, struct kstat *st); /* never NULL */
+	/* Rules of its own before the usual ones: 0, go on by mode and capabilities; 1: @mask is granted; or -errno. By whom
+	 * CAP_DAC_OVERRIDE lets search a directory it is not asked about searching. Nullable. */
+	int (*permission)(struct inode *i, const struct cred *cred, int mask);
 	/* Of that the little that each step of a path asks for. NULL: getattr() tells. */
 	int (*ownership)(struct inode *i, struct ownership *o);
 	int (*setattr)(struct inode *i, const struct iattr *attr);
@@ -130,10 +143,13 @@ struct inode_ops {
 	/* Until when (ns of k->now) @name in @dir is @i: what guests do to names the vfs sees by itself. 0: it is not
 	 * any more, and is looked up anew; NULL: always. */
 	u64 (*revalidate)(struct inode *dir, const char *name, size_t len, struct inode *i);
+	u8 xattr_spaces; /* XATTRS_*: the name spaces that the file system knows; 0: user., trusted., security. */
 	long (*getxattr)(struct inode *i, const char *name, void *buf, size_t size);
 	int (*setxattr)(struct inode *i, const char *name, const void *value, size_t size, int flags);
 	long (*listxattr)(struct inode *i, char *buf, size_t size);
 	int (*removexattr)(struct inode *i, const char *name);
+	/* A FIFO was read or written by @f: notes when. NULL: it is not noted. */
+	void (*used)(struct inode *i, const struct file *f, bool written);
 	void (*release)(struct inode *i); /* the last reference went: frees priv */
 };
 
@@ -148,6 +164,7 @@ struct super {
 	char options[80];   /* ",size=1024k": what is told of it there beside rw or ro */
 	u64 dev;            /* st_dev */
 	bool read_only;
+	bool lookup_first; /* that a name is not there ends any call, before it is asked who may make one (proc) */
 	bool no_cache;      /* dentries are not kept after their last use (proc) */
 	struct inode *root; /* owned */
 	void *priv;
@@ -179,6 +196,7 @@ struct dentry {
 	char name[256];
 };
 
+/* A tree in the tree of all; there as long as the kernel is. */
 struct mount {
 	struct list node; /* in vfs->mounts, in the order of mounting */
 	struct list on_node;
@@ -188,7 +206,6 @@ struct mount {
 	struct dentry *on;    /* owned; the mount point in the parent */
 	struct dentry *root;  /* owned */
 	bool read_only;
-	int refs;
 };
 
 struct fs_info {
@@ -240,7 +257,6 @@ struct dentry *dentry_get(struct dentry *d);
 void dentry_put(struct dentry *d);
 static inline void path_get(struct path *p)
 {
-	p->mnt->refs++;
 	dentry_get(p->dentry);
 }
 /* And zeroes it; a zero path is fine. */
@@ -248,7 +264,6 @@ static inline void path_put(struct path *p)
 {
 	if (!p->dentry)
 		return;
-	p->mnt->refs--;
 	if (p->dentry->refs > 1)
 		p->dentry->refs--;
 	else
@@ -258,6 +273,10 @@ static inline void path_put(struct path *p)
 static inline struct inode *path_inode(const struct path *p)
 {
 	return p->dentry->inode;
+}
+static inline bool path_equal(const struct path *a, const struct path *b)
+{
+	return a->mnt == b->mnt && a->dentry == b->dentry;
 }
 static inline bool path_is_mount_root(const struct path *p)
 {
@@ -279,10 +298,13 @@ static inline u64 name_hash_add(u64 hash, char c)
 }
 /* Remembers that a look-up has not found @name. */
 void dentry_absent(struct dentry *parent, const char *name, size_t len);
-void dentry_drop(struct dentry *d, bool unlinked); /* takes the name out of the cache */
+/* Takes the name out of the cache; @unlinked: it has been removed from its directory. */
+void dentry_drop(struct dentry *d, bool unlinked);
+/* @d is called @name in @parent from now on. */
 void dentry_move(struct dentry *d, struct dentry *parent, const char *name, size_t len);
-/* Drops whatever is cached and unused below nothing in particular: all of it (shutdown). */
+/* Drops unused ones from the cache until @keep are left. */
 void dentries_shrink(struct kernel *k, int keep);
+/* A new one without a name, for @sb's root; NULL: no memory. */
 struct dentry *dentry_root(struct super *sb);
 
 struct fs_info *fs_info_new(struct kernel *k); /* root and cwd at /, umask 022 */
@@ -303,13 +325,12 @@ long offset_wait(struct task *t, struct file *f);
 long inode_change_wait(struct task *t, struct inode *i, u64 size);
 
 /* ---- walking ---- */
-#define LOOKUP_FOLLOW    1u /* the last component's symlink too */
-#define LOOKUP_DIRECTORY 2u /* -ENOTDIR for anything else */
-#define LOOKUP_LINKED \
-	16u /* as linkat(2) with AT_EMPTY_PATH: by a descriptor that the caller has opened itself */
-#define LOOKUP_LONG  8u /* path_parent(): a last name that is too long is LAST_LONG */
-#define LOOKUP_EMPTY 4u /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
-/* and openat2's RESOLVE_* in the high half */
+#define LOOKUP_FOLLOW    1u  /* the last component's symlink too */
+#define LOOKUP_DIRECTORY 2u  /* -ENOTDIR for anything else */
+#define LOOKUP_EMPTY     4u  /* an empty path names the descriptor itself (AT_EMPTY_PATH) */
+#define LOOKUP_LONG      8u  /* path_parent(): a last name that is too long is LAST_LONG */
+#define LOOKUP_LINKED    16u /* linkat(2) with AT_EMPTY_PATH: by a descriptor that the caller opened itself */
+/* And openat2's RESOLVE_* in the high half. */
 #define LOOKUP_RESOLVE(r) ((u32)(r) << 16)
 
 /* Resolves @path (kernel memory) from @dirfd (or AT_FDCWD) with Linux's rules and errors: *out holds
@@ -317,10 +338,9 @@ long inode_change_wait(struct task *t, struct inode *i, u64 size);
 int path_lookup(struct task *t, int dirfd, const char *path, u32 flags, struct path *out);
 /* The attributes of what path_lookup() would find; *root: whether that is a mount's root. */
 int path_attributes(struct task *t, int dirfd, const char *path, u32 flags, struct kstat *st, bool *root);
-/* All but the last component: its directory, and the component (without trailing slashes) in @last[256].
- * -EEXIST-like special names: *last_type is LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT, or with
- * LOOKUP_LONG LAST_LONG, whose name is not told. *slashes: the path
- * ended in '/'. */
+/* All but the last component: its directory, and the component (without trailing slashes) in @last[256]. *last_type: which
+ * kind of name that is; one that is LAST_LONG, with LOOKUP_LONG alone, is not told. *slashes: the path ended in '/'. 0 or
+ * -errno. */
 enum last_type { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT, LAST_LONG };
 int path_parent(struct task *t, int dirfd, const char *path, u32 flags, struct path *dir, char *last,
 		enum last_type *last_type, bool *slashes);
@@ -343,8 +363,10 @@ int path_permission(struct task *t, const struct path *p, int mask);
 bool path_read_only(const struct path *p);
 int inode_permission(const struct cred *cred, struct inode *i, int mask);
 int inode_ownership(struct inode *i, struct ownership *o);
-/* A change of the content takes set-user-id and set-group-id away, unless @t may keep them (fs/inode.c:
- * file_remove_privs): adds that to @a. */
+/* @mode, of a file of group @gid, after a change of the content by @cred: it takes set-user-id and set-group-id away from a
+ * regular file, unless @cred may keep them (fs/attr.c: setattr_should_drop_suidgid). */
+u32 mode_unprivileged(const struct cred *cred, u32 mode, u32 gid);
+/* Adds to @a what a change of the content by @t takes from the mode (mode_unprivileged()). */
 void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a);
 /* Whether names in @dir may be made; whether @victim may be removed from it (sticky bit; is_dir: rmdir). */
 int may_create(struct task *t, const struct path *dir);
@@ -377,9 +399,10 @@ static inline bool file_is_memfd(const struct file *f)
 static inline bool file_can_direct(const struct file *f)
 {
 	return f->inode && f->inode->type == S_IFREG && !(f->inode->sb && f->inode->sb->no_cache) &&
-	       !file_is_memfd(f);
+	       !file_is_memfd(f) && (f->ops->read || f->ops->write);
 }
-/* Reads into kernel memory: bytes or -errno. @waits: -EAGAIN when a disk is to be waited for, by file_wait_host(). */
+/* Reads into kernel memory: bytes or -errno. @waits: -EAGAIN when a disk is to be waited for, by file_wait_host(), and
+ * telling watchers is the caller's. */
 long file_pread(struct file *f, void *buf, size_t size, u64 offset, bool waits);
 int file_getattr(struct file *f, struct kstat *st); /* anonymous files too */
 int path_getattr(const struct path *p, struct kstat *st);
@@ -387,9 +410,6 @@ int path_setattr(struct task *t, const struct path *p, struct iattr *attr); /* c
 
 /* ---- mounts and file systems ---- */
 int vfs_mount_super(struct kernel *k, struct super *sb /* consumed */, const char *path, bool read_only);
-/* The names below f's directory that exist only as (ways to) mount points: a file system's iterate() ends
- * with it, with offsets from @base on, above its own. */
-int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base);
 void super_put(struct super *sb);
 int tmpfs_super(struct kernel *k, u32 mode, u32 uid, u32 gid, u64 max_bytes, struct super **out);
 /* A tree that may be changed over one that stays as it is: @lower is consumed, also on failure. What is written
@@ -413,7 +433,8 @@ int vfs_mount_tmpfs(struct kernel *k, const char *path, u32 mode, u32 uid, u32 g
 int vfs_mount_overlay(struct kernel *k, const char *host_path, const char *path);
 /* A directory or a file of the host's at @path. */
 int vfs_bind_host(struct kernel *k, const char *host_path, const char *path, bool writable);
-/* Takes what is at @path out of sight; 0 also when nothing is. -EOPNOTSUPP where the tree is not an overlay. */
+/* Takes what is at @path out of sight; 0 also when nothing is. -EOPNOTSUPP where the tree is not an overlay,
+ * -EBUSY where a mount begins. */
 int vfs_hide(struct kernel *k, const char *path);
 /* All mounts are there. */
 void vfs_begin(struct kernel *k);

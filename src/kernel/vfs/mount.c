@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mount tree, made at boot: the host's root with other file systems over it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vfs/simple.h"
+#include "vfs/ghost.h"
 #include "vfs/walk.h"
 
 #define UPPER_BYTES          (1UL << 50) /* the host says when it is full */
@@ -39,7 +38,6 @@ static int mount_new(struct kernel *k, struct super *sb, const struct path *on, 
 	m->sb = sb;
 	m->id = ++k->vfs->next_mount_id;
 	m->read_only = read_only;
-	m->refs = 1;
 	list_init(&m->on_node);
 	if (on) {
 		m->parent = on->mnt;
@@ -49,101 +47,6 @@ static int mount_new(struct kernel *k, struct super *sb, const struct path *on, 
 		k->vfs->root = m;
 	}
 	list_add_tail(&k->vfs->mounts, &m->node);
-	return 0;
-}
-
-/* A directory that a mount needs where a read-only file system has none: it lives in the cache only, pinned
- * by the mount on it. */
-static int ghost_getattr(struct inode *i, struct kstat *st)
-{
-	memset(st, 0, sizeof *st);
-	st->dev = i->sb->dev;
-	st->ino = i->ino;
-	st->mode = S_IFDIR | 0755;
-	st->nlink = 2;
-	st->blksize = PAGE_SIZE;
-	return 0;
-}
-
-static int ghost_lookup(struct inode *dir, const char *name, size_t len, struct inode **out)
-{
-	return -ENOENT;
-}
-
-static const struct inode_ops ghost_ops;
-
-static bool is_ghost(const struct dentry *d)
-{
-	return d->inode->ops == &ghost_ops;
-}
-
-/* The ghost right below @dir on the way up from @d, or NULL. */
-static struct dentry *ghost_below(struct dentry *dir, struct dentry *d)
-{
-	for (; d && d->parent && is_ghost(d); d = d->parent)
-		if (d->parent == dir)
-			return d;
-	return NULL;
-}
-
-/* Whether a mount before @m has a mount point on or below the same ghost. */
-static bool listed_before(struct vfs *v, struct mount *m, struct dentry *dir, struct dentry *ghost)
-{
-	struct mount *e;
-
-	list_for_each (e, &v->mounts, node) {
-		if (e == m)
-			return false;
-		if (ghost_below(dir, e->on) == ghost)
-			return true;
-	}
-	return false;
-}
-
-int vfs_list_ghosts(struct file *f, struct dir_context *ctx, u64 base)
-{
-	struct vfs *v = f->k->vfs;
-	struct dentry *dir = f->path ? f->path->path.dentry : NULL;
-	struct mount *m;
-	u64 at = base;
-
-	list_for_each (m, &v->mounts, node) {
-		struct dentry *d = dir ? ghost_below(dir, m->on) : NULL;
-
-		if (!d || listed_before(v, m, dir, d) || at++ < f->pos)
-			continue;
-		if (!ctx->emit(ctx, d->name, d->len, d->inode->ino, DT_DIR, at))
-			return 0;
-		f->pos = at;
-	}
-	return 0;
-}
-
-static int ghost_iterate(struct file *f, struct dir_context *ctx)
-{
-	return dir_emit_dots(f, ctx) ? vfs_list_ghosts(f, ctx, 2) : 0;
-}
-
-static const struct file_ops ghost_file_ops = {.iterate = ghost_iterate, .seek = dir_seek};
-
-static int ghost_open(struct inode *i, struct task *t, u32 flags, struct file **out)
-{
-	return file_of_inode(i, &ghost_file_ops, flags, NULL, out);
-}
-
-static const struct inode_ops ghost_ops = {
-	.getattr = ghost_getattr, .lookup = ghost_lookup, .open = ghost_open};
-
-static int ghost_child(struct path *dir, const char *name)
-{
-	struct inode *i =
-		inode_new(dir->dentry->k, dir->dentry->sb, &ghost_ops, S_IFDIR, (u64)dir->dentry ^ 1, NULL);
-	struct dentry *d = i ? dentry_make(dir->dentry, name, strlen(name), i) : NULL;
-
-	if (!d)
-		return -ENOMEM;
-	dentry_put(dir->dentry);
-	dir->dentry = d;
 	return 0;
 }
 
@@ -199,7 +102,7 @@ static int make_places(struct task *t, const char *path, u32 type, struct path *
 	if (err)
 		return err;
 	err = kind == LAST_NORM ? make_place(&dir, last, type) : -EINVAL;
-	if (!err && is_ghost(dir.dentry) && !strcmp(dir.dentry->name, last)) {
+	if (!err && inode_is_ghost(path_inode(&dir)) && !strcmp(dir.dentry->name, last)) {
 		*out = dir;
 		return 0;
 	}
@@ -233,6 +136,11 @@ static int mount_point(struct kernel *k, const char *path, u32 type, struct path
 	if (!err)
 		err = strlen(path) < PATH_MAX ? make_places(&t, path, type, out) : -ENAMETOOLONG;
 	walker_end(&t);
+	/* Walks begin at the root, below whatever were mounted on it. */
+	if (!err && !out->dentry->parent && !out->mnt->parent) {
+		path_put(out);
+		err = -EBUSY;
+	}
 	return err;
 }
 
@@ -260,9 +168,9 @@ int vfs_hide(struct kernel *k, const char *path)
 		struct path up;
 
 		/* What a symlink leads to is hidden too. */
-		if (path_lookup(&t, AT_FDCWD, path, LOOKUP_FOLLOW, &to) || !to.dentry->parent) {
-			path_put(&to);
-		} else {
+		if (!path_lookup(&t, AT_FDCWD, path, LOOKUP_FOLLOW, &to) && !to.dentry->parent) {
+			err = -EBUSY;
+		} else if (to.dentry) {
 			up = (struct path){to.mnt, to.dentry->parent};
 			err = hide_name(&up, to.dentry->name);
 		}

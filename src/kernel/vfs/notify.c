@@ -7,9 +7,11 @@
 
 #include "vfs/donate.h"
 
-void notify_mark_add(struct notify_mark *m, struct inode *i)
+/* Where names are not kept, each look-up of one that nobody uses makes another inode: what is watched is used. */
+void notify_mark_add(struct notify_mark *m, struct inode *i, struct dentry *d)
 {
 	m->inode = inode_get(i);
+	m->name = d && d->sb->no_cache && !d->unlinked ? dentry_get(d) : NULL;
 	m->next = i->marks;
 	i->marks = m;
 	i->k->vfs->nmarks++;
@@ -33,7 +35,20 @@ void notify_mark_remove(struct notify_mark *m)
 	*link = m->next;
 	i->k->vfs->nmarks--;
 	m->inode = NULL;
+	if (m->name)
+		dentry_put(m->name);
+	m->name = NULL;
 	inode_put(i);
+}
+
+void notify_dropped(struct dentry *d)
+{
+	for (struct notify_mark *m = d->inode ? d->inode->marks : NULL; m; m = m->next) {
+		if (m->name == d) {
+			m->name = NULL;
+			dentry_put(d);
+		}
+	}
 }
 
 static void tell(struct inode *i, const struct notify_event *e)
@@ -59,15 +74,25 @@ static bool inode_wants(const struct inode *i, u32 mask)
 	return false;
 }
 
+/* What goes through devices, FIFOs and sockets is none of their directory's (fs/notify/fsnotify.c:
+ * __fsnotify_parent()): who may list it would learn when a terminal is typed at. */
+static bool tells_parent(const struct dentry *d, u32 mask)
+{
+	u32 type = d->inode->type;
+
+	return d->parent &&
+	       (!(mask & (IN_ACCESS | IN_MODIFY)) || type == S_IFREG || type == S_IFDIR || type == S_IFLNK);
+}
+
 bool notify_wants(const struct file *f, u32 mask)
 {
-	const struct dentry *d = f->path ? f->path->path.dentry : NULL;
+	const struct dentry *d = f->path ? f->path->dentry : NULL;
 
-	if (!f->k->vfs->nmarks)
+	if (!f->k->vfs->nmarks || f->ops->untold)
 		return false;
 	if (!d)
 		return f->inode && inode_wants(f->inode, mask);
-	return inode_wants(d->inode, mask) || (d->parent && inode_wants(d->parent->inode, mask));
+	return inode_wants(d->inode, mask) || (tells_parent(d, mask) && inode_wants(d->parent->inode, mask));
 }
 
 static u32 kind_of(const struct inode *i)
@@ -84,19 +109,22 @@ void notify_inode(struct inode *i, u32 mask)
 
 void notify_name(struct inode *dir, u32 mask, const char *name, struct inode *child, u32 cookie)
 {
-	struct notify_event e = {
-		.mask = mask | kind_of(child), .cookie = cookie, .name = name, .len = strlen(name)};
+	struct notify_event e = {.mask = mask | (child ? kind_of(child) : 0),
+				 .cookie = cookie,
+				 .name = name,
+				 .len = strlen(name)};
 
 	tell(dir, &e);
 }
 
-void notify_dentry(struct dentry *d, u32 mask)
+/* @unlinked: that it is gone is for those to know who do not want to hear of such. */
+static void tell_dentry(struct dentry *d, u32 mask, bool parent, bool unlinked)
 {
-	struct notify_event e = {.mask = mask | kind_of(d->inode), .unlinked = d->unlinked};
+	struct notify_event e = {.mask = mask | kind_of(d->inode), .unlinked = unlinked};
 
 	if (!d->k->vfs->nmarks)
 		return;
-	if (d->parent && d->parent->inode->marks) {
+	if (parent && d->parent && d->parent->inode->marks) {
 		e.name = d->name;
 		e.len = d->len;
 		tell(d->parent->inode, &e);
@@ -105,10 +133,19 @@ void notify_dentry(struct dentry *d, u32 mask)
 	tell(d->inode, &e);
 }
 
+void notify_dentry(struct dentry *d, u32 mask)
+{
+	tell_dentry(d, mask, true, false);
+}
+
 void notify_file(struct file *f, u32 mask)
 {
-	if (f->path)
-		notify_dentry(f->path->path.dentry, mask);
+	struct dentry *d = f->path ? f->path->dentry : NULL;
+
+	if (f->ops->untold)
+		return;
+	if (d)
+		tell_dentry(d, mask, tells_parent(d, mask), d->unlinked);
 	else if (f->inode)
 		notify_inode(f->inode, mask);
 }
@@ -139,7 +176,7 @@ void notify_change(struct dentry *d, const struct iattr *a)
 	else if ((a->valid & both) == ATTR_ATIME)
 		mask = IN_ACCESS;
 	if (a->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) || (a->valid & both) == both)
-		mask = IN_ATTRIB;
+		mask |= IN_ATTRIB;
 	if (mask)
 		notify_dentry(d, mask);
 }

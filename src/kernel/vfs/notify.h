@@ -23,14 +23,17 @@ struct notify_event {
 struct notify_mark {
 	struct notify_mark *next; /* in inode->marks */
 	struct inode *inode;      /* owned */
-	u32 mask;                 /* what is wanted; changed by notify_mark_want() */
+	struct dentry
+		*name; /* owned; nullable: of a tree that keeps no names, by which the inode is found again */
+	u32 mask;      /* what is wanted; changed by notify_mark_want() */
 	/* May take the mark away (notify_mark_remove()), but no other. */
 	void (*event)(struct notify_mark *m, const struct notify_event *e);
 	/* The inode has been deleted: the mark is to be taken away. */
 	void (*gone)(struct notify_mark *m);
 };
 
-void notify_mark_add(struct notify_mark *m, struct inode *i);
+/* @d: by which name the inode was found; nullable. */
+void notify_mark_add(struct notify_mark *m, struct inode *i, struct dentry *d);
 void notify_mark_remove(struct notify_mark *m);
 void notify_mark_want(struct notify_mark *m, u32 mask);
 /* Whether somebody wants to hear of @mask by @f. */
@@ -44,10 +47,12 @@ void notify_open(struct file *f);
 void notify_close(struct file *f);
 /* Attributes were changed: which event that is follows from what was changed. */
 void notify_change(struct dentry *d, const struct iattr *a);
-/* @mask happened to @child, which is called @name in @dir. */
+/* @mask happened to @child (NULL: no directory), which is called @name in @dir. */
 void notify_name(struct inode *dir, u32 mask, const char *name, struct inode *child, u32 cookie);
 /* @mask happened to an inode, whatever it is called. */
 void notify_inode(struct inode *i, u32 mask);
+/* @d is nobody's way to its inode any more: marks hold it no longer. The caller has a reference. */
+void notify_dropped(struct dentry *d);
 /* A name of @d's inode has gone for good: if it was the last, so has the inode. */
 void notify_unlinked(struct dentry *d);
 /* A number that joins two events. */

@@ -28,9 +28,9 @@ static void set_path(struct file *f, const struct path *p)
 {
 	if (f->path)
 		return;
+	f->own_path = *p;
 	f->path = &f->own_path;
-	f->path->path = *p;
-	path_get(&f->path->path);
+	path_get(f->path);
 }
 
 static int open_path_only(const struct path *p, u32 flags, struct file **out)
@@ -60,7 +60,7 @@ int vfs_open_path(struct task *t, const struct path *p, u32 flags, struct file *
 		return -ENXIO;
 	if (i->type == S_IFREG && i->runners && (opens_to_write(flags) || flags & O_TRUNC))
 		return -ETXTBSY;
-	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), &f);
+	err = i->ops->open(i, t, flags & ~(u32)(O_CREAT | O_EXCL | O_CLOEXEC), &f);
 	if (err)
 		return err;
 	set_path(f, p);
@@ -167,7 +167,6 @@ static int create(struct task *t, const struct path *dir, const char *name, u32 
 	if (!out->dentry)
 		return -ENOMEM;
 	out->mnt = dir->mnt;
-	out->mnt->refs++;
 	notify_name(i, IN_CREATE, name, path_inode(out), 0);
 	return 0;
 }
@@ -182,6 +181,9 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 	bool slashes;
 	long err = walk_parent(w, path, last, &type, &slashes);
 
+	if (err)
+		return err;
+	err = type == LAST_DOTDOT ? walk_up(w) : 0;
 	if (err)
 		return err;
 	if (type != LAST_NORM)
@@ -203,9 +205,11 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 		return err;
 	if (flags & O_EXCL)
 		err = -EEXIST;
+	else if (w->resolve & RESOLVE_NO_XDEV && p.mnt != w->cur.mnt)
+		err = -EXDEV;
 	else if (path_inode(&p)->type != S_IFLNK)
 		err = open_existing(w->task, c, &p, flags, out);
-	else if (flags & O_NOFOLLOW || ++w->links > 40)
+	else if (flags & O_NOFOLLOW || ++w->links > MAX_LINKS)
 		err = -ELOOP;
 	else if (may_follow_link(w, &p))
 		err = -EACCES;
@@ -214,9 +218,9 @@ static long open_create(struct walk *w, struct call *c, const char *path, u32 fl
 	else if (path_inode(&p)->ops->follow) {
 		err = walk_link(w, &p, true);
 		if (!err)
-			err = open_existing(w->task, c, &w->cur, flags & ~(u32)O_CREAT, out);
+			err = open_existing(w->task, c, &w->cur, flags, out);
 	} else {
-		err = read_link(&p, target);
+		err = walk_read_link(w, &p, target);
 		if (!err) {
 			path_put(&p);
 			return open_create(w, c, target, flags, mode, out);
@@ -252,7 +256,6 @@ static long open_tmpfile(struct walk *w, u32 flags, u32 mode, struct file **out)
 		return -ENOMEM;
 	dentry_drop(p.dentry, true);
 	p.mnt = w->cur.mnt;
-	p.mnt->refs++;
 	err = vfs_open_path(w->task, &p, flags & ~(u32)O_TMPFILE, out);
 	if (!err)
 		(*out)->flags |= O_TMPFILE;
@@ -305,7 +308,7 @@ int vfs_open_exec(struct task *t, int dirfd, const char *path, int at_flags, str
 		return err;
 	if (path_inode(&p)->type == S_IFLNK)
 		err = -ELOOP;
-	else if (path_inode(&p)->type != S_IFREG)
+	else if (path_inode(&p)->type != S_IFREG || path_inode(&p)->hollow)
 		err = -EACCES;
 	else
 		err = inode_permission(t->cred, path_inode(&p), MAY_EXEC);

@@ -27,8 +27,10 @@ int inode_permission(const struct cred *cred, struct inode *i, int mask)
 {
 	struct ownership o;
 	u32 bits;
-	int err;
+	int err = i->ops->permission ? i->ops->permission(i, cred, mask) : 0;
 
+	if (err)
+		return min(err, 0);
 	/* Whatever the mode is. */
 	if ((i->type == S_IFDIR || !(mask & MAY_EXEC)) && has_cap(cred, CAP_DAC_OVERRIDE))
 		return 0;
@@ -66,26 +68,35 @@ int path_permission(struct task *t, const struct path *p, int mask)
 	return inode_permission(t->cred, i, mask);
 }
 
+u32 mode_unprivileged(const struct cred *cred, u32 mode, u32 gid)
+{
+	u32 drop = mode & S_ISUID;
+
+	if (!S_ISREG(mode) || has_cap(cred, CAP_FSETID))
+		return mode;
+	if (mode & S_IXGRP || !cred_in_group(cred, gid))
+		drop |= mode & S_ISGID;
+	return mode & ~drop;
+}
+
 void attr_drop_privileges(struct task *t, struct inode *i, struct iattr *a)
 {
 	struct kstat st;
-	u32 drop;
+	u32 mode;
 
-	if (i->type != S_IFREG || has_cap(t->cred, CAP_FSETID) || i->ops->getattr(i, &st))
+	if (i->type != S_IFREG || i->ops->getattr(i, &st))
 		return;
-	drop = st.mode & S_ISUID;
-	if (st.mode & S_IXGRP || !cred_in_group(t->cred, st.gid))
-		drop |= st.mode & S_ISGID;
-	if (!drop)
+	mode = mode_unprivileged(t->cred, st.mode, st.gid);
+	if (mode == st.mode)
 		return;
 	a->valid |= ATTR_MODE;
-	a->mode = st.mode & 07777 & ~drop;
+	a->mode = mode & 07777;
 }
 
 int may_create(struct task *t, const struct path *dir)
 {
 	/* Names in /proc come and go by themselves: Linux's lookup there ends the call before it asks who may. */
-	if (dir->dentry->unlinked || (path_inode(dir)->sb->no_cache && !path_inode(dir)->ops->create))
+	if (dir->dentry->unlinked || path_inode(dir)->sb->lookup_first)
 		return -ENOENT;
 	if (path_read_only(dir))
 		return -EROFS;

@@ -52,24 +52,49 @@ long file_wait_host(struct task *t, struct file *f, u32 events)
 	return err ? err : CALL_PARK;
 }
 
-/* RLIMIT_FSIZE: writes beyond it are cut, one at it ends with SIGXFSZ and EFBIG (fs/read_write.c:
- * generic_write_check_limits). */
-static int check_file_size(struct task *t, struct file *f, struct uio *u, u64 pos, size_t done)
+static bool is_regular(const struct file *f)
+{
+	return f->inode && f->inode->type == S_IFREG;
+}
+
+int file_write_limit(struct task *t, const struct file *f, u64 pos, u64 *size)
 {
 	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE);
 
-	if (limit == RLIM_INFINITY || !f->inode || f->inode->type != S_IFREG || !u->left)
+	if (limit == RLIM_INFINITY || !is_regular(f))
 		return 0;
-	if (pos >= limit && done) {
-		u->left = 0;
-		return 0;
-	}
 	if (pos >= limit) {
 		t->k->ops.send_signal(t, SIGXFSZ, SI_KERNEL, false);
 		return -EFBIG;
 	}
-	u->left = min(u->left, limit - pos);
+	*size = min(*size, limit - pos);
 	return 0;
+}
+
+/* Where a write at *@pos begins. */
+static u64 write_begins(struct file *f, const u64 *pos)
+{
+	s64 at = f->ops->offset_outside && pos == &f->pos ? f->ops->seek(f, 0, SEEK_CUR) : -1;
+
+	return at < 0 ? *pos : (u64)at;
+}
+
+/* The same for a write at *@pos that has written @done bytes by now, which is over then. */
+static int check_file_size(struct task *t, struct file *f, struct uio *u, const u64 *pos, size_t done)
+{
+	u64 limit = t->k->ops.limit(t, RLIMIT_FSIZE), size = u->left, at;
+	int err;
+
+	if (!size || limit == RLIM_INFINITY || !is_regular(f))
+		return 0;
+	at = write_begins(f, pos);
+	if (done && at >= limit) {
+		u->left = 0;
+		return 0;
+	}
+	err = file_write_limit(t, f, at, &size);
+	u->left = size;
+	return err;
 }
 
 int file_size_limit(struct task *t, struct inode *i, u64 size)
@@ -92,9 +117,9 @@ static int begin_write(struct task *t, struct file *f, struct uio *u, u64 *pos, 
 {
 	struct kstat st;
 
-	if (f->flags & O_APPEND && f->inode && f->inode->type == S_IFREG && !file_getattr(f, &st))
+	if (u->left && f->flags & O_APPEND && f->inode && f->inode->type == S_IFREG && !file_getattr(f, &st))
 		*pos = (u64)st.size;
-	return check_file_size(t, f, u, *pos, done);
+	return check_file_size(t, f, u, pos, done);
 }
 
 /* One round. @slice: no more than that many bytes. */
@@ -127,11 +152,6 @@ static void skip_done(struct uio *u, size_t done)
 	}
 }
 
-static bool is_regular(const struct file *f)
-{
-	return f->inode && f->inode->type == S_IFREG;
-}
-
 /* The call goes on later, by the file's own offset if not @at: whoever else may use that waits. False: no memory. */
 static bool keep_offset(struct task *t, struct call *c, struct file *f, bool at)
 {
@@ -149,10 +169,49 @@ static size_t slice_of(struct task *t, struct call *c, struct file *f, const str
 	return !write || change_begin(t, c, f->inode) ? SLICE : SIZE_MAX;
 }
 
+/* Moves what can be moved now, in rounds of no more than @slice bytes; *done counts them. What the last round said, or
+ * CALL_PARK: the next one is to come when others have had their turns. */
+static long move_on(struct task *t, struct file *f, struct uio *u, u64 *at, bool write, size_t slice,
+		    size_t *done)
+{
+	for (;;) {
+		long n = write ? begin_write(t, f, u, at, *done) : 0;
+
+		if (n || (*done && !u->left))
+			return n;
+		n = move(t, f, u, at, write, slice);
+		if (n <= 0)
+			return n;
+		*done += (size_t)n;
+		if ((size_t)n == slice && u->left) {
+			if (t->work & TASK_WORK_EXIT)
+				return n;
+			task_wake(t);
+			return CALL_PARK;
+		}
+		/* A write goes on until all is written, a read of a file until its end; any other read, once it has
+		 * something, is done. */
+		if (!u->left || !(write || f->ops->always_waits))
+			return n;
+	}
+}
+
+/* Waits for @f, after c->done bytes; @at: they have an offset of the call's own. */
+static long wait_for_more(struct task *t, struct call *c, struct file *f, bool at, bool write)
+{
+	u32 events = write ? EPOLLOUT : EPOLLIN;
+
+	c->hand_off = f->ops->between;
+	if (c->done)
+		keep_offset(t, c, f, at);
+	return call_partly(c, f->ops->always_waits ? file_wait_host(t, f, events) : file_wait(t, f, events));
+}
+
 static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u, u64 *pos, bool write)
 {
 	u64 *at = pos ? pos : file_pos(f);
 	size_t done, slice;
+	u64 before;
 	long n;
 
 	if (!(write ? f->ops->write : f->ops->read))
@@ -168,26 +227,11 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 		*pos += c->done;
 	/* What an operation took from @u before it failed does not count: only what it says that it moved. */
 	done = c->done;
-	for (;;) {
-		n = write ? begin_write(t, f, u, at, done) : 0;
-		if (n || (done && !u->left))
-			break;
-		n = move(t, f, u, at, write, slice);
-		if (n > 0)
-			done += (size_t)n;
-		if (n > 0 && (size_t)n == slice && u->left) {
-			if (t->work & TASK_WORK_EXIT)
-				break;
-			c->done = done;
-			task_wake(t);
-			return CALL_PARK;
-		}
-		/* A write goes on until all is written, a read of a file until its end; any other read, once it has
-		 * something, is done. */
-		if (n > 0 && u->left && (write || f->ops->always_waits))
-			continue;
-		break;
-	}
+	before = *at;
+	n = move_on(t, f, u, at, write, slice, &done);
+	/* To append moves the offset only once something has been written. */
+	if (n <= 0 && !done)
+		*at = before;
 	/* The rest of the bytes is still to come from the guest: in a file they belong together all the same. */
 	if (n == CALL_FETCH && write && done && is_regular(f)) {
 		change_begin(t, c, f->inode);
@@ -197,17 +241,11 @@ static long do_rw(struct task *t, struct call *c, struct file *f, struct uio *u,
 		c->done = done; /* the handler runs again for the rest */
 		return n;
 	}
-	if (n != -EAGAIN || (f->flags & O_NONBLOCK && !f->ops->always_waits))
+	if (n != -EAGAIN || (f->flags & O_NONBLOCK && !f->ops->always_waits) ||
+	    (done && !write && !f->ops->always_waits))
 		return done ? (long)done : n;
-	if (done && !write && !f->ops->always_waits)
-		return (long)done;
 	c->done = done;
-	c->hand_off = f->ops->between;
-	if (done)
-		keep_offset(t, c, f, pos);
-	n = f->ops->always_waits ? file_wait_host(t, f, write ? EPOLLOUT : EPOLLIN)
-				 : file_wait(t, f, write ? EPOLLOUT : EPOLLIN);
-	return n == CALL_PARK || !c->done ? n : (long)c->done;
+	return wait_for_more(t, c, f, pos, write);
 }
 
 /* Nothing runs again from its start after a write: the call goes on here. */
@@ -257,7 +295,7 @@ long file_write_kernel(struct task *t, struct file *f, const void *data, size_t 
 	long n;
 
 	uio_init(&u, NULL, (u64)data, size);
-	n = check_file_size(t, f, &u, *pos, 0);
+	n = check_file_size(t, f, &u, pos, 0);
 	/* What it says that it moved counts: /dev/null takes all without looking. */
 	while (!n && u.left) {
 		n = f->ops->write(f, &u, pos);
@@ -266,7 +304,24 @@ long file_write_kernel(struct task *t, struct file *f, const void *data, size_t 
 		done += (size_t)n;
 		n = 0;
 	}
-	if (done)
-		notify_file(f, IN_MODIFY);
 	return done ? (long)done : n;
+}
+
+long file_pread(struct file *f, void *buf, size_t size, u64 offset, bool waits)
+{
+	struct uio u;
+
+	uio_init(&u, NULL, (u64)buf, size);
+	u.waits = waits;
+	while (u.left) {
+		long n = f->ops->read ? f->ops->read(f, &u, &offset) : -EINVAL;
+
+		if (n < 0)
+			return u.done ? (long)u.done : n;
+		if (!n)
+			break;
+	}
+	if (u.done && !waits)
+		notify_file(f, IN_ACCESS);
+	return (long)u.done;
 }

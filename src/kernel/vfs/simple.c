@@ -29,16 +29,37 @@ int file_of_inode(struct inode *i, const struct file_ops *ops, u32 flags, void *
 	return err;
 }
 
-s64 dir_seek(struct file *f, s64 offset, int whence)
+s64 seek_within(struct file *f, s64 offset, int whence, s64 end, s64 most)
 {
-	if (whence == SEEK_CUR)
-		offset += (s64)f->pos;
-	else if (whence != SEEK_SET)
+	s64 from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (s64)f->pos : end;
+
+	if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
 		return -EINVAL;
-	if (offset < 0)
+	if (__builtin_add_overflow(from, offset, &offset) || offset < 0 || offset > most)
 		return -EINVAL;
 	f->pos = (u64)offset;
 	return offset;
+}
+
+s64 sized_seek(struct file *f, s64 offset, int whence, s64 size)
+{
+	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+		if (offset < 0 || offset >= size)
+			return -ENXIO;
+		offset = whence == SEEK_HOLE ? size : offset;
+		whence = SEEK_SET;
+	}
+	return seek_within(f, offset, whence, size, INT32_MAX);
+}
+
+s64 empty_seek(struct file *f, s64 offset, int whence)
+{
+	return sized_seek(f, offset, whence, 0);
+}
+
+s64 dir_seek(struct file *f, s64 offset, int whence)
+{
+	return whence == SEEK_END ? -EINVAL : seek_within(f, offset, whence, 0, INT64_MAX);
 }
 
 long dir_read(struct file *f, struct uio *to, u64 *pos)
@@ -48,7 +69,7 @@ long dir_read(struct file *f, struct uio *to, u64 *pos)
 
 bool dir_emit_dots(struct file *f, struct dir_context *ctx)
 {
-	struct dentry *d = f->path ? f->path->path.dentry : NULL;
+	struct dentry *d = f->path ? f->path->dentry : NULL;
 	u64 up = d && d->parent ? d->parent->inode->ino : f->inode->ino;
 
 	if (f->pos == 0) {

@@ -9,7 +9,6 @@
  * A directory's offsets: 0 and 1 are "." and "..", then one per static child, then those plus the dynamic
  * keys.
  */
-#include "vfs/synth.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,13 +21,9 @@
 #include <unistd.h>
 
 #include "vfs/simple.h"
+#include "vfs/synth_impl.h"
 
 #define MAX_STORE 65536
-
-struct snode {
-	struct synth_node node;
-	struct timespec made;
-};
 
 /* An open regular file: the text as it was at the first read, or at the last one from offset 0. */
 struct synth_file {
@@ -40,15 +35,15 @@ struct synth_file {
 
 static const struct inode_ops dir_inode_ops, file_inode_ops, text_link_ops, place_link_ops, device_inode_ops;
 
-static struct synth_node *node_of(struct inode *i)
-{
-	return &((struct snode *)i->priv)->node;
-}
-
+/* Entries are told apart by how far they lie from one place in this program, which is no secret: numbers made of their
+ * addresses would tell guests where the kernel process is. */
 static u64 node_ino(const struct synth_entry *e, u64 owner)
 {
-	u64 h = ((u64)e >> 3) * 0x9e3779b97f4a7c15UL ^ owner * 0xff51afd7ed558ccdUL;
+	u64 place = (u64)e - (u64)&dir_inode_ops;
+	u64 h = (place >> 3) * 0x9e3779b97f4a7c15UL ^ owner * 0xff51afd7ed558ccdUL;
 
+	if (e->ops && e->ops->ino)
+		return e->ops->ino(owner);
 	h ^= h >> 32;
 	return (h & 0x7fffffff) | 0x40000000;
 }
@@ -72,7 +67,9 @@ struct synth_node *synth_node(struct inode *i, const struct synth_entry *entry)
 	return i && i->ops == ops_of(entry) && node_of(i)->entry == entry ? node_of(i) : NULL;
 }
 
-static struct inode *make_inode(struct super *sb, const struct synth_entry *e, u64 owner)
+/* @dir: where it is; nullable. */
+static struct inode *make_inode(struct super *sb, const struct synth_node *dir, const struct synth_entry *e,
+				u64 owner)
 {
 	struct snode *s = calloc(1, sizeof *s);
 	struct inode *i;
@@ -80,6 +77,8 @@ static struct inode *make_inode(struct super *sb, const struct synth_entry *e, u
 	if (!s)
 		return NULL;
 	s->node = (struct synth_node){.k = sb->k, .entry = e, .data = e->data, .owner = owner};
+	s->node.born = e->ops && e->ops->born ? e->ops->born(&s->node) : dir ? dir->born : 0;
+	s->node.setting = (dir && dir->setting) || (e->ops && e->ops->settings);
 	clock_gettime(CLOCK_REALTIME_COARSE, &s->made);
 	i = inode_new(sb->k, sb, ops_of(e), e->mode & S_IFMT, sb->root ? node_ino(e, owner) : 1, s);
 	if (!i)
@@ -92,65 +91,12 @@ static void synth_release(struct inode *i)
 	free(i->priv);
 }
 
-/* Whether it is a tree of devices, which Linux keeps as a tmpfs. */
-static bool is_devtmpfs(const struct super *sb)
-{
-	return !strcmp(sb->type, "devtmpfs");
-}
-
-static int synth_getattr(struct inode *i, struct kstat *st)
-{
-	struct snode *s = i->priv;
-	const struct synth_entry *e = s->node.entry;
-
-	*st = (struct kstat){
-		.dev = i->sb->dev,
-		.ino = i->ino,
-		.mode = e->mode,
-		.nlink = S_ISDIR(e->mode) ? 2 : 1,
-		.rdev = e->rdev,
-		.size = e->size,
-		.blksize = strcmp(i->sb->type, "proc") ? PAGE_SIZE : 1024,
-		.atime = s->made,
-		.mtime = s->made,
-		.ctime = s->made,
-	};
-	if (is_devtmpfs(i->sb))
-		st->btime = s->made;
-	if (e->ops && e->ops->owner)
-		e->ops->owner(&s->node, &st->uid, &st->gid);
-	if (e->ops && e->ops->attr)
-		e->ops->attr(&s->node, st);
-	for (const struct synth_entry *c = e->children; c && c->name; c++)
-		if (S_ISDIR(c->mode))
-			st->nlink++;
-	return 0;
-}
-
-/* What permission hangs on: for whom a directory is open anyway, it has such a mode. */
-static int dir_ownership(struct inode *i, struct ownership *o)
-{
-	const struct synth_ops *ops = node_of(i)->entry->ops;
-	struct kstat st;
-	int err = synth_getattr(i, &st);
-
-	*o = (struct ownership){st.mode, st.uid, st.gid};
-	if (ops && ops->open_to && ops->open_to(node_of(i), i->k->current))
-		o->mode |= 0555;
-	return err;
-}
-
-/* Truncation is what `>` does to a file that takes what is written; the rest cannot be changed. */
-static int synth_setattr(struct inode *i, const struct iattr *a)
-{
-	struct synth_node *n = node_of(i);
-
-	if (n->entry->ops && n->entry->ops->setattr)
-		return n->entry->ops->setattr(n, a);
-	return a->valid & ~(ATTR_SIZE | ATTR_ATIME | ATTR_MTIME) ? -EPERM : 0;
-}
-
 /* ---- directories ---- */
+
+static bool is_gone(struct synth_node *n)
+{
+	return n->entry->ops && n->entry->ops->gone && n->entry->ops->gone(n);
+}
 
 static int find_entry(struct inode *dir, struct task *t, const char *name, size_t len,
 		      const struct synth_entry **entry, u64 *owner)
@@ -158,6 +104,8 @@ static int find_entry(struct inode *dir, struct task *t, const char *name, size_
 	struct synth_node *n = node_of(dir);
 	const struct synth_entry *c;
 
+	if (is_gone(n))
+		return -ENOENT;
 	for (c = n->entry->children; c && c->name; c++) {
 		if (strlen(c->name) == len && !memcmp(c->name, name, len)) {
 			*entry = c;
@@ -179,7 +127,7 @@ static int synth_lookup(struct inode *dir, const char *name, size_t len, struct 
 
 	if (err)
 		return err;
-	*out = make_inode(dir->sb, e, owner);
+	*out = make_inode(dir->sb, node_of(dir), e, owner);
 	return *out ? 0 : -ENOMEM;
 }
 
@@ -190,10 +138,10 @@ static u64 synth_revalidate(struct inode *dir, const char *name, size_t len, str
 	const struct synth_entry *e;
 	u64 owner;
 
-	return i->ops->release == synth_release && !find_entry(dir, dir->k->current, name, len, &e, &owner) &&
-			       e == n->entry && owner == n->owner
-		       ? 1
-		       : 0;
+	if (i->ops->release != synth_release || find_entry(dir, dir->k->current, name, len, &e, &owner) ||
+	    e != n->entry || owner != n->owner)
+		return 0;
+	return e->ops && e->ops->born && e->ops->born(n) != n->born ? 0 : 1;
 }
 
 static bool emit_dynamic(struct file *f, struct dir_context *ctx, u64 base)
@@ -221,6 +169,8 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	const struct synth_entry *c = n->entry->children;
 	u64 at = 2;
 
+	if (is_gone(n))
+		return -ENOENT;
 	if (!dir_emit_dots(f, ctx))
 		return 0;
 	for (; c && c->name; c++, at++) {
@@ -236,42 +186,8 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	return 0;
 }
 
-/* Seeks as in a file of @size bytes, on file systems that know no large files (fs/read_write.c: generic_file_llseek()). */
-static s64 sized_seek(struct file *f, s64 offset, int whence, s64 size)
-{
-	switch (whence) {
-	case SEEK_SET:
-		break;
-	case SEEK_CUR:
-		if (__builtin_add_overflow(offset, (s64)f->pos, &offset))
-			return -EINVAL;
-		break;
-	case SEEK_END:
-		if (__builtin_add_overflow(offset, size, &offset))
-			return -EINVAL;
-		break;
-	case SEEK_DATA:
-	case SEEK_HOLE:
-		if (offset < 0 || offset >= size)
-			return -ENXIO;
-		offset = whence == SEEK_HOLE ? size : offset;
-		break;
-	default:
-		return -EINVAL;
-	}
-	if (offset < 0 || offset > INT32_MAX)
-		return -EINVAL;
-	f->pos = (u64)offset;
-	return offset;
-}
-
-static s64 empty_seek(struct file *f, s64 offset, int whence)
-{
-	return sized_seek(f, offset, whence, 0);
-}
-
 #define DIR_OPS .read = dir_read, .iterate = dir_iterate, .rw = RW_READ_PLAIN
-static const struct file_ops device_dir_ops = {DIR_OPS, .seek = dir_seek};
+static const struct file_ops terminal_dir_ops = {DIR_OPS, .seek = dir_seek, .sync = sync_nothing};
 static const struct file_ops dir_file_ops = {DIR_OPS, .seek = empty_seek};
 
 static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **out)
@@ -280,7 +196,7 @@ static int dir_open(struct inode *i, struct task *t, u32 flags, struct file **ou
 	int err = n->entry->ops && n->entry->ops->check ? n->entry->ops->check(n, t) : 0;
 
 	return err ? err
-		   : file_of_inode(i, is_devtmpfs(i->sb) ? &device_dir_ops : &dir_file_ops, flags, NULL, out);
+		   : file_of_inode(i, is_devpts(i->sb) ? &terminal_dir_ops : &dir_file_ops, flags, NULL, out);
 }
 
 /* ---- regular files ---- */
@@ -334,8 +250,10 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 		if (err)
 			return err;
 	}
-	if (*pos >= s->size)
+	if (*pos >= s->size) {
+		s->used |= !s->size;
 		return 0;
+	}
 	n = uio_to_user(to, s->text + *pos, min(to->left, s->size - *pos));
 	if (n > 0) {
 		*pos += (u64)n;
@@ -348,9 +266,13 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 {
 	struct synth_node *n = node_of(f->inode);
 	size_t size = min(from->left, (size_t)MAX_STORE);
-	char *text = malloc(size + 1);
+	char *text;
 	long got;
 
+	/* Who may do everything has opened what nobody can write (fs/proc/inode.c: proc_reg_write()). */
+	if (!n->entry->ops->store)
+		return n->entry->ops->owner ? -EINVAL : -EIO;
+	text = malloc(size + 1);
 	if (!text)
 		return -ENOMEM;
 	got = uio_from_user(from, text, size);
@@ -403,18 +325,44 @@ static s64 attribute_seek(struct file *f, s64 offset, int whence)
 	return sized_seek(f, offset, whence, PAGE_SIZE);
 }
 
+/* Whether it is one of the network's tables: in processes' directories, but not theirs. */
+static bool is_net(const struct synth_node *n, const struct super *sb)
+{
+	return is_proc(sb) && n->owner && !n->entry->ops->owner;
+}
+
+/* Of a file that has no size, without any bound (fs/read_write.c: default_llseek()). */
+static s64 setting_seek(struct file *f, s64 offset, int whence)
+{
+	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+		if (offset >= 0)
+			return -ENXIO;
+		offset = whence == SEEK_HOLE ? 0 : offset;
+		whence = SEEK_SET;
+	}
+	return seek_within(f, offset, whence, 0, INT64_MAX);
+}
+
+/* fs/proc/inode.c: proc_reg_mmap() */
+static int unmappable(struct file *f, int prot, int flags, struct mmap_backing *backing)
+{
+	return -EIO;
+}
+
 #define FILE_OPS .read = file_read, .write = file_write, .release = file_release
 
 /* The system's, read only: seq_files. */
 static const struct file_ops system_ops = {FILE_OPS, .seek = dir_seek, .poll = always_ready,
-					   .rw = RW_NO_PWRITE};
-/* What may be written of them are settings. */
-static const struct file_ops setting_ops = {FILE_OPS, .seek = dir_seek, .poll = always_ready};
+					   .mmap = unmappable, .rw = RW_NO_PWRITE};
+static const struct file_ops net_ops = {FILE_OPS, .seek = dir_seek, .poll = always_ready, .mmap = unmappable,
+					.rw = RW_READ_PLAIN | RW_WRITE_PLAIN | RW_NO_PWRITE};
+static const struct file_ops setting_ops = {FILE_OPS, .seek = setting_seek, .poll = always_ready};
 /* Those of processes are of Linux's older kind. */
 static const struct file_ops process_ops = {FILE_OPS, .seek = dir_seek,
 					    .rw = RW_READ_PLAIN | RW_WRITE_PLAIN | RW_NO_PWRITE};
-static const struct file_ops process_value_ops = {FILE_OPS, .seek = dir_seek,
-						  .rw = RW_READ_PLAIN | RW_WRITE_PLAIN};
+#define VALUE_RW RW_READ_PLAIN | RW_WRITE_PLAIN
+static const struct file_ops process_value_ops = {FILE_OPS, .seek = empty_seek, .rw = VALUE_RW};
+static const struct file_ops process_setting_ops = {FILE_OPS, .seek = setting_seek, .rw = VALUE_RW};
 static const struct file_ops mounts_ops = {FILE_OPS, .seek = dir_seek, .poll = mounts_poll,
 					   .rw = RW_NO_PWRITE};
 /* sysfs */
@@ -425,13 +373,20 @@ static const struct file_ops *file_ops_of(const struct synth_node *n, const stru
 {
 	const struct synth_ops *ops = n->entry->ops;
 
-	if (!strcmp(sb->type, "sysfs"))
+	if (is_sysfs(sb))
 		return &attribute_ops;
 	if (ops->tells)
 		return &mounts_ops;
+	if (is_net(n, sb))
+		return &net_ops;
 	if (n->owner)
-		return ops->value ? &process_value_ops : &process_ops;
-	return ops->store ? &setting_ops : &system_ops;
+		return ops->setting ? &process_setting_ops : ops->value ? &process_value_ops : &process_ops;
+	return n->setting ? &setting_ops : &system_ops;
+}
+
+static bool opens_to_write(u32 flags)
+{
+	return (flags & O_ACCMODE) == O_WRONLY || (flags & O_ACCMODE) == O_RDWR;
 }
 
 static int file_open(struct inode *i, struct task *t, u32 flags, struct file **out)
@@ -447,7 +402,9 @@ static int file_open(struct inode *i, struct task *t, u32 flags, struct file **o
 			(*out)->inode = inode_get(i);
 		return err;
 	}
-	if (flags & O_ACCMODE && !n->entry->ops->store)
+	/* These are as their modes say, whoever asks (fs/kernfs/file.c: kernfs_fop_open(); fs/proc/proc_net.c:
+	 * seq_open_net()). */
+	if (opens_to_write(flags) && !n->entry->ops->store && (is_sysfs(i->sb) || is_net(n, i->sb)))
 		return -EACCES;
 	err = n->entry->ops->check ? n->entry->ops->check(n, t) : 0;
 	if (err)
@@ -499,37 +456,42 @@ static int device_open(struct inode *i, struct task *t, u32 flags, struct file *
 	return 0;
 }
 
+/* fs/kernfs/dir.c: kernfs_iop_rename() */
+static int dir_rename(struct inode *dir, const char *name, size_t len, struct inode *target,
+		      struct inode *new_dir, const char *new_name, size_t new_len, struct inode *over,
+		      u32 flags, const struct cred *cred)
+{
+	return is_sysfs(dir->sb) && flags ? -EINVAL : -EPERM;
+}
+
+#define NODE_OPS                                                                            \
+	.getattr = synth_getattr, .setattr = synth_setattr, .permission = synth_permission, \
+	.getxattr = synth_getxattr, .release = synth_release
+
 static const struct inode_ops dir_inode_ops = {
-	.getattr = synth_getattr,
-	.ownership = dir_ownership,
-	.setattr = synth_setattr,
+	NODE_OPS,
+	.ownership = synth_dir_ownership,
 	.lookup = synth_lookup,
 	.revalidate = synth_revalidate,
+	.rename = dir_rename,
 	.open = dir_open,
-	.release = synth_release,
 };
 static const struct inode_ops file_inode_ops = {
-	.getattr = synth_getattr,
-	.setattr = synth_setattr,
+	NODE_OPS,
 	.open = file_open,
-	.release = synth_release,
 };
 static const struct inode_ops text_link_ops = {
-	.getattr = synth_getattr,
+	NODE_OPS,
 	.readlink = link_readlink,
-	.release = synth_release,
 };
 static const struct inode_ops place_link_ops = {
-	.getattr = synth_getattr,
+	NODE_OPS,
 	.readlink = link_readlink,
 	.follow = link_follow,
-	.release = synth_release,
 };
 static const struct inode_ops device_inode_ops = {
-	.getattr = synth_getattr,
-	.setattr = synth_setattr,
+	NODE_OPS,
 	.open = device_open,
-	.release = synth_release,
 };
 
 /* ---- the file system ---- */
@@ -537,10 +499,7 @@ static const struct inode_ops device_inode_ops = {
 static int synth_statfs(struct super *sb, struct statfs *st)
 {
 	memset(st, 0, sizeof *st);
-	st->f_type = !strcmp(sb->type, "proc")     ? PROC_SUPER_MAGIC
-		     : !strcmp(sb->type, "devpts") ? DEVPTS_SUPER_MAGIC
-		     : !strcmp(sb->type, "sysfs")  ? SYSFS_MAGIC
-						   : TMPFS_MAGIC;
+	st->f_type = is_proc(sb) ? PROC_SUPER_MAGIC : is_sysfs(sb) ? SYSFS_MAGIC : DEVPTS_SUPER_MAGIC;
 	st->f_bsize = st->f_frsize = PAGE_SIZE;
 	st->f_namelen = 255;
 	return 0;
@@ -557,8 +516,12 @@ int synth_super(struct kernel *k, const char *type, const struct synth_entry *ro
 	sb->dev = makedev(0, k->vfs->next_dev++);
 	sb->no_cache = true;
 	sb->statfs = synth_statfs;
-	sb->root = make_inode(sb, root, 0);
+	sb->lookup_first = is_proc(sb);
+	sb->release = synth_changes_free;
+	sb->priv = synth_changes_new();
+	sb->root = sb->priv ? make_inode(sb, NULL, root, 0) : NULL;
 	if (!sb->root) {
+		free(sb->priv);
 		free(sb);
 		return -ENOMEM;
 	}

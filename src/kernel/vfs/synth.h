@@ -29,6 +29,9 @@ struct synth_node {
 	const struct synth_entry *entry;
 	const void *data;
 	u64 owner;
+	u32 uid, gid; /* for ops->owner() to remember who it was */
+	u64 born; /* which of those that have had the owner, in time: as ops->born() said of the nearest that has one */
+	bool setting; /* it is, or is below, a directory of settings */
 };
 
 struct synth_ops {
@@ -38,9 +41,16 @@ struct synth_ops {
 	 * reading it fails with @past; nullable. */
 	u64 (*about)(struct synth_node *n);
 	int past;
-	bool early; /* the text is that of the opening for good */
-	bool value; /* of a process: no seq_file of Linux's, so that pwrite(2) has its offset */
-	bool tells; /* poll(2) tells of changes, of which there are none: the mounts */
+	bool early;   /* the text is that of the opening for good */
+	bool value;   /* of a process: no seq_file of Linux's, so that pwrite(2) has its offset */
+	bool setting; /* such a value, and lseek(2) goes anywhere */
+	bool tells;   /* poll(2) tells of changes, of which there are none: the mounts */
+	/* Directories of what comes and goes, which may come again under the same name: which one the owner is now. */
+	u64 (*born)(struct synth_node *n);
+	/* Directories: whether what they tell of has gone: nothing is found or listed (-ENOENT) any more, where @closes is
+	 * set not even looked for (-ESRCH); nullable. */
+	bool (*gone)(struct synth_node *n);
+	bool closes;
 	/* The whole text, when it is read; *out is malloc()ed, consumed. 0 or -errno. */
 	int (*show)(struct synth_node *n, struct task *t, char **out, size_t *size);
 	int (*store)(struct synth_node *n, struct task *t, const char *text,
@@ -58,10 +68,15 @@ struct synth_ops {
 	int (*open)(struct synth_node *n, struct task *t, u32 flags, struct file **out);
 	/* Changes what stat() shows of the node; nullable. */
 	void (*attr)(struct synth_node *n, struct kstat *st);
-	/* Mode, owner, group (permission is checked): 0 or -errno. NULL: only what `>` does is let through. */
+	/* Mode, owner, group (permission is checked): 0 or -errno. NULL: a process's are as the process is, what is changed
+	 * of others is kept. */
 	int (*setattr)(struct synth_node *n, const struct iattr *a);
-	/* Whether the task may read and search the directory whatever its mode says; nullable. */
+	bool fixed; /* nobody may write to it or change its attributes (Linux's S_IMMUTABLE): a process's directory */
+	bool settings; /* a directory whose nodes, all the way down, have the rules of sysctl: the mode holds for root, too */
+	/* Whether the task may do anything with the directory whatever its mode says; nullable. */
 	bool (*open_to)(struct synth_node *n, struct task *t);
+	/* The inode's number; NULL: one made of entry and owner. */
+	u64 (*ino)(u64 owner);
 	/* Owner ids of the node; NULL: 0, 0. */
 	void (*owner)(struct synth_node *n, u32 *uid, u32 *gid);
 };

@@ -16,7 +16,6 @@
 
 #include "vfs/anon.h"
 
-#define MAX_LINKS  40
 #define NAME_LIMIT 255
 
 /* The mount that covers @p, if any, and so on upwards. */
@@ -70,7 +69,6 @@ static int child(const struct path *dir, const char *name, size_t len, bool reme
 		return err;
 	}
 	*out = (struct path){dir->mnt, d};
-	dir->mnt->refs++;
 	cross_mounts(out);
 	return 0;
 }
@@ -85,27 +83,22 @@ int path_child_new(const struct path *dir, const char *name, size_t len, struct 
 	return child(dir, name, len, false, NULL, false, out);
 }
 
-static bool same_place(const struct path *a, const struct path *b)
-{
-	return a->mnt == b->mnt && a->dentry == b->dentry;
-}
-
-/* "..": stops at the root; from the root of a mount goes on from where it is mounted. */
-static int walk_up(struct walk *w)
+int walk_up(struct walk *w)
 {
 	struct path up;
 
-	if (same_place(&w->cur, &w->root))
+	w->rooted = true;
+	if (path_equal(&w->cur, &w->root))
 		return w->resolve & RESOLVE_BENEATH ? -EXDEV : 0;
 	up = w->cur;
 	while (up.dentry == up.mnt->root && up.mnt->parent) {
 		if (w->resolve & RESOLVE_NO_XDEV)
 			return -EXDEV;
 		up = (struct path){up.mnt->parent, up.mnt->on};
-		if (same_place(&up, &w->root))
+		if (path_equal(&up, &w->root))
 			break;
 	}
-	if (up.dentry->parent && !same_place(&up, &w->root))
+	if (up.dentry->parent && !path_equal(&up, &w->root))
 		up.dentry = up.dentry->parent;
 	path_get(&up);
 	path_put(&w->cur);
@@ -114,7 +107,7 @@ static int walk_up(struct walk *w)
 	return 0;
 }
 
-int read_link(struct path *link, char *buf)
+static int read_link(struct path *link, char *buf)
 {
 	struct inode *i = path_inode(link);
 	long n = i->ops->readlink ? i->ops->readlink(i, buf, PATH_MAX - 1) : -EINVAL;
@@ -123,6 +116,19 @@ int read_link(struct path *link, char *buf)
 		return (int)n;
 	buf[n] = 0;
 	return n ? 0 : -ENOENT;
+}
+
+int walk_read_link(struct walk *w, struct path *link, char *buf)
+{
+	int err = read_link(link, buf);
+
+	if (err || *buf != '/')
+		return err;
+	/* A root that it has not met yet is elsewhere for Linux, wherever it is. */
+	if (w->resolve & RESOLVE_NO_XDEV && (!w->rooted || w->cur.mnt != w->root.mnt))
+		return -EXDEV;
+	w->rooted = true;
+	return 0;
 }
 
 int may_follow_link(const struct walk *w, const struct path *link)
@@ -163,9 +169,7 @@ int walk_link(struct walk *w, struct path *link, bool follow)
 		w->cur = to;
 		return 0;
 	}
-	err = read_link(link, text);
-	if (!err && w->resolve & RESOLVE_NO_XDEV && *text == '/' && w->cur.mnt != w->root.mnt)
-		err = -EXDEV;
+	err = walk_read_link(w, link, text);
 	return err ? err : walk_path(w, text, follow);
 }
 
@@ -281,6 +285,12 @@ static const char *walk_known(struct walk *w, const char *path)
 	return path;
 }
 
+/* A removed directory is not even asked for a name. */
+static int name_too_long(const struct walk *w)
+{
+	return w->cur.dentry->unlinked ? -ENOENT : -ENAMETOOLONG;
+}
+
 int walk_path(struct walk *w, const char *path, bool follow)
 {
 	int err = walk_start(w, path);
@@ -299,7 +309,7 @@ int walk_path(struct walk *w, const char *path, bool follow)
 		rest = skip_slashes(end);
 		err = may_search(w);
 		if (!err && end - path > NAME_LIMIT)
-			err = -ENAMETOOLONG;
+			err = name_too_long(w);
 		if (!err)
 			err = walk_component(w, path, (size_t)(end - path), !*rest, *end == '/', follow);
 		if (!err && *end == '/' && path_inode(&w->cur)->type != S_IFDIR)
@@ -337,7 +347,7 @@ int walk_parent(struct walk *w, const char *path, char *last, enum last_type *ty
 		return err;
 	if (end - start > NAME_LIMIT) {
 		*type = LAST_LONG;
-		return w->long_last ? 0 : -ENAMETOOLONG;
+		return w->long_last ? 0 : name_too_long(w);
 	}
 	memcpy(last, path + start, end - start);
 	last[end - start] = 0;
@@ -367,7 +377,7 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 		}
 		if (flags & LOOKUP_LINKED && f->cred != t->cred && !capable(t, CAP_DAC_READ_SEARCH))
 			err = -ENOENT;
-		else if (!*path || (f->path && path_inode(&f->path->path)->type == S_IFDIR))
+		else if (!*path || (f->path && path_inode(f->path)->type == S_IFDIR))
 			err = file_place(f, &w->cur);
 		file_put(f);
 		if (err) {
@@ -377,6 +387,7 @@ int walk_begin(struct walk *w, struct task *t, int dirfd, const char *path, u32 
 	}
 	if (w->cur.dentry && w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH))
 		w->root = w->cur;
+	w->rooted = *path == '/' || w->resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH);
 	path_get(&w->root);
 	return w->cur.dentry ? 0 : -ENOTDIR;
 }
@@ -454,49 +465,4 @@ long user_path(struct task *t, u64 addr, char *buf, bool empty_ok)
 	long n = user_string(t, buf, addr, PATH_MAX);
 
 	return n == 0 && !empty_ok ? -ENOENT : n;
-}
-
-/* ---- text of a path ---- */
-
-long path_text(struct task *t, const struct path *p, char *buf, size_t size, bool mark)
-{
-	static const char deleted[] = " (deleted)", unreachable[] = "(unreachable)";
-	struct path at = *p;
-	char *end = buf + size, *s = end;
-	bool reached = true;
-	size_t len;
-
-	*--s = 0;
-	if (mark && p->dentry->unlinked) {
-		s -= sizeof deleted - 1;
-		memcpy(s, deleted, sizeof deleted - 1);
-	}
-	len = (size_t)(end - s);
-	while (!same_place(&at, &t->fs->root)) {
-		if (at.dentry == at.mnt->root) {
-			if (!at.mnt->parent) {
-				reached = at.mnt == t->k->vfs->root && at.dentry == t->fs->root.dentry;
-				break;
-			}
-			at = (struct path){at.mnt->parent, at.mnt->on};
-			continue;
-		}
-		if (!at.dentry->parent)
-			break;
-		if ((size_t)(s - buf) < at.dentry->len + 1U + sizeof unreachable)
-			return -ENAMETOOLONG;
-		s -= at.dentry->len;
-		memcpy(s, at.dentry->name, at.dentry->len);
-		*--s = '/';
-		at.dentry = at.dentry->parent;
-	}
-	if ((size_t)(end - s) == len)
-		*--s = '/';
-	if (!reached) {
-		s -= sizeof unreachable - 1;
-		memcpy(s, unreachable, sizeof unreachable - 1);
-	}
-	len = (size_t)(end - s);
-	memmove(buf, s, len);
-	return (long)len - 1;
 }

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@
 #include "fs/host/cold.h"
 #include "fs/host/host.h"
 #include "host/file.h"
+#include "vfs/ghost.h"
 
 /* getdents offsets of mount points that the host has no name for: above all that file systems give, as ext4's
  * hashes, but for their mark of the end. */
@@ -117,27 +119,24 @@ static int host_sync(struct file *f, struct hostfd *fd)
 static long host_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct host_file *h = f->priv;
+	int err = mode & ~FALLOC_FL_ZERO_RANGE ? 0 : file_size_limit(f->k->current, f->inode, offset + len);
 
+	if (err)
+		return err;
 	return fallocate(h->fd.fd, mode, (off_t)offset, (off_t)len) ? -errno : 0;
 }
 
 static s64 host_seek(struct file *f, s64 offset, int whence)
 {
 	struct host_file *h = f->priv;
-	s64 pos = offset;
 
-	if (whence == SEEK_CUR) {
-		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
-			return -EINVAL;
-	} else if (whence != SEEK_SET) {
-		pos = lseek(h->fd.fd, offset, whence);
-		if (pos < 0)
+	if (whence != SEEK_SET && whence != SEEK_CUR) {
+		offset = lseek(h->fd.fd, offset, whence);
+		if (offset < 0)
 			return -errno;
+		whence = SEEK_SET;
 	}
-	if (pos < 0)
-		return -EINVAL;
-	f->pos = (u64)pos;
-	return pos;
+	return seek_within(f, offset, whence, 0, INT64_MAX);
 }
 
 static int host_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
@@ -185,13 +184,15 @@ struct dirent_head {
 };
 
 /* Hands out what @buf holds; *pos is where the next name begins. False: the reader has no more room. */
-static bool emit_batch(struct dir_context *ctx, const char *buf, size_t size, u64 *pos)
+static bool emit_batch(const struct hnode *dir, struct dir_context *ctx, const char *buf, size_t size,
+		       u64 *pos)
 {
 	for (size_t at = 0; at < size;) {
 		const struct dirent_head *d = (const void *)(buf + at);
 		u64 next = min(d->off, GHOSTS_OFFSET);
 
-		if (!ctx->emit(ctx, d->name, strlen(d->name), d->ino, d->type, next))
+		if (!host_is_hidden(dir, d->name, strlen(d->name)) &&
+		    !ctx->emit(ctx, d->name, strlen(d->name), d->ino, d->type, next))
 			return false;
 		*pos = next;
 		at += d->reclen;
@@ -217,12 +218,12 @@ static int host_iterate(struct file *f, struct dir_context *ctx)
 			f->pos = GHOSTS_OFFSET;
 			break;
 		}
-		if (!emit_batch(ctx, buf, (size_t)n, &f->pos))
+		if (!emit_batch(hnode(f->inode), ctx, buf, (size_t)n, &f->pos))
 			return 0;
 		h->at = f->pos;
 		h->lost = false;
 	}
-	return vfs_list_ghosts(f, ctx, GHOSTS_OFFSET);
+	return ghosts_emit(f, ctx, GHOSTS_OFFSET);
 }
 
 /* By the node's own descriptor, whose offset nobody else uses. */
@@ -242,7 +243,7 @@ int host_list(struct inode *i, struct dir_context *ctx)
 	/* File systems with a mark of the end give it to the last name. */
 	do
 		n = syscall(SYS_getdents64, fd.fd, buf, sizeof buf);
-	while (n > 0 && emit_batch(ctx, buf, (size_t)n, &pos) && pos < GHOSTS_OFFSET);
+	while (n > 0 && emit_batch(hnode(i), ctx, buf, (size_t)n, &pos) && pos < GHOSTS_OFFSET);
 	return n < 0 ? -errno : 0;
 }
 
@@ -268,41 +269,20 @@ static const struct file_ops host_dir_ops = {
 	.release = host_release,
 };
 
-static int reopen(struct hostfd fd, struct inode *i, u32 flags, struct hostfd *out)
+int host_truncate(struct file *f, const char *path, s64 size)
 {
-	struct hnode *h = hnode(i);
+	struct host_file *h = f && f->ops == &host_file_ops ? f->priv : NULL;
 
-	if (flags & O_ACCMODE && hostfd_valid(h->fresh)) {
-		*out = h->fresh;
-		h->fresh = HOSTFD_NONE;
-		return 0;
-	}
-	if (flags & O_ACCMODE)
-		return host_reopen_writable(fd, (int)(flags & O_ACCMODE), out);
-	return i->type == S_IFDIR ? host_open_dir(fd, out) : host_reopen(fd, 0, out);
+	return (h ? ftruncate(h->fd.fd, size) : truncate(path, size)) ? -errno : 0;
 }
 
 /* Who only reads a regular file shares the node's descriptor: offsets are the guest's own. */
 static int open_host_file(struct inode *i, u32 flags, struct host_file *h)
 {
-	struct hostfd fd;
-	int err;
+	u32 access = flags & O_ACCMODE;
 
-	if (i->type == S_IFREG && !(flags & O_ACCMODE)) {
-		err = hnode_data_get(hnode(i), &h->fd);
-		h->shared = !err;
-		return err;
-	}
-	err = hnode_fd(hnode(i), &fd);
-	if (!err)
-		err = reopen(fd, i, flags, &h->fd);
-	if (err == -EMFILE) {
-		hnodes_close(hnode(i)->fs, MAX_OPEN / 8);
-		err = hnode_fd(hnode(i), &fd);
-		if (!err)
-			err = reopen(fd, i, flags, &h->fd);
-	}
-	return err == -EMFILE ? -ENFILE : err;
+	h->shared = i->type == S_IFREG && !access;
+	return h->shared ? hnode_data_get(hnode(i), &h->fd) : hnode_reopen(hnode(i), access, &h->fd);
 }
 
 int host_open(struct inode *i, struct task *t, u32 flags, struct file **out)

@@ -101,6 +101,8 @@ int host_glance(struct inode *i, const char *name, size_t len, bool link, struct
 	u16 *b;
 	int err;
 
+	if (!list_empty(&dir->fs->hidden))
+		return -EAGAIN;
 	if (!dir->fs->glances)
 		dir->fs->glances = calloc(1, sizeof *dir->fs->glances);
 	b = place(dir, name, len);

@@ -3,7 +3,7 @@
  * Inside the host's tree: inodes for the host's objects.
  *
  * node.c finds and keeps them, glance.c does without, attr.c knows their attributes, open.c the descriptors by which they are
- * reached, file.c opens and reads them, write.c changes them, xattr.c has their extended attributes, cold.c reads what is not
+ * reached, file.c opens and reads them, write.c changes them, hide.c keeps names unseen, xattr.c has their extended attributes, cold.c reads what is not
  * in memory, super.c makes the file system.
  */
 #ifndef HUSK_KERNEL_FS_HOST_HOST_H
@@ -14,8 +14,9 @@
 #include "vfs/simple.h"
 
 #define BUCKETS  256 /* at first; always a power of two */
-#define MAX_OPEN 256
-#define MAX_IDLE 64
+#define MAX_OPEN 256 /* descriptors of nodes */
+#define FEW_OPEN 32  /* that are kept when the host has no more to give */
+#define MAX_IDLE 64  /* descriptors for reading that nobody uses */
 
 struct hostfs {
 	struct super *sb;
@@ -31,6 +32,7 @@ struct hostfs {
 	u64 absence, absence_until; /* the stamp of names that are not there, and when it is another */
 	struct glances *glances;    /* owned: glance.c's; nullable */
 	u64 last_id;                /* of struct hnode */
+	struct list hidden;         /* hide.c's */
 };
 
 struct hnode {
@@ -87,6 +89,12 @@ u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 long host_readlink(struct inode *i, char *buf, size_t size);
 void host_release_inode(struct inode *i);
 
+/* hide.c */
+int host_hide(struct inode *dir, const char *name, size_t len);
+/* Whether guests must not see @name in @dir. */
+bool host_is_hidden(const struct hnode *dir, const char *name, size_t len);
+void host_hidden_free(struct hostfs *fs);
+
 /* glance.c */
 int host_glance(struct inode *dir, const char *name, size_t len, bool link, struct kstat *st);
 /* What a glance at @name in @dir has told a moment ago, and when: true, once. */
@@ -112,6 +120,9 @@ int hnode_listing(struct hnode *h, struct hostfd *out);
 /* The file's own descriptor for reading, borrowed until hnode_data_put(). */
 int hnode_data_get(struct hnode *h, struct hostfd *out);
 void hnode_data_put(struct hnode *h);
+/* Opens what the node stands for once more, for @access (O_RDONLY, O_WRONLY, O_RDWR): *out is the caller's. Makes room when
+ * the host has no descriptor to give. */
+int hnode_reopen(struct hnode *h, u32 access, struct hostfd *out);
 /* Opens @name below @dir by @open, making room when the host has no descriptor to give. */
 int hnode_open_below(struct hnode *dir, const char *name,
 		     int (*open)(struct hostfd dir, const char *name, struct hostfd *out),
@@ -122,8 +133,6 @@ void hnode_keep_open(struct hnode *h, struct hostfd fd);
 int hnode_hold(struct hnode *h);
 void hnode_close(struct hnode *h);
 void hnode_close_data(struct hnode *h);
-/* Closes descriptors until no more than @keep are left. */
-void hnodes_close(struct hostfs *fs, int keep);
 
 /* write.c: for those that may be written */
 int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
@@ -137,6 +146,8 @@ int host_rmdir(struct inode *dir, const char *name, size_t len, struct inode *ta
 int host_rename(struct inode *dir, const char *name, size_t len, struct inode *target, struct inode *new_dir,
 		const char *new_name, size_t new_len, struct inode *over, u32 flags, const struct cred *cred);
 int host_setattr(struct inode *i, const struct iattr *a);
+/* By @f, if it is an open file (borrowed, nullable), else by @path. */
+int host_truncate(struct file *f, const char *path, s64 size);
 
 /* xattr.c */
 long host_getxattr(struct inode *i, const char *name, void *buf, size_t size);

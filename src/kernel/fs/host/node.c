@@ -22,6 +22,7 @@
 #include "base/alloc.h"
 #include "fs/host/host.h"
 #include "host/file.h"
+#include "vfs/ghost.h"
 
 static struct list *bucket(struct hostfs *fs, u64 dev, u64 ino)
 {
@@ -212,6 +213,8 @@ int host_lookup(struct inode *dir, const char *name, size_t len, struct inode **
 
 	if (len >= sizeof text)
 		return -ENAMETOOLONG;
+	if (host_is_hidden(hnode(dir), name, len))
+		return -ENOENT;
 	memcpy(text, name, len);
 	text[len] = 0;
 	if (fs->writable) {
@@ -241,8 +244,7 @@ u64 host_revalidate(struct inode *dir, const char *name, size_t len, struct inod
 	char text[256];
 	bool known;
 
-	/* A mount point that only the mount made (vfs/mount.c) is no node of ours. */
-	if (i->ops->getattr != host_getattr)
+	if (inode_is_ghost(i)) /* no node of ours */
 		return ~0UL;
 	h = hnode(i);
 	memcpy(text, name, len);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The descriptors of the host tree's nodes: opened by the parent's and the name, kept in LRUs of bounded length. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ void hnode_close_data(struct hnode *h)
 	host_close(&h->data);
 }
 
-void hnodes_close(struct hostfs *fs, int keep)
+/* Closes descriptors until no more than @keep are left. */
+static void hnodes_close(struct hostfs *fs, int keep)
 {
 	while (fs->nopen > keep)
 		hnode_close(list_first(&fs->lru, struct hnode, lru_node));
@@ -53,7 +55,7 @@ int hnode_open_below(struct hnode *dir, const char *name,
 	if (!err)
 		err = open(parent, name, out);
 	if (err == -EMFILE && dir->fs->nopen) {
-		hnodes_close(dir->fs, MAX_OPEN / 8);
+		hnodes_close(dir->fs, FEW_OPEN);
 		err = hnode_fd(dir, &parent);
 		if (!err)
 			err = open(parent, name, out);
@@ -115,30 +117,42 @@ int hnode_listing(struct hnode *h, struct hostfd *out)
 	return err == -EACCES ? -EAGAIN : err;
 }
 
-/* As host_reopen(), making room when the host has no descriptor to give. */
-static int open_data(struct hnode *h, struct hostfd *out)
+/* By its own descriptor, or the one that its making has left. */
+static int reopen(struct hnode *h, u32 access, struct hostfd *out)
 {
 	struct hostfd fd;
-	int err;
+	int err = hnode_fd(h, &fd);
 
-	if (!hostfd_valid(h->fd) && !h->fs->writable)
-		return open_own(h, host_open_reading, out);
-	err = hnode_fd(h, &fd);
-	if (!err)
-		err = host_reopen(fd, 0, out);
+	if (err)
+		return err;
+	if (access && hostfd_valid(h->fresh)) {
+		*out = h->fresh;
+		h->fresh = HOSTFD_NONE;
+		return 0;
+	}
+	if (access)
+		return host_reopen_writable(fd, (int)access, out);
+	return h->type == S_IFDIR ? host_open_dir(fd, out) : host_reopen(fd, 0, out);
+}
+
+int hnode_reopen(struct hnode *h, u32 access, struct hostfd *out)
+{
+	int err = reopen(h, access, out);
+
 	if (err == -EMFILE) {
-		hnodes_close(h->fs, MAX_OPEN / 8);
-		err = hnode_fd(h, &fd);
-		if (!err)
-			err = host_reopen(fd, 0, out);
+		hnodes_close(h->fs, FEW_OPEN);
+		err = reopen(h, access, out);
 	}
 	return err == -EMFILE ? -ENFILE : err;
 }
 
 int hnode_data_get(struct hnode *h, struct hostfd *out)
 {
-	int err = hostfd_valid(h->data) ? 0 : open_data(h, &h->data);
+	int err = 0;
 
+	if (!hostfd_valid(h->data))
+		err = hostfd_valid(h->fd) || h->fs->writable ? hnode_reopen(h, O_RDONLY, &h->data)
+							     : open_own(h, host_open_reading, &h->data);
 	if (err)
 		return err;
 	if (!list_empty(&h->idle_node)) {

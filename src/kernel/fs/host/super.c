@@ -21,7 +21,7 @@
 const struct inode_kinds host_kinds = {
 	.file = {COMMON, .open = host_open},
 	.dir = {COMMON, .lookup = host_lookup, .glance = host_glance, .revalidate = host_revalidate,
-		.absence = host_absence, .open = host_open, .list = host_list},
+		.absence = host_absence, .open = host_open, .list = host_list, .hide = host_hide},
 	.link = {COMMON, .readlink = host_readlink},
 	.special = {COMMON},
 };
@@ -32,7 +32,7 @@ const struct inode_kinds host_writable_kinds = {
 	.dir = {COMMON, WRITABLE, .lookup = host_lookup, .revalidate = host_revalidate,
 		.absence = host_absence, .open = host_open, .create = host_create, .symlink = host_symlink,
 		.link = host_link, .unlink = host_unlink, .rmdir = host_rmdir, .rename = host_rename,
-		.tmpfile = host_tmpfile},
+		.tmpfile = host_tmpfile, .hide = host_hide},
 	.link = {COMMON, WRITABLE, .readlink = host_readlink},
 	.special = {COMMON, WRITABLE},
 };
@@ -59,6 +59,7 @@ static void host_release_super(struct super *sb)
 {
 	struct hostfs *fs = sb->priv;
 
+	host_hidden_free(fs);
 	free(fs->glances);
 	free(fs->nodes);
 	free(fs);
@@ -72,6 +73,7 @@ int host_super(struct kernel *k, struct hostfd dir, const char *source, bool wri
 
 	if (!err) {
 		list_init(&fs->lru);
+		list_init(&fs->hidden);
 		list_init(&fs->idle);
 		fs->sb = sb;
 		sb->k = k;

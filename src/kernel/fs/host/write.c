@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,21 +17,61 @@
 #include "fs/host/host.h"
 #include "host/file.h"
 
-#define LINK_TEXT 32 /* of "/proc/self/fd/N" */
-
-static void descriptor_path(struct hostfd fd, char *text)
-{
-	snprintf(text, LINK_TEXT, "/proc/self/fd/%d", fd.fd);
-}
-
-/* The directory's descriptor and the terminated name. */
+/* The directory's descriptor and the terminated name. -EPERM: guests must not see what the host has there. */
 static int place(struct inode *dir, const char *name, size_t len, struct hostfd *fd, char *text)
 {
 	if (len > 255)
 		return -ENAMETOOLONG;
+	if (host_is_hidden(hnode(dir), name, len))
+		return -EPERM;
 	memcpy(text, name, len);
 	text[len] = 0;
 	return hnode_fd(hnode(dir), fd);
+}
+
+/* A new file by @dir and @text, for reading and writing. Who makes a file reads it whatever @mode says: where the host would
+ * not let anybody do so later, *reader does. */
+static int make_file(struct hostfd dir, const char *text, int flags, u32 mode, struct hostfd *made,
+		     struct hostfd *reader)
+{
+	bool blind = !(mode & S_IRUSR);
+	char path[HOST_FD_PATH];
+	int err;
+
+	*reader = HOSTFD_NONE;
+	mode &= 07777;
+	made->fd = openat(dir.fd, text, flags | O_RDWR | O_CLOEXEC, mode | S_IRUSR);
+	if (made->fd < 0)
+		return -errno;
+	if (!blind)
+		return 0;
+	err = host_reopen(*made, 0, reader);
+	host_fd_path(*made, path);
+	if (!err && chmod(path, mode))
+		err = -errno;
+	if (err) {
+		host_close(reader);
+		host_close(made);
+	}
+	return err;
+}
+
+/* The node of a new file has its descriptors, which are consumed. */
+static void keep_made(struct hnode *h, struct hostfd *made, struct hostfd *reader)
+{
+	if (hostfd_valid(*made) && !hostfd_valid(h->fresh))
+		h->fresh = *made;
+	else
+		host_close(made);
+	if (!hostfd_valid(*reader))
+		return;
+	if (hostfd_valid(h->data)) {
+		host_close(reader);
+		return;
+	}
+	h->data = *reader;
+	h->readers++;
+	hnode_data_put(h);
 }
 
 /* Linux: new objects are the guest's user's. Here: they are the host user's that husk runs as, because that is whose
@@ -40,7 +79,7 @@ static int place(struct inode *dir, const char *name, size_t len, struct hostfd 
 int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 rdev, const struct cred *cred,
 		struct inode **out)
 {
-	struct hostfd fd, made = HOSTFD_NONE;
+	struct hostfd fd, made = HOSTFD_NONE, reader = HOSTFD_NONE;
 	char text[256];
 	int err = place(dir, name, len, &fd, text);
 
@@ -48,9 +87,7 @@ int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 r
 		return err;
 	switch (mode & S_IFMT) {
 	case S_IFREG:
-		made.fd =
-			openat(fd.fd, text, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 07777);
-		err = made.fd < 0 ? -errno : 0;
+		err = make_file(fd, text, O_CREAT | O_EXCL | O_NOFOLLOW, mode, &made, &reader);
 		break;
 	case S_IFDIR:
 		err = mkdirat(fd.fd, text, mode & 07777) ? -errno : 0;
@@ -64,32 +101,34 @@ int host_create(struct inode *dir, const char *name, size_t len, u32 mode, u64 r
 	}
 	if (!err)
 		err = host_lookup(dir, name, len, out);
-	if (!err && hostfd_valid(made) && !hostfd_valid(hnode(*out)->fresh))
-		hnode(*out)->fresh = made;
-	else
+	if (!err) {
+		keep_made(hnode(*out), &made, &reader);
+	} else {
 		host_close(&made);
+		host_close(&reader);
+	}
 	return err;
 }
 
 int host_tmpfile(struct inode *dir, u32 mode, bool linkable, const struct cred *cred, struct inode **out)
 {
-	struct hostfd fd, made, held;
+	struct hostfd fd, made, held, reader;
 	int err = hnode_fd(hnode(dir), &fd);
 
+	if (!err)
+		err = make_file(fd, ".", O_TMPFILE | (linkable ? 0 : O_EXCL), mode, &made, &reader);
 	if (err)
 		return err;
-	made.fd = openat(fd.fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC | (linkable ? 0 : O_EXCL), mode & 07777);
-	if (made.fd < 0)
-		return -errno;
 	held.fd = fcntl(made.fd, F_DUPFD_CLOEXEC, 3);
 	err = held.fd < 0 ? -errno : hnode_get(hnode(dir)->fs, &held, dir, "#tmpfile", out);
 	if (err) {
 		host_close(&held);
 		host_close(&made);
+		host_close(&reader);
 		return err;
 	}
 	hnode_hold(hnode(*out));
-	hnode(*out)->fresh = made;
+	keep_made(hnode(*out), &made, &reader);
 	return 0;
 }
 
@@ -108,7 +147,7 @@ int host_symlink(struct inode *dir, const char *name, size_t len, const char *ta
 int host_link(struct inode *dir, const char *name, size_t len, struct inode *target)
 {
 	struct hostfd fd, object;
-	char text[256], from[LINK_TEXT];
+	char text[256], from[HOST_FD_PATH];
 	int err = hnode_hold(hnode(target));
 
 	if (!err)
@@ -117,7 +156,7 @@ int host_link(struct inode *dir, const char *name, size_t len, struct inode *tar
 		err = place(dir, name, len, &fd, text);
 	if (err)
 		return err;
-	descriptor_path(object, from);
+	host_fd_path(object, from);
 	return linkat(AT_FDCWD, from, fd.fd, text, AT_SYMLINK_FOLLOW) ? -errno : 0;
 }
 
@@ -185,23 +224,24 @@ static int change_times(const char *path, const struct iattr *a)
 
 int host_setattr(struct inode *i, const struct iattr *a)
 {
-	char path[LINK_TEXT];
+	char path[HOST_FD_PATH];
 	struct hostfd fd;
 	int err = hnode_fd(hnode(i), &fd);
 
 	if (err)
 		return err == -ESTALE ? -ENOENT : err;
-	descriptor_path(fd, path);
+	host_fd_path(fd, path);
 	if (a->valid & (ATTR_UID | ATTR_GID) &&
 	    fchownat(fd.fd, "", a->valid & ATTR_UID ? a->uid : (uid_t)-1,
 		     a->valid & ATTR_GID ? a->gid : (gid_t)-1, AT_EMPTY_PATH))
 		err = -errno;
 	if (!err && a->valid & ATTR_MODE && i->type != S_IFLNK && chmod(path, a->mode & 07777))
 		err = -errno;
-	if (!err && a->valid & ATTR_SIZE && truncate(path, a->size))
-		err = -errno;
+	if (!err && a->valid & ATTR_SIZE)
+		err = host_truncate(a->file, path, a->size);
 	if (!err && a->valid & (ATTR_ATIME | ATTR_MTIME))
 		err = change_times(path, a);
+	i->cuts += !err && a->valid & ATTR_SIZE;
 	hnode(i)->st_ns = 0;
 	return err;
 }

@@ -4,12 +4,12 @@
  * affair: they mean something to its kernel that they do not mean to husk.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
 #include "fs/host/host.h"
+#include "host/file.h"
 
 #define LIST_MAX 65536
 
@@ -20,7 +20,7 @@ static bool is_user(const char *name)
 
 /* The object's name by its descriptor, good until the next call into this room. Linux keeps none on links and special
  * files. */
-static int object_path(struct inode *i, char *path, size_t size)
+static int object_path(struct inode *i, char path[HOST_FD_PATH])
 {
 	struct hostfd fd;
 	int err;
@@ -29,7 +29,7 @@ static int object_path(struct inode *i, char *path, size_t size)
 		return -EPERM;
 	err = hnode_fd(hnode(i), &fd);
 	if (!err)
-		snprintf(path, size, "/proc/self/fd/%d", fd.fd);
+		host_fd_path(fd, path);
 	return err == -ESTALE ? -ENOENT : err;
 }
 
@@ -38,14 +38,14 @@ static int object_path(struct inode *i, char *path, size_t size)
 static int get(struct inode *i, const char *name, char *buf, size_t size, ssize_t *n)
 {
 	struct hostfd fd = hnode(i)->data;
-	char path[32];
+	char path[HOST_FD_PATH];
 	int err;
 
 	if (hostfd_valid(fd)) {
 		*n = name ? fgetxattr(fd.fd, name, buf, size) : flistxattr(fd.fd, buf, size);
 		return 0;
 	}
-	err = object_path(i, path, sizeof path);
+	err = object_path(i, path);
 	if (!err)
 		*n = name ? getxattr(path, name, buf, size) : listxattr(path, buf, size);
 	return err;
@@ -95,8 +95,8 @@ long host_listxattr(struct inode *i, char *buf, size_t size)
 
 int host_setxattr(struct inode *i, const char *name, const void *value, size_t size, int flags)
 {
-	char path[32];
-	int err = is_user(name) ? object_path(i, path, sizeof path) : -EOPNOTSUPP;
+	char path[HOST_FD_PATH];
+	int err = is_user(name) ? object_path(i, path) : -EOPNOTSUPP;
 
 	if (err)
 		return err;
@@ -105,8 +105,8 @@ int host_setxattr(struct inode *i, const char *name, const void *value, size_t s
 
 int host_removexattr(struct inode *i, const char *name)
 {
-	char path[32];
-	int err = is_user(name) ? object_path(i, path, sizeof path) : -EOPNOTSUPP;
+	char path[HOST_FD_PATH];
+	int err = is_user(name) ? object_path(i, path) : -EOPNOTSUPP;
 
 	if (err)
 		return err;

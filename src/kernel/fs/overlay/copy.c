@@ -85,6 +85,7 @@ static void install(struct lower *l, struct copy_job *j)
 	tnode_measure(n);
 	overlay_data_moved(l->self);
 	store_times(l->self);
+	n->kept = true;
 	store_inode(l->self);
 	j->err = store_commit(l->self, 0);
 	store_close_data(l->self);

@@ -189,8 +189,7 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 			return err;
 		d->read = true;
 	}
-	if (!dir->lower)
-		dir->atime = tmpfs_now();
+	overlay_accessed(f);
 	if (!dir_emit_dots(f, ctx))
 		return 0;
 	if (f->pos < OWN_OFFSET && !emit_lower(f, ctx, &d->names))
@@ -226,12 +225,32 @@ static const struct file_ops overlay_dir_ops = {
 	.told_whole = true,
 };
 
+/* Whether husk may list the lower directory: opens it where its mode leaves that open. */
+static int check_listable(struct inode *i)
+{
+	struct inode *below = tnode(i)->lower->inode;
+	struct kstat st;
+	struct file *f;
+	int err = below->ops->getattr(below, &st);
+
+	if (err || st.mode & S_IROTH || !below->ops->open)
+		return err;
+	err = below->ops->open(below, i->k->current, O_RDONLY | O_DIRECTORY, &f);
+	if (!err)
+		file_put(f);
+	return err;
+}
+
 /* Linux refuses the opening of a directory that may not be read; what husk itself may not read is refused here. */
 int overlay_open_dir(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
-	struct overlay_dir *d = calloc(1, sizeof *d);
-	int err;
+	struct lower *l = tnode(i)->lower;
+	int err = l && l->merged ? check_listable(i) : 0;
+	struct overlay_dir *d;
 
+	if (err)
+		return err;
+	d = calloc(1, sizeof *d);
 	if (!d)
 		return -ENOMEM;
 	err = file_of_inode(i, &overlay_dir_ops, flags, d, out);

@@ -137,24 +137,39 @@ int overlay_before_change(struct inode *i, u64 size, struct wait_queue **wait)
 static long file_read(struct file *f, struct uio *to, u64 *pos)
 {
 	struct file *low;
+	long done;
 	int err = lower_file(f, &low);
 
 	if (err)
 		return err;
-	if (!low && tnode(f->inode)->size)
+	if (!low && (tnode(f->inode)->size || tnode(f->inode)->lost))
 		err = store_open_data(f->inode);
 	if (err)
 		return err;
-	return low ? low->ops->read(low, to, pos) : tmpfs_file_ops.read(f, to, pos);
+	if (!low)
+		return tmpfs_file_ops.read(f, to, pos);
+	done = low->ops->read(low, to, pos);
+	if (done >= 0)
+		overlay_accessed(f);
+	return done;
 }
 
 static long file_write(struct file *f, struct uio *from, u64 *pos)
 {
+	struct tnode *n = tnode(f->inode);
 	int err = from->left ? own_data(f, from->task) : 0;
+	u32 mode = n->mode;
+	long done;
 
 	if (err)
 		return err;
-	return tmpfs_file_ops.write(f, from, pos);
+	done = tmpfs_file_ops.write(f, from, pos);
+	/* It may take set-user-id away. */
+	if (n->mode == mode)
+		return done;
+	store_inode(f->inode);
+	err = store_commit(f->inode, 0);
+	return err ? err : done;
 }
 
 static u32 file_poll(struct file *f, struct poll_table *pt)
@@ -207,7 +222,7 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 		err = store_open_data(f->inode);
 	if (err)
 		return err;
-	if (low && (flags & MAP_TYPE) != MAP_PRIVATE)
+	if (low)
 		tnode(f->inode)->lower->shown = true;
 	return low ? low->ops->mmap(low, prot, flags, backing) : tmpfs_file_ops.mmap(f, prot, flags, backing);
 }
@@ -275,6 +290,8 @@ static const struct file_ops overlay_file_ops = {
 	.release = file_release,
 };
 
+/* Who only writes opens the lower file too: what husk may not read it cannot copy, which is better said now than by the
+ * first write. */
 int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
 	struct file *f, *low;
@@ -283,7 +300,7 @@ int overlay_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 	if (err)
 		return err;
 	tnode(i)->opens++;
-	if (file_readable(f) && !(flags & O_TRUNC)) {
+	if (!(flags & O_TRUNC)) {
 		err = lower_file(f, &low);
 		if (err) {
 			file_put(f);

@@ -95,22 +95,27 @@ u64 store_id(struct inode *i)
 	return n->stored;
 }
 
+/* What the log does not know yet is told with its extended attributes. */
 static void put_inode(struct store *s, struct inode *i)
 {
 	struct tnode *n = tnode(i);
 	struct lower *l = n->lower;
+	bool first = n->told != s->compactions;
 
 	put(s, "I %lu %o %u %u %lu %u", store_id(i), n->mode, n->uid, n->gid, n->rdev, n->nlink);
 	put_time(s, n->atime);
 	put_time(s, n->mtime);
 	put_time(s, n->ctime);
 	put_time(s, n->btime);
-	put(s, " %s%s%s-", l && l->data_below ? "b" : "", l && l->merged ? "m" : "",
-	    l && l->changed ? "c" : "");
+	put(s, " %s%s%s%s-", l && l->data_below ? "b" : "", l && l->merged ? "m" : "",
+	    l && l->changed ? "c" : "", n->kept ? "d" : "");
 	put_word(s, l ? l->path : "", l ? strlen(l->path) : 0);
 	put_word(s, n->target ? n->target : "", n->target ? strlen(n->target) : 0);
 	put(s, "\n");
 	s->records++;
+	n->told = s->compactions;
+	if (first)
+		store_xattrs(i);
 }
 
 void store_inode(struct inode *i)
@@ -139,11 +144,8 @@ void store_name(struct inode *dir, const char *name, size_t len)
 		return;
 	e = tentry_any(tnode(dir), name, len);
 	if (e) {
-		if (!e->inode || tnode(e->inode)->stored) {
-			put_name(s, dir, e);
-			return;
-		}
-		put_inode(s, e->inode);
+		if (e->inode && tnode(e->inode)->told != s->compactions)
+			put_inode(s, e->inode);
 		put_name(s, dir, e);
 		return;
 	}
@@ -157,7 +159,8 @@ void store_xattr(struct inode *i, const char *name, const void *value, size_t si
 {
 	struct store *s = store_of(i);
 
-	if (!s)
+	/* A file without a name may not be known yet. */
+	if (!s || tnode(i)->told != s->compactions)
 		return;
 	put(s, "%s %lu", value ? "X" : "Y", store_id(i));
 	put_word(s, name, strlen(name));
@@ -254,11 +257,8 @@ static int compact_directory(struct overlay *o, struct inode *dir)
 	for (rb = rb_first(&tnode(dir)->by_name); rb; rb = rb_next(rb)) {
 		struct tentry *e = rb_entry(rb, struct tentry, name_node);
 
-		if (e->inode && tnode(e->inode)->compacted != s->compactions) {
-			tnode(e->inode)->compacted = s->compactions;
+		if (e->inode && tnode(e->inode)->told != s->compactions)
 			put_inode(s, e->inode);
-			store_xattrs(e->inode);
-		}
 		put_name(s, dir, e);
 	}
 	return s->lost ? -ENOMEM : 0;
@@ -289,7 +289,6 @@ static int compact_all(struct overlay *o, struct inode *root)
 
 	list_init(&all);
 	put_inode(o->store, root);
-	store_xattrs(root);
 	err = add_pending(&all, root);
 	while (!list_empty(&all)) {
 		struct pending *p = list_first(&all, struct pending, node);
@@ -308,10 +307,8 @@ static int compact_all(struct overlay *o, struct inode *root)
 	}
 	/* Files that only lower names lead to. */
 	list_for_each (l, &o->pinned, pin) {
-		if (tnode(l->self)->compacted == o->store->compactions)
-			continue;
-		put_inode(o->store, l->self);
-		store_xattrs(l->self);
+		if (tnode(l->self)->told != o->store->compactions)
+			put_inode(o->store, l->self);
 	}
 	return o->store->lost ? -ENOMEM : err;
 }

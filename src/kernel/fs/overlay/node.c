@@ -74,28 +74,31 @@ put_lower:
 	return err;
 }
 
-void overlay_release_inode(struct inode *i)
+/* Nothing lies below @i any more. */
+static void lower_detach(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
 
-	if (l) {
-		struct inode *parent = l->parent;
+	overlay_copy_forget(l);
+	l->inode->above = NULL;
+	inode_put(l->inode);
+	free(l->name);
+	free(l->path);
+	wait_queue_end(&l->copied);
+	free(l);
+	tnode(i)->lower = NULL;
+}
 
-		overlay_copy_forget(l);
-		l->inode->above = NULL;
-		inode_put(l->inode);
-		free(l->name);
-		free(l->path);
-		wait_queue_end(&l->copied);
-		free(l);
-		tnode(i)->lower = NULL;
-		store_release(i);
-		tmpfs_release_inode(i);
-		inode_put(parent);
-		return;
-	}
+void overlay_release_inode(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+	struct inode *parent = l ? l->parent : NULL;
+
+	if (l)
+		lower_detach(i);
 	store_release(i);
 	tmpfs_release_inode(i);
+	inode_put(parent);
 }
 
 int overlay_ownership(struct inode *i, struct ownership *o)
@@ -240,7 +243,6 @@ static int own_one(struct inode *i)
 	l->name = NULL;
 	if (tnode(i)->nlink > 1)
 		overlay_pin(i);
-	store_xattrs(i);
 	inode_put(parent);
 	return 0;
 }
@@ -302,6 +304,8 @@ int overlay_setattr(struct inode *i, const struct iattr *a)
 
 	if (!err && a->valid & ATTR_SIZE)
 		err = data_below(i) ? overlay_copy_data(i, (u64)a->size, false) : 0;
+	if (!err && a->valid & ATTR_SIZE && !a->size && tnode(i)->lost)
+		tnode(i)->lost = tnode(i)->kept = false; /* begun anew */
 	if (!err && a->valid & ATTR_SIZE && (a->size || tnode(i)->size))
 		err = store_open_data(i);
 	if (!err)
@@ -314,6 +318,12 @@ int overlay_setattr(struct inode *i, const struct iattr *a)
 	}
 	store_close_data(i);
 	return store_commit(i, err);
+}
+
+void overlay_used(struct inode *i, const struct file *f, bool written)
+{
+	if (!is_seen(i))
+		tmpfs_used(i, f, written);
 }
 
 long overlay_readlink(struct inode *i, char *buf, size_t size)

@@ -18,7 +18,9 @@
  * half of them.
  *
  * node.c makes inodes and owns them, names.c holds the operations on names, dir.c lists directories, file.c opens
- * files and copies their bytes, super.c makes the file system, changes.c tells what was changed.
+ * files and copies their bytes, copy.c has a helper thread copy big ones, xattr.c holds extended attributes, super.c makes
+ * the file system, changes.c tells what was changed. store.c keeps all of it in a directory of the host's (store.h), with
+ * log.c and replay.c, which write and read the log by the words of words.c.
  */
 #ifndef HUSK_KERNEL_FS_OVERLAY_OVERLAY_H
 #define HUSK_KERNEL_FS_OVERLAY_OVERLAY_H
@@ -47,7 +49,7 @@ struct lower {
 	char *path; /* owned: of the lower object from the lower root, once it is owned; "" for that root */
 	u64 dev;    /* st_dev of the lower object, kept for good */
 	bool owned, merged, data_below;
-	bool shown;               /* a shared mapping of the lower file was made */
+	bool shown;               /* a mapping of the lower file was made */
 	bool changed;             /* content or attributes, for --changes */
 	struct copy_job *copying; /* a helper copies the bytes; NULL: none */
 	struct wait_queue copied; /* woken when it is done */
@@ -82,10 +84,21 @@ int overlay_own_name(struct inode *dir, const char *name, size_t len, struct ino
 /* A name of @i went: if it was the last, nothing keeps it but its users. */
 void overlay_unpin(struct inode *i);
 int overlay_getattr(struct inode *i, struct kstat *st);
+/* inode_ops.used */
+void overlay_used(struct inode *i, const struct file *f, bool written);
 int overlay_ownership(struct inode *i, struct ownership *o);
 int overlay_setattr(struct inode *i, const struct iattr *a);
 long overlay_readlink(struct inode *i, char *buf, size_t size);
 void overlay_release_inode(struct inode *i);
+
+/* Notes that @f is read: of what is only seen the lower layer knows better. */
+static inline void overlay_accessed(struct file *f)
+{
+	struct tnode *n = tnode(f->inode);
+
+	if (!n->lower || n->lower->owned)
+		tnode_read_by(n, f);
+}
 
 /* Notes that content or attributes of @i were changed. */
 static inline void overlay_changed(struct inode *i)

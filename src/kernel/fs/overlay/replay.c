@@ -170,6 +170,8 @@ static int replay_inode(struct replay *r, char *at)
 	n->mtime = mtime;
 	n->ctime = ctime;
 	n->btime = btime;
+	n->kept = strchr(flags, 'd');
+	n->told = r->o->store->compactions;
 	if (n->lower) {
 		n->lower->changed = strchr(flags, 'c');
 		if (!strchr(flags, 'b'))
@@ -349,14 +351,27 @@ static int replay_all(struct replay *r, size_t *whole)
 
 /* ---- afterwards ---- */
 
-/* Sizes and times of bytes are those of their file @name; an empty file may have none. */
+/* What was written to the file is gone, and neither is it empty: it can be removed, or begun anew. */
+static void note_lost(struct store *s, struct inode *i)
+{
+	struct tnode *n = tnode(i);
+
+	n->lost = true;
+	if (i->refs > 1 && !s->lost_files++) /* a name leads there */
+		s->first_lost = n->stored;
+}
+
+/* Sizes and times of bytes are those of their file @name; a file that nothing was written to has none. */
 static int take_size(struct replay *r, struct inode *i, const char *name)
 {
 	struct tnode *n = tnode(i);
 	struct stat st;
 
-	if (fstatat(r->o->store->data.fd, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(r->o->store->data.fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
+		if (errno == ENOENT && n->kept)
+			note_lost(r->o->store, i);
 		return errno == ENOENT ? 0 : -errno;
+	}
 	if (!S_ISREG(st.st_mode))
 		return -EBADF;
 	n->size = st.st_size;
@@ -462,6 +477,16 @@ int store_load(struct overlay *o, struct inode *root, char *why, size_t size)
 	}
 	free(r.text);
 	s->loaded = !err;
+	if (!err && s->lost_files) {
+		char name[STORE_NAME_SIZE];
+
+		store_data_name(s->first_lost, name);
+		snprintf(why, size,
+			 "%lu files of the upper layer have lost their bytes (data/%s is not there): to read "
+			 "them is "
+			 "an I/O error, until they are removed or overwritten",
+			 s->lost_files, name);
+	}
 	if (!err && s->records > COMPACT_ABOVE && s->records > 2 * live) {
 		err = store_compact(o, root);
 		if (err)

@@ -99,6 +99,7 @@ int store_open(const char *path, struct store **out, char *why, size_t size)
 		return -ENOMEM;
 	s->lock = s->log = s->data = HOSTFD_NONE;
 	s->next_id = 2;
+	s->compactions = 1; /* so that what is new is not told */
 	mkdir(path, 0700);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
@@ -157,6 +158,15 @@ void store_data_name(u64 id, char *name)
 	snprintf(name, STORE_NAME_SIZE, "%02x/%lu", (unsigned)(id & 255), id);
 }
 
+/* @i has a file of bytes from now on: tells of it, the first time. */
+static void keep(struct inode *i)
+{
+	if (tnode(i)->kept)
+		return;
+	tnode(i)->kept = true;
+	store_inode(i);
+}
+
 int store_open_data(struct inode *i)
 {
 	struct store *s = store_of(i);
@@ -166,6 +176,8 @@ int store_open_data(struct inode *i)
 
 	if (!s || hostfd_valid(n->memfd))
 		return 0;
+	if (n->lost)
+		return -EIO;
 	store_data_name(store_id(i), name);
 	/* What a killed run has left under a number that it never told of is nobody's. */
 	fd = openat(s->data.fd, name, O_RDWR | O_CREAT | (n->size ? 0 : O_TRUNC) | O_CLOEXEC | O_NOFOLLOW,
@@ -173,6 +185,7 @@ int store_open_data(struct inode *i)
 	if (fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
 	n->memfd.fd = fd;
+	keep(i);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct store {
 	u64 next_id;
 	u64 records; /* in the log */
 	u32 compactions;
+	u64 lost_files, first_lost; /* files whose bytes are missing, and the number of one of them */
 };
 
 /* The store at @path, made if there is none, locked; empty until store_load(). 0 or -errno, with a sentence. */
@@ -45,7 +46,7 @@ void store_xattrs(struct inode *i);
  * records are kept for the next one. */
 int store_commit(struct inode *any, int err);
 
-/* Opens the file of @i's bytes, making it if need be. */
+/* Opens the file of @i's bytes, making it if need be: 0, or -errno; -EIO when it was there in an earlier run. */
 int store_open_data(struct inode *i);
 /* A file of bytes that a helper fills, and that is to take the place of an inode's. Zero: none, for all of these. */
 struct store_copy {

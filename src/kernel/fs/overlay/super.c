@@ -21,7 +21,7 @@ const struct inode_kinds overlay_kinds = {
 		.rmdir = overlay_rmdir, .rename = overlay_rename, .tmpfile = overlay_tmpfile,
 		.open = overlay_open_dir},
 	.link = {COMMON, .readlink = overlay_readlink},
-	.special = {COMMON},
+	.special = {COMMON, .used = overlay_used},
 };
 
 static int overlay_statfs(struct super *sb, struct statfs *st)

@@ -37,6 +37,16 @@ void tnode_accessed(struct tnode *n, const struct timespec *when)
 		n->atime = *when;
 }
 
+void tnode_read_by(struct tnode *n, const struct file *f)
+{
+	struct timespec now;
+
+	if (f->flags & O_NOATIME)
+		return;
+	now = tmpfs_now();
+	tnode_accessed(n, &now);
+}
+
 /* Linux: the first access after a change is noted. Here: of those that guests make by themselves it is the last one before
  * somebody asks or changes the file again, because the host keeps no other. */
 static void read_by_guests(struct tnode *n, const struct stat *st)
@@ -171,6 +181,9 @@ int tnode_to_memfd(struct tnode *n)
 	if (err)
 		return err;
 	err = ftruncate(fd.fd, n->size) ? -errno : 0;
+	/* The host's access time tells of guests that read by themselves: it is not for what is read here. */
+	if (!err && fcntl(fd.fd, F_SETFL, O_NOATIME))
+		err = -errno;
 	if (!err)
 		err = write_fully(fd, n->data, min((size_t)n->size, n->cap), 0);
 	if (err) {
@@ -291,7 +304,7 @@ int tnode_resize(struct tnode *n, s64 size)
 
 long tnode_write(struct tnode *n, struct uio *from, u64 pos, char *buf)
 {
-	size_t size = from->left;
+	size_t size = from->left, piece = uio_pieces(from);
 	long got;
 	int err = prepare(n, pos, pos + size);
 
@@ -308,12 +321,13 @@ long tnode_write(struct tnode *n, struct uio *from, u64 pos, char *buf)
 			memset(n->data + end, 0, pos + size - end);
 		return got;
 	}
-	size = min(size, VFS_PIECE);
+	size = min(size, piece ? piece : VFS_PIECE);
 	if (n->fs && !has_room(n, size))
 		return -ENOSPC;
 	got = uio_from_user(from, buf, size);
 	if (got <= 0)
 		return got;
+	uio_ahead(from, piece);
 	err = write_fully(n->memfd, buf, (size_t)got, pos);
 	if (err) {
 		from->done -= (size_t)got;

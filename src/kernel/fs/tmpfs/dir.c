@@ -25,7 +25,7 @@ static int dir_iterate(struct file *f, struct dir_context *ctx)
 	struct tnode *dir = tnode(f->inode);
 	struct tentry *e;
 
-	dir->atime = tmpfs_now();
+	tnode_read_by(dir, f);
 	if (!dir_emit_dots(f, ctx))
 		return 0;
 	for (e = tentry_from(dir, f->pos); e; e = tentry_from(dir, f->pos)) {

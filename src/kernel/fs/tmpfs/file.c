@@ -2,7 +2,6 @@
 /* tmpfs: open regular files, and memfds with their seals. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/falloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,19 +10,10 @@
 
 #include "fs/tmpfs/tmpfs.h"
 #include "host/file.h"
+#include "vfs/notify.h"
 
 #define MAX_SIZE INT64_MAX
 #define DYING_NS 1000000 /* between two looks whether ended processes have let go */
-
-static void accessed(struct file *f, struct tnode *n)
-{
-	struct timespec now;
-
-	if (f->flags & O_NOATIME)
-		return;
-	now = tmpfs_now();
-	tnode_accessed(n, &now);
-}
 
 static long file_read(struct file *f, struct uio *to, u64 *pos)
 {
@@ -57,21 +47,21 @@ static long file_read(struct file *f, struct uio *to, u64 *pos)
 		if ((size_t)moved < size)
 			break;
 	}
-	accessed(f, n);
+	tnode_read_by(n, f);
 	return done;
 }
 
-/* A write by who may not keep them takes set-user-id and (executable) set-group-id away. */
-static void drop_privileges(struct tnode *n, struct task *t)
+/* A write of whoever's call it is, from guest memory or from another file. */
+static void drop_privileges(struct file *f, struct tnode *n, struct task *t)
 {
-	u32 drop = 0;
+	u32 mode = n->mode & (S_ISUID | S_ISGID) && t ? mode_unprivileged(t->cred, n->mode, n->gid) : n->mode;
 
-	if (!(n->mode & (S_ISUID | S_ISGID)) || (t && capable(t, CAP_FSETID)))
+	if (mode == n->mode)
 		return;
-	drop |= n->mode & S_ISUID;
-	if (n->mode & S_IXGRP)
-		drop |= n->mode & S_ISGID;
-	n->mode &= ~drop;
+	n->mode = mode;
+	tnode_changed(n);
+	if (f->path)
+		notify_dentry(f->path->dentry, IN_ATTRIB);
 }
 
 static long file_write(struct file *f, struct uio *from, u64 *pos)
@@ -92,6 +82,7 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 		from->left = min(from->left, (u64)n->size - *pos);
 	}
 	tnode_note_reads(n);
+	drop_privileges(f, n, f->k->current);
 	while (from->left) {
 		long moved = tnode_write(n, from, *pos, f->k->vfs->piece);
 
@@ -103,50 +94,38 @@ static long file_write(struct file *f, struct uio *from, u64 *pos)
 		done += moved;
 		n->size = max(n->size, (s64)*pos);
 	}
-	if (done > 0) {
-		drop_privileges(n, from->task);
+	if (done > 0)
 		tnode_changed(n);
-	}
 	return done;
+}
+
+/* Where data (SEEK_DATA) or a hole (SEEK_HOLE) begins at @offset or after it; -ENXIO: nowhere. */
+static s64 find_extent(const struct tnode *n, s64 offset, int whence)
+{
+	s64 filled = (s64)align_up(n->cap, PAGE_SIZE);
+
+	if (offset < 0 || offset >= n->size)
+		return -ENXIO;
+	if (hostfd_valid(n->memfd)) {
+		offset = lseek(n->memfd.fd, offset, whence);
+		return offset < 0 ? -errno : offset;
+	}
+	if (whence == SEEK_HOLE)
+		return max(offset, min(n->size, filled));
+	return offset < filled ? offset : -ENXIO;
 }
 
 static s64 file_seek(struct file *f, s64 offset, int whence)
 {
 	struct tnode *n = tnode(f->inode);
-	s64 pos = offset;
 
-	switch (whence) {
-	case SEEK_SET:
-		break;
-	case SEEK_CUR:
-		if (__builtin_add_overflow(offset, (s64)f->pos, &pos))
-			return -EINVAL;
-		break;
-	case SEEK_END:
-		if (__builtin_add_overflow(offset, n->size, &pos))
-			return -EINVAL;
-		break;
-	case SEEK_DATA:
-	case SEEK_HOLE:
-		if (offset < 0 || offset >= n->size)
-			return -ENXIO;
-		if (hostfd_valid(n->memfd)) {
-			pos = lseek(n->memfd.fd, offset, whence);
-			if (pos < 0)
-				return -errno;
-		} else if (whence == SEEK_HOLE) {
-			pos = max(offset, min(n->size, (s64)align_up(n->cap, PAGE_SIZE)));
-		} else if (offset >= (s64)align_up(n->cap, PAGE_SIZE)) {
-			return -ENXIO;
-		}
-		break;
-	default:
-		return -EINVAL;
+	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+		offset = find_extent(n, offset, whence);
+		if (offset < 0)
+			return offset;
+		whence = SEEK_SET;
 	}
-	if (pos < 0)
-		return -EINVAL;
-	f->pos = (u64)pos;
-	return pos;
+	return seek_within(f, offset, whence, n->size, INT64_MAX);
 }
 
 static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
@@ -168,7 +147,7 @@ static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *b
 		return err == -EMFILE ? -ENFILE : err;
 	if (writable && tnode_reserve(n, (u64)n->size))
 		return -ENOMEM;
-	accessed(f, n);
+	tnode_read_by(n, f);
 	*backing = (struct mmap_backing){.fd = writable ? n->memfd : n->read_fd};
 	return 0;
 }
@@ -206,11 +185,16 @@ static int file_cachestat(struct file *f, u64 offset, u64 size, struct host_cach
 static long file_fallocate(struct file *f, int mode, u64 offset, u64 len)
 {
 	struct tnode *n = tnode(f->inode);
+	int err;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
 		return -EOPNOTSUPP;
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		return mode & FALLOC_FL_KEEP_SIZE ? tnode_punch(n, offset, len) : -EOPNOTSUPP;
+	/* Also when the size stays (mm/shmem.c: shmem_fallocate()). */
+	err = file_size_limit(f->k->current, f->inode, offset + len);
+	if (err)
+		return err;
 	return tnode_allocate(n, mode & FALLOC_FL_KEEP_SIZE, offset, len);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "vfs/donate.h"
 
 #define ENTRY_SIZE 20 /* what a directory's size counts for each name, as Linux's tmpfs does */
 #define MEMFD_DEV  1
@@ -172,6 +173,27 @@ int tmpfs_getattr(struct inode *i, struct kstat *st)
 	return 0;
 }
 
+void tmpfs_used(struct inode *i, const struct file *f, bool written)
+{
+	if (written)
+		tnode_changed(tnode(i));
+	else
+		tnode_read_by(tnode(i), f);
+}
+
+/* Of a guest's own read in the same tick of the clock as its last one nothing would be seen: guests read by husk again, for
+ * a while. */
+static void set_atime(struct inode *i, const struct timespec *atime)
+{
+	struct tnode *n = tnode(i);
+	struct timespec now = tmpfs_now();
+
+	n->atime = *atime;
+	n->maybe_read = false;
+	if (n->donated && !timespec_before(&n->host_atime, &now))
+		donate_moved(i);
+}
+
 int tmpfs_setattr(struct inode *i, const struct iattr *a)
 {
 	struct tnode *n = tnode(i);
@@ -180,10 +202,12 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 		return -EPERM;
 	tnode_note_reads(n);
 	if (a->valid & ATTR_SIZE) {
+		s64 before = n->size;
 		int err = tnode_resize(n, a->size);
 
 		if (err)
 			return err;
+		i->cuts += a->size < before;
 		tnode_changed(n);
 	}
 	if (a->valid & ATTR_MODE)
@@ -197,10 +221,8 @@ int tmpfs_setattr(struct inode *i, const struct iattr *a)
 		n->uid = a->uid;
 	if (a->valid & ATTR_GID)
 		n->gid = a->gid;
-	if (a->valid & ATTR_ATIME) {
-		n->atime = a->atime;
-		n->maybe_read = false;
-	}
+	if (a->valid & ATTR_ATIME)
+		set_atime(i, &a->atime);
 	if (a->valid & ATTR_MTIME)
 		n->mtime = a->mtime;
 	n->ctime = tmpfs_now();

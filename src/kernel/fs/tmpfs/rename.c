@@ -93,7 +93,8 @@ int tmpfs_rename(struct inode *dir, const char *name, size_t len, struct inode *
 	if (n && n->inode == e->inode) /* two names of one file: nothing happens */
 		return 0;
 	if (flags & RENAME_WHITEOUT)
-		err = tnode_new(dir->k, dir->sb, d->fs, S_IFCHR, cred->fsuid, cred->fsgid, &left);
+		err = tnode_new(dir->k, dir->sb, d->fs, S_IFCHR, cred->fsuid,
+				d->mode & S_ISGID ? d->gid : cred->fsgid, &left);
 	if (!err)
 		err = move(d, e, nd, new_name, new_len, n);
 	/* A name that went has left room for another; without memory even for that, there is none. */

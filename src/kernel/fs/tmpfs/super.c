@@ -25,7 +25,7 @@ long tmpfs_readlink(struct inode *i, char *buf, size_t size)
 	return (long)len;
 }
 
-int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
+static int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out)
 {
 	const struct file_ops *ops = i->type == S_IFDIR ? &tmpfs_dir_ops
 				     : tnode(i)->name   ? &tmpfs_memfd_ops
@@ -49,7 +49,7 @@ const struct inode_kinds tmpfs_kinds = {
 		.link = tmpfs_link, .unlink = tmpfs_unlink, .rmdir = tmpfs_rmdir, .rename = tmpfs_rename,
 		.tmpfile = tmpfs_tmpfile, .open = tmpfs_open},
 	.link = {COMMON, .readlink = tmpfs_readlink},
-	.special = {COMMON},
+	.special = {COMMON, .used = tmpfs_used},
 };
 
 int tmpfs_statfs(struct super *sb, struct statfs *st)

@@ -43,8 +43,10 @@ struct tnode {
 	struct xattrs xattrs;
 	u64 stored;          /* fs/overlay: its number in the upper layer; 0: none */
 	u32 opens;           /* open files of it */
-	u32 compacted;       /* fs/overlay: which compaction has told of it last */
+	u32 told;            /* fs/overlay: since which compaction the upper layer's log knows it */
 	bool counted;        /* in fs->used_inodes */
+	bool kept;           /* fs/overlay: the upper layer has, or had, a file of its bytes */
+	bool lost;           /* fs/overlay: which is not there any more */
 	struct lower *lower; /* fs/overlay: what lies below; NULL: nothing */
 	bool linkable;       /* from O_TMPFILE: a first name may be given */
 
@@ -108,6 +110,8 @@ int tnode_alloc(struct kernel *k, struct super *sb, struct tmpfs *fs, u32 mode, 
 int tnode_count(struct tnode *n);
 int tmpfs_getattr(struct inode *i, struct kstat *st);
 int tmpfs_ownership(struct inode *i, struct ownership *o);
+/* inode_ops.used */
+void tmpfs_used(struct inode *i, const struct file *f, bool written);
 int tmpfs_setattr(struct inode *i, const struct iattr *a);
 void tmpfs_release_inode(struct inode *i);
 
@@ -148,7 +152,6 @@ extern const struct file_ops tmpfs_dir_ops;
 
 /* super.c */
 extern const struct inode_kinds tmpfs_kinds;
-int tmpfs_open(struct inode *i, struct task *t, u32 flags, struct file **out);
 long tmpfs_readlink(struct inode *i, char *buf, size_t size);
 int tmpfs_statfs(struct super *sb, struct statfs *st);
 void tmpfs_setup(struct tmpfs *fs, struct vfs *vfs, u64 max_bytes);
@@ -184,6 +187,8 @@ int tnode_to_memfd(struct tnode *n);
 int tnode_reserve(struct tnode *n, u64 size);
 /* It is read at @when: noted as Linux's relatime does. */
 void tnode_accessed(struct tnode *n, const struct timespec *when);
+/* The same now by @f, unless that was opened not to leave a trace. */
+void tnode_read_by(struct tnode *n, const struct file *f);
 /* Has reads that guests made by themselves in the access time, before that or the file is changed. */
 void tnode_note_reads(struct tnode *n);
 /* Bytes that the data takes. */
