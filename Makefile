@@ -178,6 +178,7 @@ help:
 	@echo 'make deps         install the Debian packages that building, demo and tests need'
 	@echo 'make demo         build Lua inside husk and run its tests, and tell what happened'
 	@echo 'make test         all tests; TESTS="guest onecpu" runs a part (tests/run --help)'
+	@echo 'make test-all-traps  all guest tests under every trap, not a core of them under ptrace'
 	@echo 'make test-extra   what takes long or needs other sources: libseccomp as an oracle, 100,000 files, /usr, programs in the overlay'
 	@echo 'make bench        native and husk side by side; writes $(BUILD)/bench.json'
 	@echo 'make bench-bpf    the BPF engine beside libpcap and the host'

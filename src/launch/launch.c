@@ -40,6 +40,12 @@ int launch_confine(int phase, bool traces, void *arg, char *why, size_t size)
 			snprintf(why, size, "the host refuses no_new_privs (error %d)", -error);
 			return error;
 		}
+		/* What a guest's program would make of it later nobody would understand. */
+		if (error == -EMFILE && i == LAYER_RLIMITS) {
+			snprintf(why, size, "too few descriptors may be open; raise ulimit -n to %d at least",
+				 LAUNCH_DESCRIPTORS);
+			return error;
+		}
 	}
 	return 0;
 }

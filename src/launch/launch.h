@@ -12,6 +12,8 @@
 
 #include "base/types.h"
 
+#define LAUNCH_DESCRIPTORS 128 /* with fewer a guest's first program finds no room for its libraries */
+
 enum layer {
 	LAYER_NO_NEW_PRIVS,
 	LAYER_CAPABILITIES,

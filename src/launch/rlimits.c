@@ -18,6 +18,8 @@ int launch_rlimits(struct launch *l)
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		return -errno;
+	if (files.rlim_max < LAUNCH_DESCRIPTORS)
+		return -EMFILE;
 	snprintf(state->why, sizeof state->why, "no core files; %llu descriptors",
 		 (unsigned long long)files.rlim_cur);
 	return 0;

@@ -21,6 +21,39 @@ run() {
 # Where the caller's own file stands.
 run -- sh -c 'echo abcdef; head -n 1 /proc/self/fdinfo/1'
 [ "$(tr '\t' ' ' <out)" = "$(printf 'abcdef\npos: 7')" ]; check "the offset of the caller's file"
+# The caller's files opened anew by their names in /dev: a file, a pipe; and a socket, which cannot be.
+for how in 'echo two >/dev/stdout' 'echo two >>/dev/stdout' 'exec 3>/dev/stdout; echo a >&3; echo b; echo c >&3' \
+	'python3 -c "import os; f = os.open(\"/dev/stdout\", 1); print(os.lseek(f, 0, 2), os.lseek(f, 1, 0), os.write(f, b\"z\"), os.lseek(f, 0, 1), os.lseek(f, 3, 3))"'; do
+	sh -c "echo one; $how; echo three" >want
+	run -- sh -c "echo one; $how; echo three"
+	cmp want out; check "to a file: $how"
+done
+timeout 30 "$HUSK" run -- sh -c 'echo one; echo two >/dev/stderr; cat /dev/stdin; echo three >>/dev/stdout; cat </dev/stdin' 2>&1 <want | cat >out
+(echo one; echo two; cat want; echo three; cat want) | cmp - out; check 'to a pipe and from a file'
+seq 3 | timeout 30 "$HUSK" run -- sh -c 'read a; cat /dev/stdin; echo $a >/dev/stdout' | cat >out
+[ "$(tr '\n' ' ' <out)" = '2 3 1 ' ]; check 'from a pipe'
+cat >sockets.py <<'END'
+import socket, subprocess, sys
+a, b = socket.socketpair()
+a.sendall(b"to the guest\n")
+a.shutdown(socket.SHUT_WR)
+p = subprocess.run(sys.argv[1:], stdin=b, stdout=b, timeout=30)
+b.close()
+print(p.returncode, a.makefile().read(), end="")
+END
+limited 40 python3 sockets.py "$HUSK" run -- sh -c 'cat; echo from the guest; echo again >/dev/stdout'
+[ "$(cat out)" = '2 to the guest
+from the guest' ] && grep -q 'No such device or address' err; check 'to and from a socket'
+# Too few descriptors are told of at the start; a limit of the guest's own on what it writes holds for what is husk's standard
+# output, too, natively and inside.
+(ulimit -n 100 && husk run -- true; exit "$status")
+[ $? = 125 ] && [ "$(wc -l <err)" = 1 ] && grep -q 'ulimit -n' err; check 'too few descriptors'
+# shellcheck disable=SC2016
+writes='ulimit -S -f 1; trap "" XFSZ; printf abc; head -c 2048 /dev/zero || echo "$?" >&2; ulimit -S -f 2; printf efg'
+sh -c "$writes" >want 2>want.err
+run -- sh -c "$writes"
+cmp -s want out; check 'a limit on the size of the standard output'
+
 # A CPU whose number is beyond those that the host's files tell of.
 cpu=$(sed -n 's/^Cpus_allowed_list:.*[^0-9]//p' /proc/self/status)
 if [ "$cpu" != 0 ] && echo 0 >online && unshare -rm mount --bind online /sys/devices/system/cpu/online 2>/dev/null; then
@@ -49,6 +82,7 @@ wrong() {
 	[ $status = 125 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ] && grep -qE '^husk: [^:]+: .+' err
 	check "wrong: husk $*"
 }
+wrong run --disk-limit 1 -- true
 wrong
 wrong nonsense
 wrong run

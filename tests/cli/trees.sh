@@ -36,6 +36,10 @@ chmod 644 tree/a
 run -- sh -c 's="stat -c %a-%h-%s"; $s tree/a tree/sub/hard; chmod 604 tree/a; $s tree/sub/hard; echo more >>tree/a; $s tree/sub/hard; mv tree/a tree/x; $s tree/x tree/sub/hard; rm tree/x; $s tree/x 2>/dev/null || $s tree/sub/hard'
 said 644-2-4 644-2-4 604-2-4 604-2-9 604-2-9 604-2-9 604-1-9; check 'stat of what changes by another name'
 
+# What is changed of the attributes of devices, and of what /proc and /sys tell of the whole system, stays.
+run --uid 0 --gid 0 -- sh -c 'chmod 600 /dev/full; chown 5:6 /proc/version /proc/net/unix; chmod 700 /sys/kernel; touch -d @5 /proc/meminfo; stat -c %a-%u-%g /dev/full /proc/version /proc/thread-self/net/unix /sys/kernel /dev/zero; stat -c %Y /proc/meminfo'
+said 600-0-0 444-5-6 444-5-6 700-0-0 666-0-0 5; check 'attributes of devices, /proc and /sys'
+
 # The host's changes show, if late.
 mkdir told
 echo short >told.late
@@ -160,6 +164,13 @@ for wrong in "--bind nowhere" "--ro-bind nowhere:/x" "--bind shared:relative" "-
 	run $wrong -- true
 	[ $status = 125 ] && [ ! -s out ] && [ "$(wc -l <err)" = 1 ]; check "wrong: $wrong"
 done
+# What would be without effect.
+for wrong in "--hide /" "--hide /proc" "--hide /tmp" "--bind shared:/m --hide /m" "--bind shared:/" "--ro-bind shared://" "--tmpfs /usr/.."; do
+	# shellcheck disable=SC2086
+	run $wrong -- true
+	[ $status = 125 ] && [ ! -s out ] && grep -q -e 'a mount begins there' -e 'the root itself is what --root says' err
+	check "without effect: $wrong"
+done
 run --ro-bind shared:/etc/passwd -- true
 [ $status = 125 ] && grep -q 'Not a directory' err; check 'a directory over a file'
 
@@ -178,6 +189,19 @@ run --hide "$dir/tree/sub" --hide "$dir/tree/link" --hide /no/such -- sh -c 'ls 
 said fifo "cat: tree/a: No such file or directory" none; check 'hide, with what a link leads to'
 run --changes=list --hide "$dir/tree/sub" -- true
 [ $status = 0 ] && [ ! -s list ]; check 'what is hidden is no change'
+
+run --hide /proc/self -- true
+[ $status = 125 ] && grep -q 'cannot hide /proc/self: .*--tmpfs' err; check 'hide where it cannot says what to do'
+mkdir -p masked/sub && echo key >masked/sub/secret && echo open >masked/sub/public
+run --ro-bind "$dir/masked:/mnt" --hide /mnt/sub/secret -- sh -c 'cd /mnt; cat sub/secret 2>/dev/null || echo none; ls -a sub; stat sub/secret 2>/dev/null; find . | sort'
+said none . .. public . ./sub ./sub/public; check 'hide below a read-only bind'
+run --bind "$dir/masked:/mnt" --hide /mnt/sub/secret -- sh -c 'cd /mnt; ls sub; for how in "mv sub/public sub/secret" "ln sub/public sub/secret" "mkdir sub/secret" "ln -s x sub/secret" "rm -r sub/secret"; do $how 2>/dev/null && echo "$how"; done; (echo lost >sub/secret) 2>/dev/null || echo refused; mv sub moved; cat moved/secret; ls moved; mkdir sub; echo x >sub/other; ls sub; rm -r moved 2>/dev/null || echo kept' 2>/dev/null
+said public refused public other kept && [ "$(cat masked/moved/secret)" = key ]; check 'hide below a bind, whose directory is moved'
+run --ro-bind "$dir/masked:/mnt" --hide /mnt/moved/secret -- sh -c "ls /mnt/moved; echo ready >&2; while [ ! -e /mnt/go ]; do sleep 0.1; done; ls /mnt/moved; cat /mnt/moved/secret" &
+until grep -qs ready err; do sleep 0.1; done
+mv masked/moved masked/away && mkdir masked/moved && echo again >masked/moved/secret && : >masked/go
+wait $!
+[ ! -s out ] && grep -q 'secret: No such file' err; check 'hide holds where the host puts another directory'
 
 # --disk-limit holds over all trees together, and what is removed is free again.
 run --disk-limit 4M -- sh -c 'head -c 3M /dev/zero >/tmp/a && head -c 3M /dev/zero 2>/dev/null >/usr/b || echo full; rm /tmp/a /usr/b; head -c 3M /dev/zero >/usr/b && echo fits; stat -f -c %b /'
@@ -290,6 +314,13 @@ mkdir -p empty
 : >empty/husk-upper
 run --upper empty -- touch tree/x
 [ $status = 0 ] && run --upper empty -- ls tree/x && said tree/x; check 'upper: begun and killed at once'
+# Bytes that something else has removed are an error, and not an empty file.
+run --upper lossy -- sh -c 'echo one >tree/new; : >tree/empty; echo two >>tree/a; echo three >tree/again'
+rm lossy/data/*/*
+run --upper lossy -- sh -c 'cat tree/new 2>&1; cat tree/empty; (echo x >>tree/a) 2>/dev/null || echo refused; echo four >tree/again; cat tree/again; rm tree/new tree/a'
+said 'cat: tree/new: Input/output error' refused four && grep -q '^husk: 3 files of the upper layer have lost their bytes' err; check 'upper: lost bytes'
+run --upper lossy -- sh -c 'cat tree/again; ls tree'
+said four again empty fifo link sub && [ ! -s err ]; check 'upper: lost files removed and overwritten'
 if [ "$(id -u)" = 0 ]; then
 	mkdir closed
 	HUSK=$dir/husk-for-all
@@ -419,5 +450,25 @@ uncache
 run -- python3 carry.py
 [ $status = 0 ] && [ "$(cut -d' ' -f1 out | sort -u)" = "$(md5sum <numbers | cut -d' ' -f1)" ] && cmp -s want out
 check 'copies from descriptor to descriptor, of a cold file'
+
+# Numbers of synthetic files tell nothing of where this kernel process happens to lie.
+run -- stat -c '%n %i' /proc/version /proc/1/stat /dev/null /sys/dev
+mv out want
+run -- stat -c '%n %i' /proc/version /proc/1/stat /dev/null /sys/dev
+[ $status = 0 ] && cmp -s want out; check 'the files of /proc, /dev and /sys have the same numbers in each sandbox'
+
+# /dev is a tree in memory like Linux's: its names may be made, changed and removed, and the host's stay as they are.
+ls -l --time-style=full-iso /dev >before
+run -- sh -c 'mkdir /dev/sub && echo text >/dev/sub/file && ln -s sub/file /dev/link && cat /dev/link
+	chmod 600 /dev/full && stat -c %a /dev/full
+	mv /dev/zero /dev/sub/nought && head -c 3 /dev/sub/nought | wc -c
+	ln /dev/null /dev/other && echo gone >/dev/other && wc -c </dev/other
+	rm /dev/null && echo kept >/dev/null && cat /dev/null
+	mknod /dev/made c 1 3 2>&1; stat -f -c %T /dev'
+said text 600 3 0 kept 'mknod: /dev/made: Operation not permitted' tmpfs && ls -l --time-style=full-iso /dev | cmp -s before -
+check 'names in /dev'
+run --uid 1234 -- sh -c 'touch /dev/x 2>&1; echo gone >/dev/null; chmod 600 /dev/null 2>&1'
+[ $status = 1 ] && [ "$(wc -l <out)" = 2 ] && ! grep -qv 'Permission denied$\|not permitted$' out
+check 'names in /dev, by an ordinary user'
 
 finish
