@@ -13,16 +13,8 @@
 #include <sys/wait.h>
 
 #include "check.h"
+#include "fcntl_queries.h"
 
-#ifndef F_DUPFD_QUERY
-#define F_DUPFD_QUERY 1027
-#endif
-#ifndef F_CREATED_QUERY
-#define F_CREATED_QUERY 1028
-#endif
-#ifndef F_GETOWNER_UIDS
-#define F_GETOWNER_UIDS 17
-#endif
 #define CLOSE_UNSHARE 2
 #define CLOSE_CLOEXEC 4
 
@@ -42,6 +34,10 @@ static void test_dup(int fd)
 	CHECK_OK(getrlimit(RLIMIT_NOFILE, &r));
 	CHECK_ERRNO(fcntl(fd, F_DUPFD, r.rlim_cur), EINVAL);
 	CHECK_ERRNO(fcntl(fd, F_DUPFD, -1), EINVAL);
+	/* A number is what its lower half says. */
+	b = fcntl(fd, F_DUPFD, 1L << 32 | 104);
+	CHECK_EQ(b, 104);
+	close(b);
 	low = r;
 	low.rlim_cur = 102;
 	CHECK_OK(setrlimit(RLIMIT_NOFILE, &low));
@@ -207,6 +203,7 @@ static void test_hints(int fd)
 	CHECK_EQ(fcntl(p[0], F_GETPIPE_SZ), 65536);
 	CHECK_EQ(fcntl(p[0], F_SETPIPE_SZ, 5000), 8192);
 	CHECK_EQ(fcntl(p[1], F_GETPIPE_SZ), 8192);
+	CHECK_EQ(fcntl(p[0], F_SETPIPE_SZ, 1L << 32 | 5000), 8192);
 	CHECK_EQ(fcntl(p[0], F_SETPIPE_SZ, 0), 4096);
 	if (getuid())
 		CHECK_ERRNO(fcntl(p[0], F_SETPIPE_SZ, 1 << 21), EPERM);

@@ -16,64 +16,10 @@
 #include <sys/xattr.h>
 
 #include "check.h"
+#include "events.h"
 
-static char dir[] = "/dev/shm/husk-inotifyXXXXXX", log_text[8192];
+static char dir[] = "/dev/shm/husk-inotifyXXXXXX";
 static int in;
-static unsigned last_cookie;
-
-/* Everything that is queued: "wd:EVENT+EVENT name" and so on, cookies as =1 (a new one) or =2 (the last again). */
-static const char *events(void)
-{
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} names[] = {
-		{IN_ACCESS, "ACCESS"},
-		{IN_MODIFY, "MODIFY"},
-		{IN_ATTRIB, "ATTRIB"},
-		{IN_CLOSE_WRITE, "CLOSE_WRITE"},
-		{IN_CLOSE_NOWRITE, "CLOSE"},
-		{IN_OPEN, "OPEN"},
-		{IN_MOVED_FROM, "MOVED_FROM"},
-		{IN_MOVED_TO, "MOVED_TO"},
-		{IN_CREATE, "CREATE"},
-		{IN_DELETE, "DELETE"},
-		{IN_DELETE_SELF, "DELETE_SELF"},
-		{IN_MOVE_SELF, "MOVE_SELF"},
-		{IN_ISDIR, "ISDIR"},
-		{IN_IGNORED, "IGNORED"},
-		{IN_Q_OVERFLOW, "OVERFLOW"},
-	};
-	char buf[8192] __attribute__((aligned(8))), *out = log_text;
-	ssize_t n;
-
-	*out = 0;
-	while ((n = read(in, buf, sizeof buf)) > 0) {
-		for (char *p = buf; p < buf + n;) {
-			struct inotify_event *e = (void *)p;
-			unsigned left = e->mask;
-
-			out += sprintf(out, "%s%d:", out > log_text ? " " : "", e->wd);
-			for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-				if (left & names[i].bit)
-					out += sprintf(out, "%s%s", left == e->mask ? "" : "+",
-						       names[i].name);
-				left &= ~names[i].bit;
-			}
-			if (left)
-				out += sprintf(out, "+%x", left);
-			if (e->len)
-				out += sprintf(out, "/%s", e->name);
-			if (e->cookie)
-				out += sprintf(out, "=%d", e->cookie == last_cookie ? 2 : 1);
-			last_cookie = e->cookie;
-			if (e->len % sizeof *e)
-				out += sprintf(out, "(bad length)");
-			p += sizeof *e + e->len;
-		}
-	}
-	return log_text;
-}
 
 static void put(const char *name)
 {
@@ -91,83 +37,83 @@ static void test_directory(void)
 
 	CHECK_EQ(inotify_add_watch(in, "d", IN_ALL_EVENTS), 1);
 	put("d/f");
-	CHECK_STR(events(), "1:CREATE/f 1:OPEN/f 1:MODIFY/f 1:CLOSE_WRITE/f");
+	CHECK_STR(events_of(in), "1:CREATE/f 1:OPEN/f 1:MODIFY/f 1:CLOSE_WRITE/f");
 	fd = open("d/f", O_RDWR);
-	CHECK_STR(events(), "1:OPEN/f");
+	CHECK_STR(events_of(in), "1:OPEN/f");
 	CHECK_EQ(read(fd, &c, 1), 1);
-	CHECK_STR(events(), "1:ACCESS/f");
+	CHECK_STR(events_of(in), "1:ACCESS/f");
 	CHECK_EQ(read(fd, &c, 1), 0);
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 	CHECK_EQ(pwrite(fd, "abc", 3, 0), 3);
 	CHECK_EQ(pwrite(fd, "abc", 3, 0), 3);
-	CHECK_STR(events(), "1:MODIFY/f"); /* the same again is not queued */
+	CHECK_STR(events_of(in), "1:MODIFY/f"); /* the same again is not queued */
 	CHECK_OK(ftruncate(fd, 1));
-	CHECK_STR(events(), "1:MODIFY/f");
+	CHECK_STR(events_of(in), "1:MODIFY/f");
 	CHECK_OK(fchmod(fd, 0600));
-	CHECK_STR(events(), "1:ATTRIB/f");
+	CHECK_STR(events_of(in), "1:ATTRIB/f");
 	CHECK_OK(futimens(fd, ts));
-	CHECK_STR(events(), "1:ATTRIB/f");
+	CHECK_STR(events_of(in), "1:ATTRIB/f");
 	ts[0].tv_nsec = UTIME_OMIT;
 	CHECK_OK(futimens(fd, ts));
-	CHECK_STR(events(), "1:MODIFY/f");
+	CHECK_STR(events_of(in), "1:MODIFY/f");
 	ts[0].tv_nsec = 0;
 	ts[1].tv_nsec = UTIME_OMIT;
 	CHECK_OK(futimens(fd, ts));
-	CHECK_STR(events(), "1:ACCESS/f");
+	CHECK_STR(events_of(in), "1:ACCESS/f");
 	CHECK_OK(fallocate(fd, 0, 0, 100));
-	CHECK_STR(events(), "1:MODIFY/f");
+	CHECK_STR(events_of(in), "1:MODIFY/f");
 	CHECK_OK(chown("d/f", -1, getgid()));
-	CHECK_STR(events(), "1:ATTRIB/f");
+	CHECK_STR(events_of(in), "1:ATTRIB/f");
 	CHECK_OK(truncate("d/f", 0));
-	CHECK_STR(events(), "1:MODIFY/f");
+	CHECK_STR(events_of(in), "1:MODIFY/f");
 	close(fd);
-	CHECK_STR(events(), "1:CLOSE_WRITE/f");
+	CHECK_STR(events_of(in), "1:CLOSE_WRITE/f");
 	fd = open("d/f", O_RDONLY);
 	close(fd);
-	CHECK_STR(events(), "1:OPEN/f 1:CLOSE/f");
+	CHECK_STR(events_of(in), "1:OPEN/f 1:CLOSE/f");
 	fd = open("d/f", O_PATH);
 	close(fd);
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 	CHECK_OK(link("d/f", "d/g"));
-	CHECK_STR(events(), "1:CREATE/g");
+	CHECK_STR(events_of(in), "1:CREATE/g");
 	CHECK_OK(symlink("f", "d/s"));
-	CHECK_STR(events(), "1:CREATE/s");
+	CHECK_STR(events_of(in), "1:CREATE/s");
 	CHECK_OK(mkdir("d/sub", 0755));
-	CHECK_STR(events(), "1:CREATE+ISDIR/sub");
+	CHECK_STR(events_of(in), "1:CREATE+ISDIR/sub");
 	CHECK_OK(mkfifo("d/fifo", 0600));
-	CHECK_STR(events(), "1:CREATE/fifo");
+	CHECK_STR(events_of(in), "1:CREATE/fifo");
 	CHECK_OK(rename("d/g", "d/h"));
-	CHECK_STR(events(), "1:MOVED_FROM/g=1 1:MOVED_TO/h=2");
+	CHECK_STR(events_of(in), "1:MOVED_FROM/g=1 1:MOVED_TO/h=2");
 	CHECK_OK(rename("d/sub", "sub"));
-	CHECK_STR(events(), "1:MOVED_FROM+ISDIR/sub=1");
+	CHECK_STR(events_of(in), "1:MOVED_FROM+ISDIR/sub=1");
 	CHECK_OK(rename("sub", "d/sub"));
-	CHECK_STR(events(), "1:MOVED_TO+ISDIR/sub=1");
+	CHECK_STR(events_of(in), "1:MOVED_TO+ISDIR/sub=1");
 	fd = open("d/sub", O_RDONLY);
-	syscall(SYS_getdents64, fd, log_text, sizeof log_text);
+	syscall(SYS_getdents64, fd, events_text, sizeof events_text);
 	close(fd);
-	CHECK_STR(events(), "1:OPEN+ISDIR/sub 1:ACCESS+ISDIR/sub 1:CLOSE+ISDIR/sub");
+	CHECK_STR(events_of(in), "1:OPEN+ISDIR/sub 1:ACCESS+ISDIR/sub 1:CLOSE+ISDIR/sub");
 	CHECK_OK(rmdir("d/sub"));
-	CHECK_STR(events(), "1:DELETE+ISDIR/sub");
+	CHECK_STR(events_of(in), "1:DELETE+ISDIR/sub");
 	CHECK_OK(unlink("d/h"));
 	CHECK_OK(unlink("d/fifo"));
-	CHECK_STR(events(), "1:DELETE/h 1:DELETE/fifo");
+	CHECK_STR(events_of(in), "1:DELETE/h 1:DELETE/fifo");
 	CHECK_OK(syscall(SYS_renameat2, AT_FDCWD, "d/f", AT_FDCWD, "d/s", 2));
-	CHECK_STR(events(), "1:MOVED_FROM/f=1 1:MOVED_TO/s=2 1:MOVED_FROM/s=1 1:MOVED_TO/f=2");
+	CHECK_STR(events_of(in), "1:MOVED_FROM/f=1 1:MOVED_TO/s=2 1:MOVED_FROM/s=1 1:MOVED_TO/f=2");
 	CHECK_OK(syscall(SYS_renameat2, AT_FDCWD, "d/f", AT_FDCWD, "d/s", 2));
-	events();
+	events_of(in);
 	/* the directory itself */
 	fd = open("d", O_RDONLY);
 	close(fd);
-	CHECK_STR(events(), "1:OPEN+ISDIR 1:CLOSE+ISDIR");
+	CHECK_STR(events_of(in), "1:OPEN+ISDIR 1:CLOSE+ISDIR");
 	CHECK_OK(chmod("d", 0700));
-	CHECK_STR(events(), "1:ATTRIB+ISDIR");
+	CHECK_STR(events_of(in), "1:ATTRIB+ISDIR");
 	CHECK_OK(rename("d", "e"));
-	CHECK_STR(events(), "1:MOVE_SELF");
+	CHECK_STR(events_of(in), "1:MOVE_SELF");
 	CHECK_OK(rename("e", "d"));
 	CHECK_OK(inotify_rm_watch(in, 1));
-	CHECK_STR(events(), "1:MOVE_SELF 1:IGNORED");
+	CHECK_STR(events_of(in), "1:MOVE_SELF 1:IGNORED");
 	put("d/f");
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 }
 
 static void test_file(void)
@@ -179,32 +125,32 @@ static void test_file(void)
 	CHECK_EQ(w, 2);
 	CHECK_EQ(inotify_add_watch(in, "./f", IN_ALL_EVENTS), w);
 	CHECK_OK(link("f", "l"));
-	CHECK_STR(events(), "2:ATTRIB");
+	CHECK_STR(events_of(in), "2:ATTRIB");
 	fd = open("l", O_WRONLY); /* by another name */
 	CHECK_EQ(write(fd, "x", 1), 1);
 	close(fd);
-	CHECK_STR(events(), "2:OPEN 2:MODIFY 2:CLOSE_WRITE");
+	CHECK_STR(events_of(in), "2:OPEN 2:MODIFY 2:CLOSE_WRITE");
 	CHECK_OK(rename("f", "g"));
-	CHECK_STR(events(), "2:MOVE_SELF");
+	CHECK_STR(events_of(in), "2:MOVE_SELF");
 	CHECK_OK(unlink("l"));
-	CHECK_STR(events(), "2:ATTRIB");
+	CHECK_STR(events_of(in), "2:ATTRIB");
 	fd = open("g", O_RDONLY);
 	CHECK_OK(unlink("g"));
-	CHECK_STR(events(), "2:OPEN 2:ATTRIB"); /* it lives on while it is open */
+	CHECK_STR(events_of(in), "2:OPEN 2:ATTRIB"); /* it lives on while it is open */
 	close(fd);
-	CHECK_STR(events(), "2:CLOSE 2:DELETE_SELF 2:IGNORED");
+	CHECK_STR(events_of(in), "2:CLOSE 2:DELETE_SELF 2:IGNORED");
 	CHECK_ERRNO(inotify_rm_watch(in, w), EINVAL);
 	/* one that is written over by a rename */
 	put("f");
 	put("g");
 	CHECK_EQ(inotify_add_watch(in, "f", IN_ALL_EVENTS), 3);
 	CHECK_OK(rename("g", "f"));
-	CHECK_STR(events(), "3:ATTRIB 3:DELETE_SELF 3:IGNORED");
+	CHECK_STR(events_of(in), "3:ATTRIB 3:DELETE_SELF 3:IGNORED");
 	/* a directory */
 	CHECK_OK(mkdir("x", 0755));
 	CHECK_EQ(inotify_add_watch(in, "x", IN_ALL_EVENTS), 4);
 	CHECK_OK(rmdir("x"));
-	CHECK_STR(events(), "4:DELETE_SELF 4:IGNORED");
+	CHECK_STR(events_of(in), "4:DELETE_SELF 4:IGNORED");
 }
 
 /* A directory and a file in it, both watched. */
@@ -217,37 +163,37 @@ static void test_both(void)
 
 	close(fd);
 	snprintf(text, sizeof text, "%d:OPEN/f %d:OPEN %d:CLOSE/f", d, f, d);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	CHECK_OK(unlink("d/f"));
 	snprintf(text, sizeof text, "%d:DELETE_SELF %d:IGNORED %d:DELETE/f", f, f, d);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	CHECK_EQ(inotify_add_watch(in, "d", IN_CREATE), d);
 	s = socket(AF_UNIX, SOCK_STREAM, 0);
 	CHECK_OK(bind(s, (void *)&un, sizeof un));
 	close(s);
 	snprintf(text, sizeof text, "%d:CREATE/sock", d);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	unlink("d/sock");
 	/* by the way of other calls */
 	CHECK_EQ(inotify_add_watch(in, "d", IN_ACCESS | IN_MODIFY | IN_ATTRIB), d);
 	put("d/from");
 	put("d/to");
-	events();
+	events_of(in);
 	fd = open("d/from", O_RDONLY);
 	s = open("d/to", O_WRONLY);
 	CHECK_EQ(sendfile(s, fd, NULL, 1), 1);
 	close(fd);
 	close(s);
-	events();
-	CHECK(strstr(log_text, "MODIFY/to"));
+	events_of(in);
+	CHECK(strstr(events_text, "MODIFY/to"));
 	if (!setxattr("d/to", "user.a", "x", 1, 0)) {
 		snprintf(text, sizeof text, "%d:ATTRIB/to", d);
-		CHECK_STR(events(), text);
+		CHECK_STR(events_of(in), text);
 	}
 	CHECK_OK(inotify_rm_watch(in, d));
 	unlink("d/from");
 	unlink("d/to");
-	events();
+	events_of(in);
 }
 
 /* A program is opened and read by the kernel. */
@@ -265,10 +211,10 @@ static void test_exec(void)
 	wait(&status);
 	CHECK_EQ(status, 0);
 	snprintf(text, sizeof text, "%d:OPEN/prog %d:ACCESS/prog %d:CLOSE/prog", w, w, w);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	CHECK_OK(unlink("d/prog"));
 	CHECK_OK(inotify_rm_watch(in, w));
-	events();
+	events_of(in);
 }
 
 static void test_flags(void)
@@ -280,7 +226,7 @@ static void test_flags(void)
 	w = inotify_add_watch(in, "d", IN_OPEN | IN_ONESHOT);
 	put("d/f");
 	snprintf(text, sizeof text, "%d:OPEN/f %d:IGNORED", w, w);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	CHECK_ERRNO(inotify_rm_watch(in, w), EINVAL);
 	CHECK_ERRNO(inotify_add_watch(in, "f", IN_OPEN | IN_ONLYDIR), ENOTDIR);
 	w = inotify_add_watch(in, "d", IN_OPEN | IN_ONLYDIR);
@@ -288,31 +234,32 @@ static void test_flags(void)
 	CHECK_ERRNO(inotify_add_watch(in, "d", IN_CLOSE | IN_MASK_CREATE | IN_MASK_ADD), EINVAL);
 	CHECK_EQ(inotify_add_watch(in, "d", IN_MODIFY | IN_MASK_ADD), w);
 	put("d/f");
-	CHECK(strstr(events(), ":OPEN/f") && strstr(log_text, ":MODIFY/f") && !strstr(log_text, "CLOSE"));
+	CHECK(strstr(events_of(in), ":OPEN/f") && strstr(events_text, ":MODIFY/f") &&
+	      !strstr(events_text, "CLOSE"));
 	CHECK_EQ(inotify_add_watch(in, "d", IN_ACCESS), w);
 	put("d/f");
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 	/* links */
 	CHECK_OK(symlink("f", "s"));
 	other = inotify_add_watch(in, "s", IN_ATTRIB | IN_DONT_FOLLOW);
 	CHECK(other != w);
 	CHECK_OK(chmod("f", 0600));
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 	CHECK_OK(unlink("s"));
-	CHECK(strstr(events(), ":ATTRIB"));
+	CHECK(strstr(events_of(in), ":ATTRIB"));
 	/* names that are gone */
 	fd = open("d/f", O_WRONLY);
 	CHECK_EQ(inotify_add_watch(in, "d", IN_MODIFY), w);
 	CHECK_OK(unlink("d/f"));
 	CHECK_EQ(write(fd, "x", 1), 1);
 	snprintf(text, sizeof text, "%d:MODIFY/f", w);
-	CHECK_STR(events(), text);
+	CHECK_STR(events_of(in), text);
 	CHECK_EQ(inotify_add_watch(in, "d", IN_MODIFY | IN_EXCL_UNLINK), w);
 	CHECK_EQ(write(fd, "x", 1), 1);
-	CHECK_STR(events(), "");
+	CHECK_STR(events_of(in), "");
 	close(fd);
 	CHECK_OK(inotify_rm_watch(in, w));
-	events();
+	events_of(in);
 }
 
 static void test_errors(void)
@@ -384,7 +331,7 @@ static void test_reading(void)
 	close(ready[0]);
 	close(ready[1]);
 	CHECK_OK(inotify_rm_watch(in, w));
-	events();
+	events_of(in);
 }
 
 static void test_overflow(void)
@@ -419,7 +366,7 @@ static void test_overflow(void)
 	CHECK_EQ(overflow, 1);
 	f = open("d/a", O_RDONLY);
 	close(f);
-	CHECK(strstr(events(), "OPEN/a"));
+	CHECK(strstr(events_of(in), "OPEN/a"));
 }
 
 /* Linux before 6.11 told of a truncation before the opening that makes it; husk does as the latest. */
@@ -443,13 +390,13 @@ static void test_openings(void)
 	in = inotify_init1(IN_NONBLOCK);
 	CHECK_EQ(inotify_add_watch(in, "d", IN_ALL_EVENTS), 1);
 	put("d/truncated");
-	events();
+	events_of(in);
 	fd = open("d/truncated", O_RDWR | O_TRUNC);
-	CHECK_STR(events(),
+	CHECK_STR(events_of(in),
 		  is_old() ? "1:MODIFY/truncated 1:OPEN/truncated" : "1:OPEN/truncated 1:MODIFY/truncated");
 	close(fd);
 	unlink("d/truncated");
-	events();
+	events_of(in);
 	fd = open("d", O_TMPFILE | O_RDWR, 0600);
 	CHECK_OK(fd);
 	CHECK_OK(fstat(fd, &st));
@@ -457,7 +404,7 @@ static void test_openings(void)
 	close(fd);
 	snprintf(expected, sizeof expected, "1:OPEN/#%lu 1:MODIFY/#%lu 1:CLOSE_WRITE/#%lu", st.st_ino,
 		 st.st_ino, st.st_ino);
-	CHECK_STR(events(), expected);
+	CHECK_STR(events_of(in), expected);
 	close(in);
 	in = before;
 }
@@ -497,6 +444,6 @@ int main(void)
 	test_limits();
 	close(in);
 	CHECK_OK(chdir("/"));
-	snprintf(log_text, sizeof log_text, "rm -rf %s", dir);
-	return system(log_text) || check_done();
+	snprintf(events_text, sizeof events_text, "rm -rf %s", dir);
+	return system(events_text) || check_done();
 }

@@ -20,11 +20,11 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
-#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "check.h"
+#include "release.h"
 
 #define NR_pidfd_send_signal 424
 #define NR_pidfd_open        434
@@ -50,17 +50,6 @@ static int watched(int fd)
 }
 
 /* ---- pidfds ---- */
-
-/* Whether this is that version, or a later one; husk does as the latest. */
-static int is_linux(int major, int minor)
-{
-	struct utsname u;
-	int a = 0, b = 0;
-
-	CHECK_OK(uname(&u));
-	CHECK_EQ(sscanf(u.release, "%d.%d", &a, &b), 2);
-	return strstr(u.release, "husk") || a > major || (a == major && b >= minor);
-}
 
 static void test_pidfd(void)
 {

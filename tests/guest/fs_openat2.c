@@ -210,6 +210,17 @@ static void test_flags(void)
 	CHECK_OK(mknod("d/sock", S_IFSOCK | 0600, 0));
 	CHECK_ERRNO(try_open("d/sock", O_RDONLY, 0), ENXIO);
 	CHECK_ERRNO(try_open("d/sock", O_RDONLY | O_CREAT, 0600), ENXIO);
+	/* the mark of a name that an overlay has removed: no device, and made by everybody */
+	CHECK_OK(mknod("d/white", S_IFCHR | 0666, 0));
+	CHECK_OK(stat("d/white", &st));
+	CHECK_EQ(st.st_mode & S_IFMT, S_IFCHR);
+	CHECK_EQ(st.st_rdev, 0);
+	CHECK_ERRNO(try_open("d/white", O_RDONLY, 0), ENXIO);
+	CHECK_OK(try_open("d/white", O_PATH, 0));
+	CHECK_ERRNO(mknod("d/white", S_IFCHR | 0666, 0), EEXIST);
+	if (getuid())
+		CHECK_ERRNO(mknod("d/block", S_IFBLK | 0666, 0), EPERM);
+	CHECK_OK(unlink("d/white"));
 	/* O_TMPFILE */
 	CHECK_ERRNO(try_open("d", O_TMPFILE | O_RDONLY, 0600), EINVAL);
 	CHECK_ERRNO(try_open("d", (O_TMPFILE & ~O_DIRECTORY) | O_RDWR, 0600), EINVAL);

@@ -74,6 +74,26 @@ static void test_list(int fd)
 	CHECK_ERRNO(getxattr("/proc/version", "user.a", buf, 10), EOPNOTSUPP);
 }
 
+/* More names than a list can hold: how long it would be is told all the same. */
+static void test_long_list(void)
+{
+	const int many = 1000;
+	char name[128];
+
+	for (int i = 0; i < many; i++) {
+		snprintf(name, sizeof name, "user.%075d", i);
+		CHECK_OK(setxattr("d", name, "", 0, 0));
+	}
+	CHECK_EQ(listxattr("d", NULL, 0), many * 81);
+	CHECK_ERRNO(listxattr("d", buf, 100), ERANGE);
+	CHECK_ERRNO(listxattr("d", buf, 65536), E2BIG);
+	CHECK_ERRNO(listxattr("d", buf, sizeof buf), E2BIG);
+	for (int i = 0; i < many; i++) {
+		snprintf(name, sizeof name, "user.%075d", i);
+		CHECK_OK(removexattr("d", name));
+	}
+}
+
 /* Links and other special files have no user attributes; a link of its own is l*xattr's. */
 static void test_kinds(void)
 {
@@ -182,6 +202,7 @@ int main(void)
 	test_user(fd);
 	test_names();
 	test_list(fd);
+	test_long_list();
 	test_kinds();
 	test_rights();
 	test_at();

@@ -18,6 +18,10 @@ int main(void)
 	CHECK(m >= 0);
 	CHECK_EQ(fcntl(m, F_GETFD), FD_CLOEXEC);
 	CHECK_ERRNO(memfd_create("x", 0x1000), EINVAL);
+	CHECK_ERRNO(memfd_create("x", MFD_HUGETLB | 0x1000), EINVAL);
+	CHECK_ERRNO(memfd_create("x", 21U << 26), EINVAL);
+	CHECK_ERRNO(memfd_create("x", MFD_HUGETLB | 16U << 26), ENODEV); /* no such pages */
+	CHECK_ERRNO(memfd_create((char *)8, MFD_HUGETLB | 16U << 26), EFAULT);
 	CHECK_EQ(write(m, "hello", 5), 5);
 	CHECK_EQ(lseek(m, 0, SEEK_CUR), 5);
 	CHECK_EQ(pread(m, buf, 16, 1), 4);

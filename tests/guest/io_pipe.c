@@ -288,6 +288,31 @@ static void test_two_processes(void)
 	close(b[1]);
 }
 
+/* A pipe that is opened anew by /proc after its writers have gone has hung up, unlike a FIFO without a writer yet. */
+static void test_opened_anew(void)
+{
+	for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+		struct pollfd w = {.events = POLLIN};
+		char path[32], c;
+		int p[2];
+
+		CHECK_OK(pipe(p));
+		CHECK_EQ(write(p[1], "x", 1), 1);
+		CHECK_OK(close(p[1]));
+		snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+		w.fd = open(path, O_RDONLY | flags);
+		CHECK(w.fd >= 0);
+		CHECK_EQ(poll(&w, 1, 0), 1);
+		CHECK_EQ(w.revents, POLLIN | POLLHUP);
+		CHECK_EQ(read(w.fd, &c, 1), 1);
+		CHECK_EQ(poll(&w, 1, 0), 1);
+		CHECK_EQ(w.revents, POLLHUP);
+		CHECK_EQ(read(w.fd, &c, 1), 0);
+		close(w.fd);
+		close(p[0]);
+	}
+}
+
 int main(void)
 {
 	test_basics();
@@ -299,5 +324,6 @@ int main(void)
 	test_big();
 	test_mixed();
 	test_two_processes();
+	test_opened_anew();
 	return check_done();
 }

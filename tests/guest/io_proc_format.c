@@ -388,6 +388,57 @@ static void test_mounts(void)
 	}
 }
 
+/* The first process looks like others, as far as everybody may look. */
+static void test_init(void)
+{
+	static const char *const readable[] = {"stat",      "statm",     "status",   "comm", "cmdline",
+					       "cgroup",    "oom_score", "wchan",    "maps", "mounts",
+					       "mountinfo", "loginuid",  "schedstat"};
+	static const char *const there[] = {"exe", "cwd", "root", "ns", "fd", "fdinfo", "environ", "auxv"};
+	char path[64], comm[64];
+	struct stat st;
+
+	strcpy(comm, slurp("/proc/1/comm"));
+	CHECK_STR(slurp("/proc/1/task/1/comm"), comm);
+	for (size_t i = 0; i < sizeof readable / sizeof *readable; i++) {
+		snprintf(path, sizeof path, "/proc/1/%s", readable[i]);
+		if (strcmp(readable[i], "maps") && strncmp(readable[i], "mount", 5))
+			slurp(path);
+		CHECK_OK(stat(path, &st));
+		snprintf(path, sizeof path, "/proc/1/task/1/%s", readable[i]);
+		CHECK_OK(stat(path, &st));
+	}
+	for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
+		snprintf(path, sizeof path, "/proc/1/%s", there[i]);
+		CHECK_OK(lstat(path, &st));
+		CHECK_EQ(st.st_uid, 0);
+	}
+	if (getuid()) {
+		CHECK_ERRNO(readlink("/proc/1/exe", path, sizeof path), EACCES);
+		CHECK_ERRNO(open("/proc/1/ns/uts", O_RDONLY), EACCES);
+	}
+}
+
+/* What there is of memory on a node adds up, and terminals are counted. */
+static void test_small(void)
+{
+	unsigned long total, left, used;
+	const char *at;
+	int fd;
+
+	at = slurp("/sys/devices/system/node/node0/meminfo");
+	CHECK_EQ(sscanf(at, "Node 0 MemTotal: %lu kB\nNode 0 MemFree: %lu kB\nNode 0 MemUsed: %lu kB\n",
+			&total, &left, &used),
+		 3);
+	CHECK_EQ(total - left, used);
+	CHECK(strstr(at, "\nNode 0 AnonPages: ") && strstr(at, "\nNode 0 HugePages_Free: "));
+	fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+	CHECK(atoi(slurp("/proc/sys/kernel/pty/nr")) >= 1);
+	CHECK_EQ(atoi(slurp("/proc/sys/kernel/pty/max")), 4096);
+	CHECK(strstr(slurp("/proc/devices"), "\n  5 /dev/tty\n") && strstr(text, "\n136 pts\n"));
+	close(fd);
+}
+
 int main(void)
 {
 	CHECK(sbrk(4096) != (void *)-1);
@@ -397,5 +448,7 @@ int main(void)
 	test_stat_of();
 	test_system();
 	test_mounts();
+	test_init();
+	test_small();
 	return check_done();
 }
