@@ -144,30 +144,37 @@ static bool work_left(const struct kernel *k)
 	return k->ended || !list_empty(&k->runnable);
 }
 
+/* The timers that are due: whether there were any. */
+static bool run_timers(struct kernel *k)
+{
+	u64 next = timers_next(k);
+
+	if (next == ~0UL || next > kernel_now(k))
+		return false;
+	timers_run(k, k->now);
+	return true;
+}
+
 /* Handles what is there: how much that was. */
 static unsigned serve(struct kernel *k)
 {
 	struct trap_event event;
 	unsigned n = 0;
-	u64 next;
 
+	/* A guest that shares our processor may have its next call there whenever we look: timers cannot wait for the end. */
 	while (n < POLL_EVERY && !k->ended && k->trap_ops->next(k->trap, &event)) {
 		handle_event(k, &event);
 		n++;
 		if (!list_empty(&k->runnable))
 			run_woken(k);
+		run_timers(k);
 	}
 	/* One round: tasks that wake each other, or themselves, must not shut out timers and the host. */
 	if (!k->ended && !list_empty(&k->runnable)) {
 		run_woken(k);
 		n++;
 	}
-	next = timers_next(k);
-	if (next != ~0UL && next <= kernel_now(k)) {
-		timers_run(k, k->now);
-		n++;
-	}
-	return n;
+	return n + run_timers(k);
 }
 
 /* Polls while that pays: true when something came. */
