@@ -451,10 +451,13 @@ run -- python3 carry.py
 [ $status = 0 ] && [ "$(cut -d' ' -f1 out | sort -u)" = "$(md5sum <numbers | cut -d' ' -f1)" ] && cmp -s want out
 check 'copies from descriptor to descriptor, of a cold file'
 
-# Numbers of synthetic files tell nothing of where this kernel process happens to lie.
-run -- stat -c '%n %i' /proc/version /proc/1/stat /dev/null /sys/dev
+# Numbers of synthetic files, and of directories that are there for a mount alone, tell nothing of where this kernel process
+# happens to lie.
+mkdir -p bare
+numbered() { run --ro-bind "$PWD/bare:/bare" --tmpfs /bare/new/deep -- stat -c '%n %i' /proc/version /proc/1/stat /dev/null /sys/dev /bare/new; }
+numbered
 mv out want
-run -- stat -c '%n %i' /proc/version /proc/1/stat /dev/null /sys/dev
+numbered
 [ $status = 0 ] && cmp -s want out; check 'the files of /proc, /dev and /sys have the same numbers in each sandbox'
 
 # /dev is a tree in memory like Linux's: its names may be made, changed and removed, and the host's stay as they are.

@@ -90,8 +90,9 @@ static const struct inode_ops ghost_ops = {
 
 int ghost_child(struct path *dir, const char *name)
 {
-	struct inode *i =
-		inode_new(dir->dentry->k, dir->dentry->sb, &ghost_ops, S_IFDIR, (u64)dir->dentry ^ 1, NULL);
+	struct kernel *k = dir->dentry->k;
+	/* From the top down: what is there begins at the bottom. */
+	struct inode *i = inode_new(k, dir->dentry->sb, &ghost_ops, S_IFDIR, ~k->vfs->nghosts++, NULL);
 	struct dentry *d = i ? dentry_make(dir->dentry, name, strlen(name), i) : NULL;
 
 	if (!d)

@@ -232,6 +232,7 @@ struct vfs {
 	struct inode *nameless;                      /* vfs/anon.c: owned, nullable: see file_inode() */
 	struct list locks;                           /* vfs/lock.c: all struct file_lock, by on_vfs */
 	struct list lock_waiters[LOCK_WAITER_LISTS]; /* vfs/lock.c: calls that wait for a lock, by owner */
+	u64 nghosts;                                 /* vfs/ghost.c: made so far */
 	int next_mount_id;
 	struct super *memfds; /* in no mount: what the files of memfd_create take is counted in it */
 	u64 next_dev;         /* minor number of the next anonymous st_dev */
