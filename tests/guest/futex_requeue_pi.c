@@ -120,7 +120,7 @@ static void one_word_twice(void)
 
 struct worker {
 	pthread_t thread;
-	volatile int tid;
+	volatile int tid, back;
 	const struct timespec *at;
 	int plain, owns;
 	long result;
@@ -140,6 +140,7 @@ static void *work(void *arg)
 	__atomic_store_n(&w->tid, gettid(), __ATOMIC_SEQ_CST);
 	w->result = w->plain ? futex(cond, FUTEX_WAIT, 7, NULL, NULL, 0) : wait_requeue(w->at);
 	w->error = w->result ? errno : 0;
+	w->back = 1;
 	if (!w->plain && !w->result) {
 		together += __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST) != 1;
 		w->seen = __atomic_load_n(lock, __ATOMIC_SEQ_CST);
@@ -164,14 +165,14 @@ static int sleeps(int tid)
 	return end && end[2] == 'S';
 }
 
-/* Starts one that waits when this returns. */
+/* Starts one that waits when this returns, unless its time was over before. */
 static struct worker *start(int i, struct worker how)
 {
 	struct worker *w = &workers[i];
 
 	*w = how;
 	CHECK_EQ(pthread_create(&w->thread, NULL, work, w), 0);
-	while (!w->tid || !sleeps(w->tid))
+	while (!w->back && (!w->tid || !sleeps(w->tid)))
 		sched_yield();
 	return w;
 }
