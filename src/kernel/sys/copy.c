@@ -11,7 +11,7 @@
 #include "vfs/notify.h"
 
 #define PIECE 65536
-/* Others have their turns between two; copy_file_range ends with one, and is called again. */
+/* Others have their turns between two. */
 #define SLICE (8UL << 20)
 
 /* Moves up to @count bytes in pieces: the bytes moved, or the first error. Reads only what was written: a
@@ -198,50 +198,94 @@ static int check_range(struct task *t, struct file *in, struct file *out, u64 in
 	return 0;
 }
 
-static long copy_range(struct task *t, struct call *c, struct file *in, struct file *out)
-{
-	u64 in_pos = own_offset(in), out_pos = own_offset(out), count = c->arg[4];
-	bool cold;
-	long n = 0, err = 0;
+/* The record of a call, in call.priv. */
+struct range_copy {
+	struct file *in, *out; /* owned */
+	u64 in_pos, out_pos, left;
+};
 
-	if (c->arg[1])
-		err = user_get(t, &in_pos, c->arg[1]);
-	if (!err && c->arg[3])
-		err = user_get(t, &out_pos, c->arg[3]);
-	if (!err && (u32)c->arg[5])
-		err = -EINVAL;
+static void range_free(struct task *t, void *priv)
+{
+	struct range_copy *r = priv;
+
+	file_put(r->in);
+	file_put(r->out);
+	free(r);
+}
+
+static long range_begin(struct task *t, struct call *c, struct range_copy *r)
+{
+	long err = fd_get(t, (int)c->arg[0], &r->in);
+
 	if (!err)
-		err = check_range(t, in, out, in_pos, out_pos, &count);
-	if (!err)
-		err = inode_change_wait(t, out->inode, UINT64_MAX);
+		err = fd_get(t, (int)c->arg[2], &r->out);
 	if (err)
 		return err;
-	n = copy_files(t, in, &in_pos, out, &out_pos, min(count, SLICE), &cold);
-	if (n <= 0)
-		return cold ? file_wait_host(t, in, EPOLLIN) : n;
+	r->in_pos = own_offset(r->in);
+	r->out_pos = own_offset(r->out);
+	r->left = c->arg[4];
 	if (c->arg[1])
-		err = user_put(t, c->arg[1], &in_pos);
-	else
-		move_offset(in, in_pos);
+		err = user_get(t, &r->in_pos, c->arg[1]);
 	if (!err && c->arg[3])
-		err = user_put(t, c->arg[3], &out_pos);
+		err = user_get(t, &r->out_pos, c->arg[3]);
+	if (!err && (u32)c->arg[5])
+		err = -EINVAL;
+	return err ? err : check_range(t, r->in, r->out, r->in_pos, r->out_pos, &r->left);
+}
+
+/* Something was copied, and no more will be: the call's result. */
+static long range_end(struct task *t, struct call *c, const struct range_copy *r)
+{
+	int err = 0;
+
+	if (c->arg[1])
+		err = user_put(t, c->arg[1], &r->in_pos);
+	else
+		move_offset(r->in, r->in_pos);
+	if (!err && c->arg[3])
+		err = user_put(t, c->arg[3], &r->out_pos);
 	else if (!err)
-		move_offset(out, out_pos);
-	return err ? err : n;
+		move_offset(r->out, r->out_pos);
+	return err ? err : (long)c->done;
+}
+
+static long range_go_on(struct task *t, struct call *c, struct range_copy *r)
+{
+	u64 slice = min(r->left, SLICE);
+	long n = inode_change_wait(t, r->out->inode, UINT64_MAX);
+	bool cold = false;
+
+	if (!n)
+		n = copy_files(t, r->in, &r->in_pos, r->out, &r->out_pos, slice, &cold);
+	if (n > 0) {
+		c->done += (size_t)n;
+		r->left -= (u64)n;
+		if ((u64)n == slice && r->left && !signal_pending(t)) {
+			task_wake(t);
+			return CALL_PARK;
+		}
+	}
+	if (cold)
+		n = file_wait_host(t, r->in, EPOLLIN);
+	return n == CALL_PARK || !c->done ? n : range_end(t, c, r);
 }
 
 long sys_copy_file_range(struct task *t, struct call *c)
 {
-	struct file *in, *out;
-	long n = fd_get(t, (int)c->arg[0], &in);
+	struct range_copy *r = c->priv;
+	long err;
 
-	if (n)
-		return n;
-	n = fd_get(t, (int)c->arg[2], &out);
-	if (!n) {
-		n = copy_range(t, c, in, out);
-		file_put(out);
+	if (r)
+		return range_go_on(t, c, r);
+	r = calloc(1, sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	err = range_begin(t, c, r);
+	if (err) {
+		range_free(t, r);
+		return err;
 	}
-	file_put(in);
-	return n;
+	c->priv = r;
+	c->priv_free = range_free;
+	return range_go_on(t, c, r);
 }
