@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Random file operations from a seed (tests/tools/fs_model.c): on the overlay over a tree of the host's, on a tree in
 # memory and on a bind inside husk, and natively on the host's tmpfs (or, for the bind, beside it). Every result and the
-# whole tree afterwards are the same; and several at once in one tree. TAP.
+# whole tree afterwards are the same; and several at once in one tree. The same of mappings of two files by three processes
+# (tests/tools/map_model.c). TAP.
 #
 #   MODEL_COUNT   operations of a case (20000)
 #   MODEL_SEEDS   the seeds (1 2)
@@ -22,7 +23,7 @@ if [ "$(stat -f -c %T /dev/shm)" != tmpfs ]; then
 	echo "1..0 # SKIP no tmpfs at /dev/shm"
 	exit 77
 fi
-install -m 755 "$build/tests/tools/fs_model" "$build/husk" "$work"
+install -m 755 "$build/tests/tools/fs_model" "$build/tests/tools/map_model" "$build/husk" "$work"
 chmod 755 "$native" "$work"
 
 # as USER COMMAND...: as somebody without any rights when USER is nobody.
@@ -119,6 +120,31 @@ at_once() {
 	fi
 }
 
+# mappings NAME SEED DIR WHICH [OPTION]...: of files in a tree as in same(). WHICH is "shared" or nothing.
+mappings() {
+	local name=$1 seed=$2 dir=$3 which=$4 some='mkdir -p "$0" && seq 6000 | head -c 30000 >"$0/a" && seq 2000 >"$0/b"'
+	local prepare=$some
+	shift 4
+	cases=$((cases + 1))
+	rm -rf "$native/maps" "$work/maps" "$work/kept"
+	sh -c "$some" "$native/maps"
+	case $dir in
+	"$work"/*) sh -c "$some" "$dir" && prepare=: ;;
+	esac
+	# shellcheck disable=SC2086
+	timeout 60 "$work/map_model" "$native/maps" "$seed" 3000 $which >"$work/native" 2>&1
+	# shellcheck disable=SC2086
+	timeout 100 "$work/husk" run ${HUSK_FLAGS:-} "$@" -- sh -c "$prepare
+		exec $work/map_model $dir $seed 3000 $which" "$dir" >"$work/inside" 2>&1 </dev/null
+	if [ "$(wc -l <"$work/native")" = 3000 ] && cmp -s "$work/native" "$work/inside"; then
+		echo "ok $cases - mappings, $name, seed $seed: 3000 operations"
+	else
+		failed=$((failed + 1))
+		echo "not ok $cases - mappings, $name, seed $seed"
+		diff "$work/native" "$work/inside" | head -n 8 | sed 's/^/# /'
+	fi
+}
+
 me=me
 [ "$(id -u)" != 0 ] || me=
 for seed in $seeds; do
@@ -126,6 +152,10 @@ for seed in $seeds; do
 	same overlay "$me" "$seed" "$work/tree"
 	same tmpfs "$me" "$seed" /tmp/tree
 	at_once "$seed"
+	mappings overlay "$seed" "$work/maps" shared
+	mappings 'upper layer' "$seed" "$work/maps" shared --upper "$work/kept"
+	mappings tmpfs "$seed" /tmp/maps ''
+	mappings bind "$seed" "$work/maps" '' --bind "$work/maps"
 	# Root inside has no more rights over a bind than husk has, which drops them.
 	if [ "$(id -u)" = 0 ]; then
 		same bind nobody "$seed" "$work/tree" --bind "$work/tree"

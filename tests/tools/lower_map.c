@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lower_map FILE: whether shared mappings of a file that lies there already show what is written to it later, by another
- * process, in all processes that have them; and whether its end is their end.
+ * process, in all processes that have them; whether its end is their end; and whether a private mapping behind it shows what
+ * it grows by.
  *
  * Ends with 0, or with 1 and a sentence. FILE has more than two pages and does not begin with "NEW".
  */
@@ -59,16 +60,19 @@ static void reader(volatile char *map, int from, int to, bool by_call)
 int main(int argc, char **argv)
 {
 	int r = open(argv[1], O_RDONLY), w, status, to[2][2], seen[2];
-	char *map, *part, *private, first;
+	char *map, *part, *private, *behind, first;
 	struct stat before, after;
 	char buf[3];
+	off_t end;
 
 	CHECK(r >= 0 && !fstat(r, &before));
+	end = (before.st_size + PAGE - 1) / PAGE * PAGE;
 	signal(SIGBUS, on_bus);
 	map = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, r, 0);
 	part = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, r, PAGE);
 	private = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, r, 0);
-	CHECK(map != MAP_FAILED && part != MAP_FAILED && private != MAP_FAILED);
+	behind = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, r, end - PAGE);
+	CHECK(map != MAP_FAILED && part != MAP_FAILED && private != MAP_FAILED && behind != MAP_FAILED);
 	first = map[0];
 	private[PAGE] = 'P';
 	CHECK(!mprotect(part, PAGE, PROT_NONE));
@@ -87,6 +91,7 @@ int main(int argc, char **argv)
 	CHECK(private[PAGE] == 'P' && (private[0] == first || private[0] == 'N'));
 	CHECK(!fstat(r, &after) && before.st_ino == after.st_ino && before.st_dev == after.st_dev &&
 	      before.st_size == after.st_size);
+	CHECK(pwrite(w, "B", 1, end) == 1 && behind[PAGE] == 'B');
 	CHECK(write(to[1][1], "x", 1) == 1);
 	for (int i = 0; i < 2; i++)
 		CHECK(read(seen[0], buf, 1) == 1);

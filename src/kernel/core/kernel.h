@@ -122,8 +122,9 @@ struct kernel_ops {
 	int (*tgid)(const struct task *t);
 	/* vfs: drops a reference */
 	void (*file_put)(struct file *f);
-	/* mm: the bytes of the file @i are another host file's from now on: shared mappings are made anew. */
-	void (*file_moved)(struct kernel *k, struct inode *i);
+	/* mm: the bytes of the file @i, which was @size bytes long, are another host file's from now on: its mappings are made
+	 * anew. */
+	void (*file_moved)(struct kernel *k, struct inode *i, u64 size);
 	/* task: the host process behind @mm died by @signo. */
 	void (*space_died)(struct mm *mm, int signo);
 };

@@ -91,8 +91,8 @@ void mm_file_name(struct file *f, u64 *dev, u64 *ino, char *name, size_t size);
 /* What an advice changes in the store: false when nothing, or more than that. */
 bool mm_advice_flags(int advice, u64 *clear, u64 *set);
 
-/* kernel_ops.file_moved (mm/moved.c) */
-void mm_file_moved(struct kernel *k, struct inode *i);
+/* kernel_ops.file_moved (mm/moved.c): @size is what the file had before, in bytes. */
+void mm_file_moved(struct kernel *k, struct inode *i, u64 size);
 
 /* The guest's page rounding, of lengths that come from outside: wraps to 0. */
 static inline u64 page_up(u64 x)

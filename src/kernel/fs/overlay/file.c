@@ -40,6 +40,17 @@ static int lower_file(struct file *f, struct file **out)
 	return err;
 }
 
+/* Those who have mapped the lower file learn that it is another one. */
+static void tell_mappings(struct inode *i)
+{
+	struct lower *l = tnode(i)->lower;
+	struct kstat st;
+
+	if (l->shown && !l->inode->ops->getattr(l->inode, &st))
+		i->k->ops.file_moved(i->k, i, (u64)st.size);
+	l->shown = false;
+}
+
 void overlay_data_moved(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
@@ -47,9 +58,7 @@ void overlay_data_moved(struct inode *i)
 	donate_moved(i);
 	l->data_below = false;
 	l->changed = true;
-	if (l->shown)
-		i->k->ops.file_moved(i->k, i);
-	l->shown = false;
+	tell_mappings(i);
 }
 
 int overlay_copy_data(struct inode *i, u64 size, bool nowait)
@@ -207,8 +216,9 @@ static s64 file_seek(struct file *f, s64 offset, int whence)
 }
 
 /* Linux: what private mappings show of later writes is not specified, and they show them. Here: one of a file of the
- * lower tree that was made before the first write goes on showing the lower file, as on Linux's overlayfs, because the
- * mapping is the host's own. (There shared ones do so, too; here they are made anew: mm/moved.c.) */
+ * lower tree that was made before the first write goes on showing the lower file, up to the end that this had, as on
+ * Linux's overlayfs, because the mapping is the host's own. (There shared ones do so, too; here they are made anew:
+ * mm/moved.c.) */
 static int file_mmap(struct file *f, int prot, int flags, struct mmap_backing *backing)
 {
 	struct file *low;
