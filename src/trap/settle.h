@@ -4,7 +4,8 @@
  * was true of all of them before, a short way that they might have been in or memory that their CPUs had not written
  * yet, is over then.
  *
- * A space counts epochs; a thread that is given to the guest notes the epoch. A wait begins a new one.
+ * A space counts epochs; a thread notes the epoch when it is decided that, and how, it is given to the guest, which it may have
+ * to wait for. A wait begins a new one.
  */
 #ifndef HUSK_TRAP_SETTLE_H
 #define HUSK_TRAP_SETTLE_H

@@ -795,7 +795,8 @@ int main(int argc, char **argv)
 	held("one thread", check_in_child(one_thread));
 	held("all threads", check_in_child(all_threads));
 	held("all or nothing", check_in_child(all_or_nothing));
-	held("sync and clone", check_in_child(sync_and_clone));
+	for (int i = 0; i < 10; i++)
+		held("sync and clone", check_in_child(sync_and_clone));
 	held("sync and exec", check_in_child(sync_and_exec));
 	held("futexes", check_in_child(futexes));
 	held("mutex", check_in_child(mutex_under_filter));

@@ -187,7 +187,6 @@ void answer_now(struct sthread *th)
 	}
 	if ((th->nops && !th->line_op) || clone || !to_guest)
 		slot->nops = clone ? 0 : th->nops;
-	th->epoch = th->space->settling.epoch;
 	if (to_guest && th->base.lazy)
 		flags |= th->at_fault ? ANSWER_FLAG_KEPT : ANSWER_FLAG_RESULT;
 	else if (to_guest)

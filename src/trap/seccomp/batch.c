@@ -320,9 +320,11 @@ void batch_answer(struct sthread *th, enum stub_answer answer)
 {
 	struct sspace *s = th->space;
 
-	/* After a part of the log, or a failure in it, what is left is still the same thread's. */
-	if (!th->partial)
+	/* After a part of the log, or a failure in it, what is left is still the same thread's, and the answer the same. */
+	if (!th->partial) {
 		th->log_mark = th->order ? th->order->log_mark : s->log.number;
+		th->epoch = s->settling.epoch;
+	}
 	th->answer = answer;
 	th->base.held = false;
 	if (s->base.dead)

@@ -38,22 +38,11 @@ static struct donated_table *table_of(struct sspace *s)
 	return (struct donated_table *)(s->region->base + HUSK_DONATED_OFFSET);
 }
 
-/* The lowest epoch of the threads that run; ~0: none does. */
-static u64 oldest_epoch(struct sspace *s)
-{
-	u64 oldest = ~0UL;
-	struct sthread *th;
-
-	list_for_each (th, &s->out, out_node)
-		oldest = min(oldest, th->epoch);
-	return oldest;
-}
-
 /* Closes what nobody can be about to use any more. The number is free then: the log keeps the order. */
 static void sweep(struct sspace *s)
 {
 	struct donations *d = s->donations;
-	u64 oldest = d->ending ? oldest_epoch(s) : 0;
+	u64 oldest = d->ending ? space_oldest_epoch(s) : 0;
 
 	for (u64 left = d->ending; left; left &= left - 1) {
 		u32 i = (u32)__builtin_ctzl(left);

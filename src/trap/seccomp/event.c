@@ -289,7 +289,8 @@ static void mark_held(struct sthread *th)
 	th->fresh = false;
 	list_del(&th->interrupt_node);
 	th->interrupted_at = 0;
-	if (!list_empty(&th->space->settling.waits))
+	/* After a part of the log it goes on with the same answer. */
+	if (!th->partial && !list_empty(&th->space->settling.waits))
 		space_settled(th->space);
 }
 
@@ -321,6 +322,8 @@ static bool read_done(struct sthread *th, bool cloning, struct trap_event *event
 		batch_answer(th, th->answer);
 		return false;
 	}
+	if (partial && !list_empty(&s->settling.waits))
+		space_settled(s);
 	switch (th->answer) {
 	case ANSWER_RUN: {
 		trap_done_fn *done = th->run_done;

@@ -161,14 +161,23 @@ void watchdog_check(struct strap *t)
 		watchdog_start(t);
 }
 
-void space_settled(struct sspace *s)
+u64 space_oldest_epoch(struct sspace *s)
 {
 	u64 oldest = ~0UL;
-	struct settle *w;
 	struct sthread *th;
 
 	list_for_each (th, &s->out, out_node)
 		oldest = min(oldest, th->epoch);
+	list_for_each (th, &s->waiting, waiting_node)
+		oldest = min(oldest, th->epoch);
+	return oldest;
+}
+
+void space_settled(struct sspace *s)
+{
+	u64 oldest = space_oldest_epoch(s);
+	struct settle *w;
+
 	while ((w = settle_next(&s->settling, oldest))) {
 		complete(s->trap, w->done, w->arg, s->base.dead ? -ESRCH : 0);
 		free(w);
@@ -184,6 +193,8 @@ int space_settle(struct trap_space *space, trap_done_fn *done, void *arg)
 	if (err)
 		return err;
 	list_for_each (th, &s->out, out_node)
+		thread_interrupt(th);
+	list_for_each (th, &s->waiting, waiting_node)
 		thread_interrupt(th);
 	space_settled(s);
 	return 0;

@@ -33,6 +33,9 @@ u8 known_take(struct trap_thread *thread)
 	struct sthread *th = sthread_of(thread);
 	u8 given = th->known_given;
 
+	/* Decided, but not given yet. */
+	if (th->state == THREAD_WAITING || th->partial)
+		thread->known.bits = 0;
 	if (!given)
 		return 0;
 	th->known_given = 0;

@@ -87,7 +87,7 @@ struct sthread {
 	u8 known_given; /* KNOWN_* */
 	u32 deeds_taken;
 
-	u64 epoch;     /* space->settling's when it was given to the guest */
+	u64 epoch;     /* space->settling's when the answer was decided that it has, or that it waits for */
 	u64 log_mark;  /* the log up to this number goes along: what is queued later belongs to others */
 	u64 held_mark; /* the log's number when the thread came to the kernel: what is older is others' */
 
@@ -467,6 +467,8 @@ void donations_free(struct sspace *s);
 void thread_interrupt(struct sthread *th);
 /* Tells who waited for all threads of @s, after one of them has taken a turn or ended. */
 void space_settled(struct sspace *s);
+/* The lowest epoch of the threads that run, or will by what was decided; ~0: none does. */
+u64 space_oldest_epoch(struct sspace *s);
 int space_settle(struct trap_space *space, trap_done_fn *done, void *arg);
 void watch_answer(struct sthread *th); /* @th must take a turn soon: the watchdog sees to it */
 /* Runs watchdog_check() every few milliseconds while an interrupt or an order is outstanding. */
