@@ -45,9 +45,12 @@ static void tell_mappings(struct inode *i)
 {
 	struct lower *l = tnode(i)->lower;
 	struct kstat st;
+	u64 size = INT64_MAX; /* of one that has vanished */
 
 	if (l->shown && !l->inode->ops->getattr(l->inode, &st))
-		i->k->ops.file_moved(i->k, i, (u64)st.size);
+		size = (u64)st.size;
+	if (l->shown)
+		i->k->ops.file_moved(i->k, i, size);
 	l->shown = false;
 }
 
