@@ -3,8 +3,8 @@
  * Inside the host's tree: inodes for the host's objects.
  *
  * node.c finds and keeps them, glance.c does without, attr.c knows their attributes, open.c the descriptors by which they are
- * reached, file.c opens and reads them, write.c changes them, hide.c keeps names unseen, xattr.c has their extended attributes, cold.c reads what is not
- * in memory, super.c makes the file system.
+ * reached, file.c opens and reads them, write.c changes them, hide.c keeps names unseen, xattr.c has their extended
+ * attributes, cold.c reads what is not in memory, super.c makes the file system.
  */
 #ifndef HUSK_KERNEL_FS_HOST_HOST_H
 #define HUSK_KERNEL_FS_HOST_HOST_H
